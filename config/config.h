@@ -1,0 +1,113 @@
+/* The configuration: what cencd.yaml says, checked, with every default filled in. Read once at
+ * start; the structures are constant afterwards and shared by all threads.
+ *
+ * The schema in config/schema.c is the one list of keys: type, default, range, unit, help. Unknown
+ * keys, wrong types, values out of range and keys given twice are errors that name file, line,
+ * column and what was expected; all errors of a file are reported, not only the first. Nothing is
+ * overridden silently: there is one file, and no key is read from the environment. */
+#ifndef CENCD_CONFIG_H
+#define CENCD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "plugins/plugin.h"
+#include "server/base/address.h"
+#include "server/base/log.h"
+#include "server/base/status.h"
+
+#define CONFIG_MAX_PLUGINS   16 /* per listener */
+#define CONFIG_MAX_LISTENERS 1024
+#define CONFIG_MAX_CIDRS     64
+#define CONFIG_NAME_SIZE     32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
+
+struct config_tcp {
+    uint32_t keepalive_idle_s;     /* default 60, 0 = off, ..7200 */
+    uint32_t keepalive_interval_s; /* default 15, 1..600 */
+    uint32_t keepalive_count;      /* default 4, 1..20 */
+    uint32_t user_timeout_s;       /* TCP_USER_TIMEOUT; default 120, 0 = system's, ..3600 */
+};
+
+struct config_plugin {
+    const struct plugin *plugin;
+    void *instance; /* what configure made; destroyed with the configuration */
+};
+
+struct config_listener {
+    char name[CONFIG_NAME_SIZE];
+    struct address address;       /* required */
+    char scope[CONFIG_NAME_SIZE]; /* default "default": identity = (scope, serial) */
+    struct config_plugin plugins[CONFIG_MAX_PLUGINS]; /* at least one, in order */
+    size_t plugin_count;
+    uint32_t max_links;          /* default 0 = no limit of its own */
+    uint32_t backlog;            /* default 4096, 1..65535 */
+    uint32_t greeting_timeout_s; /* default 30, 1..600 */
+    uint32_t greeting_max_bytes; /* default 1024, 64..16384 */
+    uint32_t idle_timeout_s;     /* default 900, 0 = never, ..604800 */
+    struct config_tcp tcp;
+};
+
+struct config {
+    struct {
+        char node[CONFIG_NAME_SIZE]; /* default "node1" */
+        uint32_t shards;             /* "auto" = 0 (default), or 1..512 */
+    } server;
+    struct {
+        enum log_level level; /* default info */
+    } log;
+    struct {
+        uint32_t links;                   /* in all; default 100000, 1..10000000 */
+        uint32_t unidentified;            /* in state greeting, in all; default 20000, 1..1000000 */
+        uint32_t unidentified_per_source; /* per source address; default 10000, 1..1000000 */
+        uint32_t sessions;                /* default 10000, 1..1000000 */
+        uint32_t session_buffer_bytes;    /* per direction; default 65536, 4096..1048576 */
+    } limits;
+    struct {
+        uint32_t hold_s;            /* newcomer waits for the older link; default 30, 1..300 */
+        uint32_t flap_count;        /* replacements within flap_window_s that make a device
+                                       flap; default 5, 1..1000 */
+        uint32_t flap_window_s;     /* default 60, 1..3600 */
+        uint32_t network_prefix_v4; /* same network = first bits agree; default 16, 0..32 */
+        uint32_t network_prefix_v6; /* default 32, 0..128 */
+    } links;
+    struct {
+        uint32_t idle_timeout_s; /* no byte either way; default 300, 0 = never, ..86400 */
+        uint32_t half_close_s;   /* the agent's FIN to the end of the session; default 3,
+                                    0..600 */
+    } sessions;
+    struct {
+        bool enabled;        /* default true */
+        uint16_t first;      /* range "20000-29999" (default); outside the kernel's */
+        uint16_t last;       /* ephemeral range, which is checked */
+        struct address bind; /* IP only, port 0; key `address`, default 127.0.0.1 */
+        struct cidr allow[CONFIG_MAX_CIDRS]; /* default 127.0.0.0/8, ::1/128 */
+        size_t allow_count;
+    } direct_ports;
+    struct {
+        bool enabled;                    /* default true */
+        struct address address;          /* default 127.0.0.1:9190; must be loopback */
+        uint32_t max_connections;        /* default 32, 1..1024 */
+        uint32_t failed_identifications; /* kept; default 1000, 1..100000 */
+    } ops;
+    struct {
+        uint32_t small_count;      /* per shard; power of two; default 1024, 64..32768 */
+        uint32_t small_size_bytes; /* default 2048, 512..16384 */
+        uint32_t large_count;      /* power of two; default 16, 1..1024 */
+        uint32_t large_size_bytes; /* default 65536, 16384..1048576 */
+    } buffers;
+    struct config_listener *listeners;
+    size_t listener_count;      /* at least one */
+    struct plugin_set *plugins; /* shared objects loaded for it; see plugins/loader.h */
+};
+
+/* Reads the file. On errors, writes each as "FILE:LINE:COLUMN: what is wrong; what was expected"
+ * and a newline to errors and returns STATUS_INVALID (STATUS_SYSTEM if the file can't be read). */
+enum status config_load(const char *path, FILE *errors, struct config **config) MUST_CHECK;
+void config_free(struct config *config);
+
+/* Writes every key with type, unit, default, range and help, for --help-config and the man page. */
+void config_describe(FILE *out);
+
+#endif

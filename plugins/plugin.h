@@ -1,0 +1,177 @@
+/* The plugin ABI: how cencd learns a kind of device.
+ *
+ * A plugin is one constant descriptor. It is a set of pure functions: bytes and time go in, actions
+ * come out. It opens no sockets, reads no clock, keeps no globals and allocates only in configure.
+ * Every shard calls it for its own links at the same time; what configure returned is shared and
+ * must not change afterwards, the state of one link is touched by one thread at a time.
+ *
+ * Nothing a device sends may make a plugin fail: what it doesn't know it declines. Secrets that a
+ * device sends (a modem's password) never leave the plugin; mask blanks them in what the server
+ * keeps for diagnosis.
+ *
+ * Lengths are bytes, times are milliseconds. Reserved fields are zero. A plugin in a shared object
+ * exports its descriptor as `const struct plugin cencd_plugin`. */
+#ifndef CENCD_PLUGIN_H
+#define CENCD_PLUGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PLUGIN_ABI 1u
+
+#define PLUGIN_SERIAL_SIZE    32 /* with the terminating NUL */
+#define PLUGIN_TEXT_SIZE      32 /* model, hardware: with NUL */
+#define PLUGIN_STATE_SIZE     32 /* bytes of state a link gives to its plugin, zeroed at the start */
+#define PLUGIN_HEADROOM       16  /* bytes that receive may write in front of its input */
+#define PLUGIN_REPLY_SIZE     256 /* bytes that one call may answer to the device */
+#define PLUGIN_SIGNAL_UNKNOWN 255u
+
+/* ---- configuration: a plugin carries its own schema ---- */
+
+enum plugin_key_type {
+    PLUGIN_KEY_BOOL,
+    PLUGIN_KEY_INTEGER, /* minimum..maximum */
+    PLUGIN_KEY_TEXT,    /* maximum = longest, in bytes */
+    PLUGIN_KEY_CHOICE,  /* choices: "auto|always|never"; the value is the index, from 0 */
+};
+
+struct plugin_key {
+    const char *name;
+    enum plugin_key_type type;
+    const char *fallback; /* the default, written as in YAML */
+    int64_t minimum;
+    int64_t maximum;
+    const char *choices;
+    const char *help; /* one line, with the unit */
+    void *reserved[2];
+};
+
+struct plugin_value {
+    int64_t integer;  /* BOOL: 0 or 1; CHOICE: the index */
+    const char *text; /* TEXT only; lives as long as the configuration */
+};
+
+/* ---- what a plugin finds out ---- */
+
+/* Strings end with NUL; device text is bytes, printable ASCII is not promised to the reader. */
+struct plugin_identity {
+    char serial[PLUGIN_SERIAL_SIZE];
+    char kind[16]; /* "irz-modem": what sort of device, lower case */
+    char model[PLUGIN_TEXT_SIZE];
+    char firmware[PLUGIN_TEXT_SIZE];
+    char hardware[PLUGIN_TEXT_SIZE];
+    uint8_t signal_csq; /* 0..31 as 3GPP TS 27.007 +CSQ; PLUGIN_SIGNAL_UNKNOWN */
+    uint8_t reserved[31];
+};
+
+/* ---- identification ---- */
+
+enum plugin_verdict {
+    PLUGIN_NEED_MORE,  /* could be mine; call again with more bytes, or after wake_in_ms */
+    PLUGIN_NOT_MINE,   /* why says what was expected, for the list of failed identifications */
+    PLUGIN_IDENTIFIED, /* identity and consumed are set; reply, if any, is sent first */
+    PLUGIN_PROBE,      /* send reply, then call again with what comes back, or after wake_in_ms */
+};
+
+struct plugin_greeting {
+    /* in */
+    const uint8_t *data; /* everything received since the connection began */
+    size_t size;
+    uint64_t now_ms;   /* monotonic */
+    uint64_t quiet_ms; /* since the last byte came (since the connection began, if none did) */
+    uint64_t utc_ms;   /* since 1970-01-01 */
+    /* out */
+    size_t consumed; /* IDENTIFIED: bytes of data that belong to the greeting; the rest goes
+                        to receive */
+    uint8_t *reply;  /* PLUGIN_REPLY_SIZE bytes to write to */
+    size_t reply_size;
+    uint32_t wake_in_ms; /* 0: no wake; the host may be late by up to a second */
+    const char *why;     /* a constant string */
+    uint32_t link_flags; /* PLUGIN_LINK_* */
+    struct plugin_identity identity;
+    void *reserved[4];
+};
+
+/* The link's bytes pass through receive / send while a session runs. Without the flag they pass
+ * untouched, in whole buffers. (Outside a session, receive always sees what the device sends.) */
+#define PLUGIN_LINK_RECEIVE 0x1u
+#define PLUGIN_LINK_SEND    0x2u
+
+/* ---- bytes of an identified link ---- */
+
+/* What receive noticed, bits of notices. */
+#define PLUGIN_NOTICE_KEEPALIVE 0x1u /* a keepalive was taken out */
+#define PLUGIN_NOTICE_SIGNAL    0x2u /* signal_csq is news */
+#define PLUGIN_NOTICE_MALFORMED 0x4u /* bytes that break the device's framing were dropped */
+
+struct plugin_received {
+    /* in and out: the bytes, replaced in place by what reading software is to see. data may be
+     * moved back by at most PLUGIN_HEADROOM bytes; size may be 0 */
+    uint8_t *data;
+    size_t size;
+    /* in */
+    uint64_t now_ms;
+    uint64_t quiet_ms; /* time since the device's previous bytes */
+    bool in_session;   /* false: nobody reads; what remains in data counts as unclaimed */
+    /* out */
+    uint8_t *reply; /* PLUGIN_REPLY_SIZE bytes; sent to the device between whole frames */
+    size_t reply_size;
+    uint32_t wake_in_ms; /* not 0: bytes are held back; call with size 0 after this time unless
+                            more come. Precision 10 ms in a session */
+    uint32_t notices;
+    uint8_t signal_csq;
+    uint8_t reserved_bytes[7];
+    void *reserved[4];
+};
+
+struct plugin_sent {
+    /* in */
+    const uint8_t *data; /* what reading software sent */
+    size_t size;
+    uint8_t *out;        /* where the device's bytes go */
+    size_t out_capacity; /* at least 2048 */
+    /* out */
+    size_t consumed; /* > 0 whenever size > 0; the host calls again with the rest */
+    size_t out_size;
+    void *reserved[2];
+};
+
+/* ---- the descriptor ---- */
+
+struct plugin {
+    uint32_t abi;     /* PLUGIN_ABI */
+    uint32_t size;    /* sizeof(struct plugin), grows at the end only */
+    const char *name; /* as in the configuration: "irz" */
+    const char *version;
+    const char *summary;           /* one line */
+    uint32_t flags;                /* none yet */
+    uint32_t state_size;           /* bytes used of PLUGIN_STATE_SIZE */
+    const struct plugin_key *keys; /* ended by a key without name; NULL: takes no settings */
+
+    /* values are in the order of keys. Returns false and a sentence in error (error_size bytes with
+     * NUL) if they don't fit together. instance is given to every other call. */
+    bool (*configure)(const struct plugin_value *values, void **instance, char *error,
+                      size_t error_size);
+    void (*destroy)(void *instance);
+
+    /* Asked for each new link, in the order of the listener's list, whenever bytes or the time it
+     * asked for have come. Until IDENTIFIED the state stays zeroed between plugins but is kept
+     * from call to call of the same plugin. */
+    enum plugin_verdict (*identify)(void *instance, void *state, struct plugin_greeting *greeting);
+
+    /* Device to server. May be NULL: all bytes are payload. */
+    void (*receive)(void *instance, void *state, struct plugin_received *received);
+
+    /* Reading software to device. May be NULL. */
+    void (*send)(void *instance, void *state, struct plugin_sent *sent);
+
+    /* Blanks secrets (with '*') in bytes kept for diagnosis. May be NULL. */
+    void (*mask)(uint8_t *data, size_t size);
+
+    void *reserved[8];
+};
+
+#define PLUGIN_SYMBOL "cencd_plugin"
+
+#endif
