@@ -10,7 +10,7 @@
 #ifndef CENCD_BASE_LOG_H
 #define CENCD_BASE_LOG_H
 
-#include <stdarg.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
 
