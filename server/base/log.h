@@ -10,8 +10,8 @@
 #ifndef CENCD_BASE_LOG_H
 #define CENCD_BASE_LOG_H
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "server/base/status.h"
@@ -42,7 +42,7 @@ void log_line(enum log_level level, const struct log_context *context, const cha
  * invalid UTF-8 as \xNN) into out, at most out_size bytes with NUL, and returns out. */
 char *log_quote(const char *text, char *out, size_t out_size);
 
-/* Lines dropped since the start because the ring was full. */
+/* Lines lost since the start because the ring was full or the descriptor broken. */
 uint64_t log_dropped(void);
 
 /* "error", "warn", "info", "debug"; false if name is none of them. */
