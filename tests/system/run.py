@@ -1,0 +1,120 @@
+"""Runs one module of system tests as an ordinary user, in a temporary folder of its own.
+
+usage: CENCD_BUILD=FOLDER CENCD_SOURCE=FOLDER run.py test_module
+
+When started by root the tests run as nobody. If nobody can't read the build or the source folder
+(a clone in a private home), what the tests need is copied into the temporary folder first. In the
+test's environment CENCD_BUILD has cencd and bench/fleet, bench/reader; CENCD_SOURCE is the tree;
+TMPDIR, HOME and the current folder are the temporary folder.
+
+A process that a test leaves running is named, ended, and fails the test."""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+NOBODY = 65534
+TIME_LIMIT_S = 170  # below ctest's own limit, which would end only this process
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def readable_by(identity, paths):
+    """True if a process with this identity can read all of the paths."""
+    for path in paths:
+        test = "-x" if os.access(path, os.X_OK) else "-r"
+        if subprocess.run(["test", test, path], **identity).returncode != 0:
+            return False
+    return True
+
+
+def copy_tree(source, build, folder):
+    """Copies what system tests use and returns the new source and build folders."""
+    new_source = folder / "source"
+    new_build = folder / "build"
+    shutil.copytree(source, new_source, ignore=shutil.ignore_patterns(".git", "build", "build-*"))
+    new_build.mkdir()
+    shutil.copy2(build / "cencd", new_build)
+    shutil.copytree(build / "bench", new_build / "bench",
+                    ignore=shutil.ignore_patterns("CMakeFiles"))
+    subprocess.run(["chmod", "-R", "a+rX", new_source, new_build], check=True)
+    return new_source, new_build
+
+
+def children():
+    """Process ids and names of this process's children, adopted orphans included."""
+    found = {}
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = stat.read_text(errors="replace")
+        except OSError:
+            continue
+        name, _, rest = text.rpartition(")")
+        state, parent = rest.split()[:2]
+        if int(parent) == os.getpid() and state != "Z":
+            found[int(stat.parent.name)] = name.partition("(")[2]
+    return found
+
+
+def end_leftovers():
+    """Kills what still runs; returns the names."""
+    time.sleep(0.2)  # what was just told to end may be ending
+    names = []
+    while left := children():
+        for process, name in left.items():
+            names.append(name)
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+    return names
+
+
+def stop(*_):
+    """On a signal (a test's time is over): end everything, then stop."""
+    end_leftovers()
+    os._exit(1)
+
+
+def main():
+    module = sys.argv[1]
+    source = pathlib.Path(os.environ["CENCD_SOURCE"])
+    build = pathlib.Path(os.environ["CENCD_BUILD"])
+    identity = {}
+    if os.geteuid() == 0:
+        identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with tempfile.TemporaryDirectory(prefix="cencd-test-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        work = folder / "work"
+        work.mkdir(mode=0o700)
+        if identity:
+            os.chown(work, NOBODY, NOBODY)
+            needed = [build / "cencd", build / "bench" / "fleet", source / "tests" / "system"]
+            if not readable_by(identity, needed):
+                source, build = copy_tree(source, build, folder)
+        environment = dict(os.environ, CENCD_SOURCE=str(source), CENCD_BUILD=str(build),
+                           TMPDIR=str(work), HOME=str(work), PYTHONDONTWRITEBYTECODE="1",
+                           PYTHONUNBUFFERED="1", PYTHONPATH=str(source / "tests" / "system"))
+        tests = subprocess.Popen(["/usr/bin/python3", "-m", "unittest", "-v", module],
+                                 cwd=work, env=environment, start_new_session=True, **identity)
+        try:
+            failed = tests.wait(TIME_LIMIT_S) != 0
+        except subprocess.TimeoutExpired:
+            print(f"not done after {TIME_LIMIT_S} s")
+            failed = True
+        leftovers = end_leftovers()
+    if leftovers:
+        print("left running:", ", ".join(leftovers))
+    sys.exit(1 if failed or leftovers else 0)
+
+
+if __name__ == "__main__":
+    main()

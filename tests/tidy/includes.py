@@ -1,0 +1,131 @@
+"""Who may include whom: the floors of the house (docs/architecture.md) as a table.
+
+A file may include what is in its own folder, what the row of its folder allows, and system headers
+that no rule below keeps for another room. Callbacks go up; includes only go down."""
+
+import re
+
+import tree
+
+# The interface of plugins, which every floor from config on may include.
+PLUGIN = ["plugins/plugin.h"]
+REACTOR = ["server/base", "server/reactor"]
+CONFIG = ["config", "plugins/plugin.h", "plugins/loader.h"]
+
+# Folder -> folders (their files, not their subfolders) and single headers that it may include.
+# The first row that is the file itself or a folder above it counts.
+MAY_INCLUDE = {
+    "codec": ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem"],
+    "server/base": [],
+    "plugins/plugin.h": [],
+    "plugins/loader.c": ["server/base"],
+    "plugins/loader.h": ["server/base"],
+    "plugins": ["plugins/plugin.h", "codec", "codec/cosem", "codec/iec62056_21", "codec/modem"],
+    "config": ["server/base", "plugins/plugin.h", "plugins/loader.h"],
+    "server/reactor/ring": REACTOR,
+    "server/reactor/sim": REACTOR,
+    "server/reactor": ["server/base"],
+    "server/journal": REACTOR,
+    "server/directory": REACTOR + CONFIG,
+    "server/link": REACTOR + CONFIG + ["server/directory", "server/bridge"],
+    "server/bridge": REACTOR + CONFIG + ["server/directory", "server/link"],
+    "agents": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge"],
+    "server/shard": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge",
+                                        "agents"],
+    "server/ops": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge", "agents",
+                                      "server/shard"],
+    "server/main.c": None,
+    "bench": REACTOR + ["server/reactor/ring", "codec", "codec/cosem", "codec/iec62056_21",
+                        "codec/modem", "bench"],
+    "tests": None,
+}
+
+# Rooms whose files in the same folder are strangers: a built-in plugin knows no other plugin.
+STRANGERS = ["plugins"]
+
+# System header -> the only places that may include it.
+KEPT_FOR = [
+    (r"liburing", ["server/reactor/ring", "bench", "tests"]),
+    (r"microhttpd", ["server/ops", "tests"]),
+    (r"jansson", ["server/ops", "bench", "tests"]),
+    (r"yaml", ["config", "tests"]),
+    (r"openssl/", ["server/reactor", "tests"]),
+    (r"sys/epoll|sys/select", ["bench", "tests"]),
+    (r"dlfcn", ["plugins/loader.c", "tests"]),
+]
+
+# Pure functions over bytes: no sockets, no clock, no threads.
+PURE = ["codec", "plugins"]
+IMPURE = re.compile(r"sys/socket|netinet/|arpa/|netdb|time\.h|unistd|pthread|fcntl|poll|signal")
+IMPURE_ALLOWED = ["plugins/loader.c"]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def below(path, places):
+    """True if path is one of the places or inside one of them."""
+    return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def row_of(path):
+    """The key of the row that counts for a file, or None."""
+    while path:
+        if path in MAY_INCLUDE:
+            return path
+        path = path.rpartition("/")[0]
+    return None
+
+
+def check_own(path, header, exists):
+    """What is wrong with #include "header" in path, or None."""
+    if not exists(header):
+        return "not found from the root of the tree"
+    row = row_of(path)
+    if row is None:
+        return "no row of the table in tests/tidy/includes.py is for this file"
+    allowed = MAY_INCLUDE[row]
+    folder = header.rpartition("/")[0]
+    if allowed is None:
+        return None
+    if folder in allowed or header in allowed:
+        return None
+    own_pair = header == re.sub(r"\.c$", ".h", path)
+    if own_pair or (folder == path.rpartition("/")[0] and row not in STRANGERS):
+        return None
+    return f"{row} must not include it"
+
+
+def check_system(path, header):
+    """What is wrong with #include <header> in path, or None."""
+    for pattern, places in KEPT_FOR:
+        if re.match(pattern, header) and not below(path, places):
+            return "only for " + ", ".join(places)
+    if below(path, PURE) and path not in IMPURE_ALLOWED and IMPURE.search(header):
+        return "this room has pure functions only"
+    return None
+
+
+def check(path, text, exists):
+    """All errors of one file, as lines "path:line: ..."."""
+    errors = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        quote, header = match.groups()
+        wrong = check_own(path, header, exists) if quote == '"' else check_system(path, header)
+        if wrong:
+            errors.append(f"{path}:{number}: #include {header}: {wrong}")
+    return errors
+
+
+def main():
+    errors = []
+    for path in tree.c_files():
+        text = (tree.ROOT / path).read_text(encoding="utf-8")
+        errors += check(path.as_posix(), text, lambda header: (tree.ROOT / header).is_file())
+    tree.finish("includes", errors)
+
+
+if __name__ == "__main__":
+    main()
