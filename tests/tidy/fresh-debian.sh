@@ -56,6 +56,7 @@ if [ "$who" = user ]; then
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends sudo >/dev/null
     useradd -m someone
+    chown -R someone /srv/cencd.git
     echo 'someone ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/someone
     home=/home/someone
 fi

@@ -10,18 +10,27 @@ import tree
 # The interface of plugins, which every floor from config on may include.
 PLUGIN = ["plugins/plugin.h"]
 REACTOR = ["server/base", "server/reactor"]
-CONFIG = ["config", "plugins/plugin.h", "plugins/loader.h"]
+CONFIG = ["config", "plugins/loader.h"] + PLUGIN
+
+CODEC = ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem"]
+# The host side of plugins shares their folder.
+HOST = ["server/base", "plugins/descriptor.h", "plugins/loader.h", "plugins/plugin.h",
+        "plugins/setting.h"]
 
 # Folder -> folders (their files, not their subfolders) and single headers that it may include.
 # The first row that is the file itself or a folder above it counts.
 MAY_INCLUDE = {
-    "codec": ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem"],
+    "codec": CODEC,
     "server/base": [],
     "plugins/plugin.h": [],
-    "plugins/loader.c": ["server/base"],
-    "plugins/loader.h": ["server/base"],
-    "plugins": ["plugins/plugin.h", "codec", "codec/cosem", "codec/iec62056_21", "codec/modem"],
-    "config": ["server/base", "plugins/plugin.h", "plugins/loader.h"],
+    "plugins/descriptor.c": HOST,
+    "plugins/descriptor.h": HOST,
+    "plugins/loader.c": HOST,
+    "plugins/loader.h": HOST,
+    "plugins/setting.c": HOST,
+    "plugins/setting.h": HOST,
+    "plugins": PLUGIN + CODEC,
+    "config": ["server/base", "plugins/loader.h"] + PLUGIN,
     "server/reactor/ring": REACTOR,
     "server/reactor/sim": REACTOR,
     "server/reactor": ["server/base"],
@@ -35,8 +44,7 @@ MAY_INCLUDE = {
     "server/ops": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge", "agents",
                                       "server/shard"],
     "server/main.c": None,
-    "bench": REACTOR + ["server/reactor/ring", "codec", "codec/cosem", "codec/iec62056_21",
-                        "codec/modem", "bench"],
+    "bench": REACTOR + ["server/reactor/ring", "bench"] + CODEC,
     "tests": None,
 }
 
