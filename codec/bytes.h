@@ -89,12 +89,17 @@ static inline size_t bytes_left(const struct bytes_reader *reader)
  * fewer. */
 static inline const uint8_t *bytes_get(struct bytes_reader *reader, size_t size)
 {
-    const uint8_t *data = reader->data + reader->at;
+    static const uint8_t nothing[1];
+    const uint8_t *data;
 
     if (reader->failed || size > bytes_left(reader)) {
         reader->failed = true;
         return NULL;
     }
+    if (size == 0) {
+        return nothing;
+    }
+    data = reader->data + reader->at;
     reader->at += size;
     return data;
 }
