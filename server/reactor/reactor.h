@@ -86,7 +86,7 @@ struct stream_ops {
     void (*sent)(struct stream *stream);
     /* Sending failed (negative errno); the queue was dropped. Once; `ended` may come as well. */
     void (*failed)(struct stream *stream, int error);
-    /* stream_connect finished: 0 or a negative errno; then stream_close is still owed. */
+    /* stream_connect finished: 0 or a negative errno (stream_close is owed all the same). */
     void (*connected)(struct stream *stream, int error);
     /* stream_close finished: nothing is in flight, the slot is free. */
     void (*closed)(struct stream *stream);
@@ -100,13 +100,16 @@ struct stream {
     struct chunk *send_head; /* the first is in flight if STREAM_SENDING */
     struct chunk *send_tail;
     struct chunk *ahead;      /* received, not yet delivered: after a move */
-    struct list waiting;      /* in a queue for buffers */
+    struct list waiting;      /* for a buffer, or for the end of the turn */
     struct list sending;      /* in the list of sends in flight, oldest first */
     struct stream_move *move; /* under way, or NULL */
     uint32_t slot;
-    uint32_t queued_bytes;  /* not yet taken by the kernel */
-    uint32_t send_since_ms; /* low bits of reactor time */
-    uint16_t flags;         /* STREAM_*, reactor's own */
+    uint32_t flags;        /* STREAM_*, the reactor's own */
+    uint32_t queued_bytes; /* not yet taken by the kernel */
+    union {
+        uint32_t send_since_ms; /* low bits of reactor time */
+        uint32_t connect_index; /* while connecting */
+    };
     uint8_t generation;
     uint8_t in_flight;  /* operations without their last completion */
     uint8_t mode;       /* enum receive_mode wanted */
@@ -159,14 +162,16 @@ struct message {
 void reactor_post(struct reactor *from, struct reactor *to, struct message *message);
 
 /* Moves a stream to another reactor: stops it, waits until nothing is in flight, passes the
- * descriptor, closes the own slot; then delivers move->message in the target's thread, where
+ * descriptor, closes the own slot; then calls move->arrived in the target's thread, where
  * stream->reactor and slot are the new ones and bytes read ahead or still queued have come along.
- * Receive mode is RECEIVE_NONE there. On failure ops->move_failed is called here instead. */
+ * Receive mode is RECEIVE_NONE and nothing is watched there. On failure ops->move_failed is called
+ * here instead. Until then the stream must not be closed, and the move must live; it may be part
+ * of the stream's owner. */
 struct stream_move {
-    struct message message; /* deliver is set by the caller */
+    void (*arrived)(struct stream_move *move, struct reactor *reactor); /* set by the caller */
     struct stream *stream;
     struct reactor *to;
-    uint32_t new_slot;
+    struct message message; /* the reactor's own, like the rest */
 };
 void stream_move(struct stream *stream, struct reactor *to, struct stream_move *move);
 
@@ -245,8 +250,7 @@ enum status reactor_work(struct reactor *reactor, struct operation *operation,
 
 struct reactor_config {
     struct kernel_limits limits;
-    uint32_t accepts; /* accept operations that may exist at once (listeners x depth) */
-    void *owner;      /* for reactor_owner */
+    void *owner; /* for reactor_owner */
 };
 
 /* Called by the thread that will run it. */
@@ -287,22 +291,27 @@ struct reactor_counters {
 };
 const struct reactor_counters *reactor_counters(const struct reactor *reactor);
 
-#define STREAM_OPEN           0x0001u
-#define STREAM_WATCHING       0x0002u
-#define STREAM_RECEIVING      0x0004u
-#define STREAM_MULTISHOT      0x0008u
-#define STREAM_RECEIVE_CANCEL 0x0010u
-#define STREAM_SENDING        0x0020u
-#define STREAM_SEND_CANCEL    0x0040u
-#define STREAM_SHUTDOWN       0x0080u /* asked for */
-#define STREAM_SHUT           0x0100u /* done or under way */
-#define STREAM_ENDED          0x0200u
-#define STREAM_FAILED         0x0400u
-#define STREAM_CLOSING        0x0800u
-#define STREAM_MOVING         0x1000u
-#define STREAM_WATCH_CANCEL   0x2000u
-#define STREAM_LARGE          0x4000u /* receives into large buffers */
-#define STREAM_NO_BUFFER      0x8000u /* in the queue for buffers */
+#define STREAM_OPEN           0x00001u
+#define STREAM_CONNECTING     0x00002u
+#define STREAM_WATCHING       0x00004u
+#define STREAM_WATCH_CANCEL   0x00008u
+#define STREAM_RECEIVING      0x00010u
+#define STREAM_MULTISHOT      0x00020u
+#define STREAM_RECEIVE_CANCEL 0x00040u
+#define STREAM_NO_BUFFER      0x00080u /* waits for a buffer */
+#define STREAM_LARGE          0x00100u /* receives into large buffers */
+#define STREAM_SENDING        0x00200u
+#define STREAM_SEND_CANCEL    0x00400u
+#define STREAM_STALLED        0x00800u /* what is queued is private memory */
+#define STREAM_SHUTDOWN       0x01000u /* asked for */
+#define STREAM_SHUT           0x02000u /* done or under way */
+#define STREAM_ENDED          0x04000u
+#define STREAM_FAILED         0x08000u
+#define STREAM_CLOSING        0x10000u
+#define STREAM_MOVING         0x20000u
+#define STREAM_DEFERRED       0x40000u /* waits for the end of the turn */
+#define STREAM_CONNECT_CANCEL 0x80000u
+#define STREAM_IN_LARGE       0x100000u /* the armed receive takes large buffers */
 
 static inline bool stream_receive_ended(const struct stream *stream)
 {
