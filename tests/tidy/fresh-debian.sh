@@ -58,7 +58,7 @@ if [ "$who" = user ]; then
     useradd -m someone
     chown -R someone /srv/cencd.git
     echo 'someone ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/someone
-    home=/home/someone
+    home=~someone
 fi
 chmod 700 "$home"
 run=()
