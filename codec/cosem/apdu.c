@@ -489,6 +489,9 @@ enum codec_result cosem_block_receiver_take(struct cosem_block_receiver *receive
         (response->in_blocks ? response->block != receiver->block + 1 : receiver->block != 0)) {
         return CODEC_INVALID;
     }
+    if (response->in_blocks && !response->last && response->data_size == 0) {
+        return CODEC_INVALID; /* would never end */
+    }
     if (response->data_size > receiver->capacity - receiver->size) {
         return CODEC_FULL;
     }

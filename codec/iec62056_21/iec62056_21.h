@@ -76,8 +76,8 @@ struct iec21_message {
 struct iec21_scanner {
     enum iec21_check check;
     bool strip_parity;
-    bool yielded; /* the message in buffer was given out */
     size_t size;
+    size_t yielded;         /* bytes of buffer that the last message took */
     uint64_t dropped_bytes; /* noise, and messages longer than IEC21_MAX_MESSAGE */
     uint64_t failed_checks; /* messages thrown away for their block check */
     uint8_t buffer[IEC21_MAX_MESSAGE];
