@@ -76,7 +76,7 @@ def end_leftovers():
 def stop(*_):
     """On a signal (a test's time is over): end everything, then stop."""
     end_leftovers()
-    os._exit(1)
+    sys.exit(1)
 
 
 def main():
