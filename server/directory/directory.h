@@ -1,0 +1,134 @@
+/* The directory: every device the server knows, in memory. A device stays for the life of the
+ * directory, so its address is its handle; what may change of it is read and written through the
+ * functions here, which lock the stripe it hashes to. All functions are thread-safe and short.
+ *
+ * Identity = (scope, serial). The directory knows which link is a device's newest; it doesn't know
+ * what a link is. */
+#ifndef CENCD_DIRECTORY_DIRECTORY_H
+#define CENCD_DIRECTORY_DIRECTORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "plugins/plugin.h"
+#include "server/base/address.h"
+#include "server/base/status.h"
+
+struct directory;
+struct device;
+
+/* Names a link: enough to find it in its shard, or to see that it is gone. */
+struct link_ref {
+    uint64_t id;    /* unique in the process, growing with time of accept; 0: none */
+    uint32_t index; /* in its shard's pool */
+    uint16_t shard;
+};
+
+enum device_state { DEVICE_OFFLINE, DEVICE_IDLE, DEVICE_IN_SESSION };
+const char *device_state_name(enum device_state state); /* "offline", "idle", "in session" */
+
+/* A consistent copy of a device, for reports. Strings live as long as the directory. */
+struct device_info {
+    const struct device *device;
+    const char *scope;
+    const char *serial;
+    const char *kind;
+    const char *model;
+    const char *firmware;
+    const char *hardware;
+    uint64_t first_seen_utc_ms;
+    uint64_t last_seen_utc_ms; /* registered, or a session began or ended */
+    struct address peer;       /* of the newest link */
+    struct link_ref link;      /* id 0: offline */
+    uint32_t epoch;            /* link epoch: grows with every link of the device */
+    uint32_t listener;         /* index in the configuration */
+    uint16_t direct_port;      /* 0: none leased */
+    uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
+    enum device_state state;
+};
+
+struct directory_config {
+    uint32_t max_devices;
+    uint16_t first_port; /* 0: no direct ports */
+    uint16_t last_port;
+    uint32_t flap_count;
+    uint32_t flap_window_s;
+    uint32_t network_prefix_v4;
+    uint32_t network_prefix_v6;
+};
+
+enum status directory_create(const struct directory_config *config,
+                             struct directory **directory) MUST_CHECK;
+void directory_free(struct directory *directory);
+
+enum registration_result {
+    REGISTERED_NEW,        /* first seen; the link is the device's newest now */
+    REGISTERED_AGAIN,      /* known; the link is its newest now */
+    REGISTRATION_OCCUPIED, /* an older link is there: occupant says which; nothing changed */
+    REGISTRATION_OUTDATED, /* a newer link is there: the caller's is the one to close */
+    REGISTRATION_FULL,     /* max_devices reached, or no memory */
+};
+
+struct registration {
+    /* in */
+    const char *scope;
+    const struct plugin_identity *identity;
+    struct link_ref link;
+    struct address peer;
+    uint32_t listener;
+    uint64_t utc_ms;
+    uint64_t now_ms;
+    /* out */
+    struct device *device;
+    uint32_t epoch;
+    uint16_t direct_port;     /* leased now or before; 0: none left */
+    struct link_ref occupant; /* OCCUPIED, OUTDATED */
+    bool other_network;       /* OCCUPIED: the occupant comes from another network */
+    bool flapping;            /* OCCUPIED: replaced too often lately */
+};
+
+enum registration_result directory_register(struct directory *directory,
+                                            struct registration *registration) MUST_CHECK;
+
+/* The link is gone. True if it was the device's newest, which is offline then; epoch and port, if
+ * not NULL, say whose line to close. */
+bool directory_release(struct directory *directory, struct device *device,
+                       const struct link_ref *link, uint64_t utc_ms);
+
+/* The older link gives way to a newer one: like release, and counts for flapping. */
+void directory_replaced(struct directory *directory, struct device *device,
+                        const struct link_ref *link, uint64_t now_ms);
+
+/* What the owner of the newest link learns of it. Ignored if link isn't the newest. */
+void directory_set_signal(struct directory *directory, struct device *device,
+                          const struct link_ref *link, uint8_t signal_csq);
+void directory_set_in_session(struct directory *directory, struct device *device,
+                              const struct link_ref *link, bool in_session, uint64_t utc_ms);
+
+/* Copies the device's present facts. */
+void directory_get(struct directory *directory, const struct device *device,
+                   struct device_info *info);
+
+/* NULL if unknown. */
+struct device *directory_find(struct directory *directory, const char *scope, const char *serial);
+
+/* For logs; constant, no lock. */
+const char *device_serial(const struct device *device);
+
+/* Calls visit for each device in order of registration, from the position `from` (0: the first),
+ * until visit returns false. Returns the position to go on with. */
+uint64_t directory_walk(struct directory *directory, uint64_t from,
+                        bool (*visit)(const struct device_info *info, void *context),
+                        void *context);
+
+struct directory_counts {
+    uint64_t devices;
+    uint64_t online;
+    uint64_t in_session;
+    uint64_t ports_leased;
+    uint64_t replacements;
+    uint64_t flapping; /* times a newcomer was held because the device flaps */
+};
+void directory_count(struct directory *directory, struct directory_counts *counts);
+
+#endif

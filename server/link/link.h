@@ -1,0 +1,101 @@
+/* A link: one live connection of a device. greeting -> idle -> in session -> gone.
+ *
+ * greeting: one-shot receives until a plugin says who it is, within a deadline and a byte cap.
+ * held: identified, but an older link of the same device is there; waits until that one gave way or
+ *   proved alive.
+ * idle: a one-shot poll, nothing else; bytes go to the plugin.
+ * in session: its bytes are joined to an agent's (server/bridge).
+ *
+ * All functions run in the shard's thread. link_close is the one place where a link ends. */
+#ifndef CENCD_LINK_LINK_H
+#define CENCD_LINK_LINK_H
+
+#include <assert.h>
+
+#include "server/link/shard.h"
+
+enum link_state { LINK_FREE, LINK_GREETING, LINK_HELD, LINK_IDLE, LINK_IN_SESSION, LINK_GONE };
+
+struct greeting;
+
+struct link {
+    struct stream stream;
+    struct timer timer; /* greeting: deadline; held: its end; idle, in session: idle timeout */
+    uint64_t id;
+    struct link_ref *challenger; /* a newer link waits for this one to end or prove alive */
+    struct device *device;       /* from state held on */
+    union {
+        struct greeting *greeting; /* greeting, held */
+        struct session *session;   /* in session */
+        uint64_t next_free;        /* free */
+    };
+    uint8_t plugin_state[PLUGIN_STATE_SIZE];
+    struct address peer;
+    uint32_t index; /* in the pool */
+    uint32_t epoch;
+    uint32_t received_at_ms; /* low bits of the time of the last byte from the device */
+    uint16_t listener;
+    uint16_t direct_port;
+    uint8_t state;
+    uint8_t plugin;     /* index in the listener's list */
+    uint8_t link_flags; /* PLUGIN_LINK_* */
+    uint8_t counted;    /* LINK_COUNTED_* */
+};
+
+/* With its places in the reactor's tables (9 bytes) a link stays below 256 bytes. */
+static_assert(sizeof(struct link) <= 247, "a link has grown beyond its budget");
+
+#define LINK_COUNTED_UNIDENTIFIED 0x1u
+#define LINK_COUNTED_SOURCE       0x2u
+
+/* A connection was accepted on a device listener. */
+void link_accept(struct device_listener *listener, uint32_t slot, const struct address *peer);
+
+/* Ends the link, whatever its state: logged once, counted, told to the directory and the session.
+ * Harmless on a link that is gone already. */
+void link_close(struct link *link, enum close_reason reason);
+
+/* The link a reference names, or NULL if it is gone. Shard's own references only. */
+struct link *link_find(struct shard *shard, const struct link_ref *ref);
+struct link_ref link_ref(const struct link *link);
+
+static inline struct shard *link_shard(const struct link *link)
+{
+    return shard_of(link->stream.reactor);
+}
+
+const struct config_listener *link_listener(const struct link *link);
+const struct config_plugin *link_plugin(const struct link *link);
+struct listener_counters *link_counters(const struct link *link);
+
+/* Passes bytes from the device through its plugin: sends its reply, counts what it noticed, and
+ * leaves in received what reading software is to see. */
+void link_filter(struct link *link, struct plugin_received *received);
+
+/* Milliseconds since the device's previous bytes; and notes that bytes came now. */
+uint64_t link_quiet_ms(const struct link *link);
+void link_touch(struct link *link);
+
+/* The session ended and the link goes on. */
+void link_enter_idle(struct link *link);
+
+/* Puts the link into a session: state, counters, directory. The caller exchanges the stream's ops.
+ */
+void link_enter_session(struct link *link, struct session *session);
+
+/* Bytes from the device arrived in a session: proof of life for a waiting newcomer. */
+void link_proves_alive(struct link *link);
+
+/* ---- between the files of this room ---- */
+extern const struct stream_ops link_ops;
+void greeting_begin(struct link *link);
+void greeting_received(struct link *link, struct chunk *chunk);
+void greeting_free(struct link *link);
+void registration_begin(struct link *link, const struct plugin_identity *identity);
+void registration_challenged(struct link *link);
+void registration_link_gone(struct link *link);
+void idle_received(struct link *link, struct chunk *chunk);
+void link_log(const struct link *link, enum log_level level, const char *message,
+              const char *fields, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,56 @@
+/* Why something was closed: layer and cause. Every close of a link or of an agent's connection
+ * names one; it is logged once, counted, and later put into the event. */
+#ifndef CENCD_LINK_REASON_H
+#define CENCD_LINK_REASON_H
+
+/* X(constant, layer, cause, what it means, for docs and help) */
+#define CLOSE_REASONS(X)                                                                           \
+    X(PEER_CLOSED, "peer", "closed", "the device closed the connection")                           \
+    X(PEER_RESET, "peer", "reset", "the device's side reset the connection")                       \
+    X(PEER_TIMEOUT, "peer", "timeout", "keepalive or user timeout: the device doesn't answer")     \
+    X(PEER_ERROR, "peer", "error", "the network reported another error")                           \
+    X(GREETING_CLOSED, "greeting", "closed", "closed by the peer before it was identified")        \
+    X(GREETING_TIMEOUT, "greeting", "timeout", "not identified within greeting_timeout_s")         \
+    X(GREETING_TOO_LONG, "greeting", "too_long", "not identified within greeting_max_bytes")       \
+    X(GREETING_UNKNOWN, "greeting", "unknown", "no plugin of the listener knows these bytes")      \
+    X(LINK_IDLE, "link", "idle_timeout", "no byte within idle_timeout_s")                          \
+    X(LINK_REPLACED, "link", "replaced", "the same device dialled in anew")                        \
+    X(LINK_OLDER_ALIVE, "link", "older_alive", "the device's older link proved alive")             \
+    X(LINK_HOLD_TIMEOUT, "link", "hold_timeout", "waited too long for the older link's end")       \
+    X(LIMIT_LINKS, "limit", "links", "limits.links reached")                                       \
+    X(LIMIT_LISTENER, "limit", "listener", "the listener's max_links reached")                     \
+    X(LIMIT_UNIDENTIFIED, "limit", "unidentified", "limits.unidentified reached")                  \
+    X(LIMIT_SOURCE, "limit", "source", "limits.unidentified_per_source reached")                   \
+    X(LIMIT_DEVICES, "limit", "devices", "limits.devices reached")                                 \
+    X(LIMIT_SESSIONS, "limit", "sessions", "limits.sessions reached")                              \
+    X(LIMIT_MEMORY, "limit", "memory", "out of memory")                                            \
+    X(AGENT_CLOSED, "agent", "closed", "the agent closed the connection")                          \
+    X(AGENT_RESET, "agent", "reset", "the agent's side reset the connection")                      \
+    X(AGENT_TIMEOUT, "agent", "timeout", "the agent's side doesn't answer")                        \
+    X(AGENT_ERROR, "agent", "error", "the network reported another error")                         \
+    X(SESSION_IDLE, "session", "idle_timeout",                                                     \
+      "no byte either way within sessions.idle_timeout_s")                                         \
+    X(SESSION_BUSY, "session", "busy", "another session holds the device")                         \
+    X(SESSION_OFFLINE, "session", "offline", "the device is not connected")                        \
+    X(SESSION_REFUSED, "session", "refused", "the agent's address is not allowed")                 \
+    X(SESSION_DEVICE_GONE, "session", "device_gone", "the device's link ended")                    \
+    X(SESSION_YIELDED, "session", "yielded", "half-closed, and another agent came")                \
+    X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \
+    X(SERVER_ERROR, "server", "error", "an operation of the server failed")
+
+enum close_reason {
+#define X(constant, layer, cause, meaning) CLOSE_##constant,
+    CLOSE_REASONS(X)
+#undef X
+        CLOSE_REASON_COUNT
+};
+
+const char *close_layer(enum close_reason reason);
+const char *close_cause(enum close_reason reason);
+const char *close_meaning(enum close_reason reason);
+
+/* For a failed receive or send on a device's (agent's) connection: error 0 or a negative errno. */
+enum close_reason close_reason_of_device(int error);
+enum close_reason close_reason_of_agent(int error);
+
+#endif

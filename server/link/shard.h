@@ -1,0 +1,113 @@
+/* What links, sessions and agents of one shard share, and what all shards share. A shard is one
+ * thread with one reactor; in the simulation several take turns in one thread. */
+#ifndef CENCD_LINK_SHARD_H
+#define CENCD_LINK_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "server/directory/directory.h"
+#include "server/link/failed.h"
+#include "server/link/pool.h"
+#include "server/link/reason.h"
+#include "server/link/sources.h"
+#include "server/reactor/reactor.h"
+
+struct server;
+struct session;
+
+/* Counters of one shard and one listener: written by the shard, read by anyone. */
+struct listener_counters {
+    _Atomic uint64_t accepted;
+    _Atomic uint64_t identified;
+    _Atomic uint64_t failed;
+    _Atomic uint64_t bytes_received;
+    _Atomic uint64_t greeting; /* links in this state, now */
+    _Atomic uint64_t idle;
+    _Atomic uint64_t in_session;
+};
+
+struct shard_counters {
+    _Atomic uint64_t closed[CLOSE_REASON_COUNT]; /* links and agents' connections */
+    _Atomic uint64_t sessions_started;
+    _Atomic uint64_t sessions; /* now */
+    _Atomic uint64_t bytes_to_agents;
+    _Atomic uint64_t bytes_to_devices;
+    _Atomic uint64_t keepalives;
+    _Atomic uint64_t malformed;       /* bytes that break a device's framing: times */
+    _Atomic uint64_t unclaimed_bytes; /* sent by devices while nobody read */
+    _Atomic uint64_t held;            /* newcomers that waited for an older link */
+    _Atomic uint64_t other_network;   /* replacements from another network */
+    _Atomic uint64_t idle_bytes;      /* received from devices outside sessions */
+    struct listener_counters *listeners;
+};
+
+/* One shard's part of a configured listener. */
+struct device_listener {
+    struct listener listener;
+    struct accept_operation accepts[LISTENER_MAX_DEPTH];
+    struct shard *shard;
+    uint32_t index; /* in the configuration */
+    bool closed;
+};
+
+struct shard {
+    struct server *server;
+    struct reactor *reactor;
+    uint32_t index;
+    struct link_pool links;
+    struct device_listener *listeners;
+    struct timer tick; /* every second: limits, resumption of accepts */
+    struct direct_ports *direct_ports;
+    struct list sessions; /* all of this shard, also those that drain */
+    bool stopping;
+    struct shard_counters counters;
+};
+
+/* Called up from links to whoever serves agents; set before the shards start. */
+struct server_hooks {
+    /* The device got a (new) newest link, or lost its last one. epoch orders the two. */
+    void (*device_online)(struct shard *shard, struct device *device, uint16_t port,
+                          uint32_t epoch);
+    void (*device_offline)(struct shard *shard, struct device *device, uint16_t port,
+                           uint32_t epoch);
+};
+
+struct server {
+    const struct config *config;
+    struct directory *directory;
+    struct failed_log *failed;
+    struct sources *sources; /* unidentified links by source address */
+    struct server_hooks hooks;
+    struct shard **shards; /* shard_count of them; entries are set before any shard runs */
+    uint32_t shard_count;
+    int *sockets; /* listening descriptors, one per configured listener */
+    _Atomic uint64_t next_link_id;
+    _Atomic uint64_t next_session_id;
+    _Atomic uint64_t links; /* now, all states */
+    _Atomic uint64_t unidentified;
+    _Atomic uint64_t sessions;
+    _Atomic uint64_t *listener_links;
+    uint64_t started_utc_ms;
+};
+
+static inline void count_up(_Atomic uint64_t *counter, uint64_t by)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + by, memory_order_relaxed);
+}
+
+static inline void count_down(_Atomic uint64_t *counter)
+{
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value - 1, memory_order_relaxed);
+}
+
+static inline struct shard *shard_of(const struct reactor *reactor)
+{
+    return reactor_owner(reactor);
+}
+
+#endif
