@@ -91,6 +91,8 @@ struct server {
     _Atomic uint64_t sessions;
     _Atomic uint64_t *listener_links;
     uint64_t started_utc_ms;
+    _Atomic bool ready;    /* all shards were started */
+    _Atomic bool stopping; /* a stop is under way */
 };
 
 static inline void count_up(_Atomic uint64_t *counter, uint64_t by)
