@@ -112,7 +112,10 @@ struct irz_decoded {
     uint32_t controls;   /* control frames that ended; the last one's head is in control */
     uint8_t control[IRZ_CONTROL_HEAD];
     uint8_t control_size;
-    size_t dropped_bytes; /* outside of any frame: framing was broken */
+    size_t dropped_bytes;   /* outside of any frame */
+    uint32_t broken_frames; /* without the 0D0A at their end */
+    bool has_signal;        /* a control reply told it: csq */
+    uint8_t csq;
 };
 
 /* Takes all of data, cut anywhere, and leaves at its front what type 01 frames carried. A frame
