@@ -30,7 +30,7 @@ MAY_INCLUDE = {
     "plugins/setting.c": HOST,
     "plugins/setting.h": HOST,
     "plugins": PLUGIN + CODEC,
-    "config": ["server/base", "plugins/loader.h"] + PLUGIN,
+    "config": HOST,
     "server/reactor/ring": REACTOR,
     "server/reactor/sim": REACTOR,
     "server/reactor": ["server/base"],

@@ -1,0 +1,171 @@
+#include "config/rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define EPHEMERAL_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
+
+/* The place of section.key, or of the section if the key has its default, or of the file. */
+static struct config_mark mark_of(const struct tree_node *root, const char *section,
+                                  const char *key)
+{
+    const struct tree_node *map = tree_find(root, section);
+    const struct tree_node *value = tree_find(map, key);
+
+    if (value != NULL)
+        return value->mark;
+    if (map != NULL)
+        return map->key->mark;
+    return (struct config_mark){.line = 1, .column = 1};
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    static const uint8_t zero[16];
+
+    return memcmp(address->ip, zero, sizeof(zero)) == 0;
+}
+
+/* Whether two listening sockets can't exist together. [::] takes IPv4, too. */
+static bool overlap(const struct address *a, const struct address *b)
+{
+    if (a->family == 0 || b->family == 0 || a->port != b->port)
+        return false;
+    if ((a->family == 6 && is_wildcard(a)) || (b->family == 6 && is_wildcard(b)))
+        return true;
+    if (a->family != b->family)
+        return false;
+    return is_wildcard(a) || is_wildcard(b) || address_same_ip(a, b);
+}
+
+static bool in_direct_ports(const struct config *config, uint16_t port)
+{
+    return config->direct_ports.enabled && port != 0 && port >= config->direct_ports.first &&
+           port <= config->direct_ports.last;
+}
+
+/* ---- listeners ---- */
+
+struct listener_place {
+    const struct tree_node *item;
+    const struct config_listener *listener;
+};
+
+/* Of two listeners the one that stands later in the file is in the wrong. */
+static void check_pair(const struct listener_place *earlier, const struct listener_place *later,
+                       struct config_errors *errors)
+{
+    const struct config_listener *a = earlier->listener;
+    const struct config_listener *b = later->listener;
+    char text[ADDRESS_TEXT_SIZE];
+
+    if (a->name[0] != '\0' && strcmp(a->name, b->name) == 0)
+        config_errors_add(errors, tree_find(later->item, "name")->mark,
+                          "name: the listener in line %u is named %s, too; expected a name of its "
+                          "own",
+                          earlier->item->mark.line, b->name);
+    if (overlap(&a->address, &b->address))
+        config_errors_add(errors, tree_find(later->item, "address")->mark,
+                          "address: the listener in line %u has %s; expected an address of its own",
+                          earlier->item->mark.line, address_format(&a->address, text));
+}
+
+static void check_listener_port(const struct config *config, const struct listener_place *place,
+                                struct config_errors *errors)
+{
+    const struct address *address = &place->listener->address;
+    char text[ADDRESS_TEXT_SIZE];
+
+    if (address->family == 0)
+        return;
+    struct config_mark mark = tree_find(place->item, "address")->mark;
+    if (in_direct_ports(config, address->port))
+        config_errors_add(errors, mark,
+                          "address: port %u is inside direct_ports.range; expected one outside "
+                          "%u-%u",
+                          address->port, config->direct_ports.first, config->direct_ports.last);
+    if (config->ops.enabled && overlap(address, &config->ops.address))
+        config_errors_add(errors, mark,
+                          "address: ops.address is %s; expected an address of its own",
+                          address_format(&config->ops.address, text));
+}
+
+static void check_listeners(const struct config *config, const struct tree_node *list,
+                            struct config_errors *errors)
+{
+    struct listener_place later = {.listener = config->listeners};
+
+    if (config->listener_count == 0)
+        return;
+    for (later.item = list->first; later.item != NULL; later.item = later.item->next) {
+        struct listener_place earlier = {.item = list->first, .listener = config->listeners};
+
+        for (; earlier.item != later.item; earlier.item = earlier.item->next, earlier.listener++)
+            check_pair(&earlier, &later, errors);
+        check_listener_port(config, &later, errors);
+        later.listener++;
+    }
+}
+
+/* ---- direct ports, ops ---- */
+
+/* The range from which the kernel takes ports for outgoing connections. False: not known. */
+static bool read_ephemeral_range(unsigned *first, unsigned *last)
+{
+    FILE *file = fopen(EPHEMERAL_RANGE_FILE, "re");
+    char line[64];
+
+    if (file == NULL)
+        return false;
+    bool read = fgets(line, sizeof(line), file) != NULL;
+    (void)fclose(file);
+    // NOLINTNEXTLINE(cert-err34-c): the kernel writes two numbers
+    return read && sscanf(line, "%u %u", first, last) == 2;
+}
+
+static void check_direct_ports(const struct config *config, const struct tree_node *root,
+                               struct config_errors *errors)
+{
+    struct config_mark mark = mark_of(root, "direct_ports", "range");
+    unsigned first;
+    unsigned last;
+
+    if (!config->direct_ports.enabled || config->direct_ports.first == 0)
+        return;
+    if (!read_ephemeral_range(&first, &last))
+        return; /* a system without it, or that doesn't show it: opening a port will tell */
+    if (config->direct_ports.first <= last && config->direct_ports.last >= first)
+        config_errors_add(errors, mark,
+                          "range: %u-%u overlaps net.ipv4.ip_local_port_range %u-%u, from which "
+                          "the kernel takes ports by itself; expected ports outside it",
+                          config->direct_ports.first, config->direct_ports.last, first, last);
+}
+
+static void check_ops(const struct config *config, const struct tree_node *root,
+                      struct config_errors *errors)
+{
+    const struct address *address = &config->ops.address;
+    struct config_mark mark = mark_of(root, "ops", "address");
+    char text[ADDRESS_TEXT_SIZE];
+
+    if (!config->ops.enabled || address->family == 0)
+        return;
+    if (!address_is_loopback(address))
+        config_errors_add(errors, mark,
+                          "address: %s can be reached from outside and nobody is asked who he is; "
+                          "expected a loopback address, such as 127.0.0.1:9190",
+                          address_format(address, text));
+    if (in_direct_ports(config, address->port))
+        config_errors_add(errors, mark,
+                          "address: port %u is inside direct_ports.range; expected one outside "
+                          "%u-%u",
+                          address->port, config->direct_ports.first, config->direct_ports.last);
+}
+
+void rules_check(const struct config *config, const struct tree_node *root,
+                 struct config_errors *errors)
+{
+    check_listeners(config, tree_find(root, "listeners"), errors);
+    check_direct_ports(config, root, errors);
+    check_ops(config, root, errors);
+}

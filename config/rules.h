@@ -1,0 +1,15 @@
+/* The rules between keys, checked after every key was read: unique listeners, ports that don't
+ * collide, an ops address that only this machine reaches. Fields that had errors of their own are
+ * passed over. */
+#ifndef CENCD_CONFIG_RULES_H
+#define CENCD_CONFIG_RULES_H
+
+#include "config/config.h"
+#include "config/errors.h"
+#include "config/tree.h"
+
+/* root: the tree that config was filled from, for the places of errors. */
+void rules_check(const struct config *config, const struct tree_node *root,
+                 struct config_errors *errors);
+
+#endif

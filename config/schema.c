@@ -1,0 +1,190 @@
+#include "config/schema.h"
+
+#include "config/config.h"
+
+#define GLOBAL(member)   offsetof(struct config, member)
+#define LISTENER(member) offsetof(struct config_listener, member)
+#define SECTION(table)                                                                             \
+    {                                                                                              \
+        .keys = (table), .count = sizeof(table) / sizeof((table)[0])                               \
+    }
+
+static const struct config_key server_keys[] = {
+    {"node", CONFIG_NAME, GLOBAL(server.node), .fallback = "node1",
+     .help = "Name of this server in logs, metrics and events."},
+    {"shards", CONFIG_SHARDS, GLOBAL(server.shards), .minimum = 1, .maximum = 512,
+     .fallback = "auto", .unit = "threads",
+     .help = "Threads that carry links; auto: one for each processor this process may use."},
+};
+
+static const struct config_key log_keys[] = {
+    {"level", CONFIG_LEVEL, GLOBAL(log.level), .fallback = "info",
+     .help = "Least important lines that are still written."},
+};
+
+static const struct config_key limit_keys[] = {
+    {"links", CONFIG_INTEGER, GLOBAL(limits.links), .minimum = 1, .maximum = 10000000,
+     .fallback = "100000", .unit = "links",
+     .help = "Links in all; when as many are there, no more are accepted."},
+    {"unidentified", CONFIG_INTEGER, GLOBAL(limits.unidentified), .minimum = 1, .maximum = 1000000,
+     .fallback = "20000", .unit = "links", .help = "Links whose device isn't known yet, in all."},
+    {"unidentified_per_source", CONFIG_INTEGER, GLOBAL(limits.unidentified_per_source),
+     .minimum = 1, .maximum = 1000000, .fallback = "10000", .unit = "links",
+     .help = "The same from one source address; a carrier's whole network may be one address."},
+    {"sessions", CONFIG_INTEGER, GLOBAL(limits.sessions), .minimum = 1, .maximum = 1000000,
+     .fallback = "10000", .unit = "sessions",
+     .help = "Sessions in all: agents joined to a device at the same time."},
+    {"session_buffer_bytes", CONFIG_INTEGER, GLOBAL(limits.session_buffer_bytes), .minimum = 4096,
+     .maximum = 1048576, .fallback = "65536", .unit = "bytes",
+     .help = "Bytes of a session that wait for a slow reader, for each direction."},
+};
+
+static const struct config_key links_keys[] = {
+    {"hold_s", CONFIG_INTEGER, GLOBAL(links.hold_s), .minimum = 1, .maximum = 300, .fallback = "30",
+     .unit = "s",
+     .help = "How long a device's new link waits while its older one carries a session."},
+    {"flap_count", CONFIG_INTEGER, GLOBAL(links.flap_count), .minimum = 1, .maximum = 1000,
+     .fallback = "5", .unit = "links",
+     .help = "Replaced links within flap_window_s that make a device count as flapping."},
+    {"flap_window_s", CONFIG_INTEGER, GLOBAL(links.flap_window_s), .minimum = 1, .maximum = 3600,
+     .fallback = "60", .unit = "s", .help = "Time in which replaced links are counted."},
+    {"network_prefix_v4", CONFIG_INTEGER, GLOBAL(links.network_prefix_v4), .minimum = 0,
+     .maximum = 32, .fallback = "16", .unit = "bits",
+     .help = "IPv4 addresses with these first bits in common are one network; a device that is "
+             "replaced from another network is a security event."},
+    {"network_prefix_v6", CONFIG_INTEGER, GLOBAL(links.network_prefix_v6), .minimum = 0,
+     .maximum = 128, .fallback = "32", .unit = "bits", .help = "The same for IPv6."},
+};
+
+static const struct config_key sessions_keys[] = {
+    {"idle_timeout_s", CONFIG_INTEGER, GLOBAL(sessions.idle_timeout_s), .minimum = 0,
+     .maximum = 86400, .fallback = "300", .unit = "s",
+     .help = "A session ends when no byte went either way for this long; 0: never."},
+    {"half_close_s", CONFIG_INTEGER, GLOBAL(sessions.half_close_s), .minimum = 0, .maximum = 600,
+     .fallback = "3", .unit = "s",
+     .help = "How long the device may still answer after the agent closed its side."},
+};
+
+static const struct config_key direct_ports_keys[] = {
+    {"enabled", CONFIG_BOOL, GLOBAL(direct_ports.enabled), .fallback = "true",
+     .help = "Whether devices get TCP ports of their own, for agents to connect to."},
+    {"range", CONFIG_PORT_RANGE, GLOBAL(direct_ports.first), GLOBAL(direct_ports.last),
+     .fallback = "20000-29999",
+     .help = "The ports to lease. No listener's port may be inside, and the range must lie outside "
+             "net.ipv4.ip_local_port_range, from which the kernel takes ports by itself."},
+    {"address", CONFIG_IP, GLOBAL(direct_ports.bind), .fallback = "127.0.0.1",
+     .help = "The server's own address on which the direct ports are opened."},
+    {"allow", CONFIG_CIDRS, GLOBAL(direct_ports.allow), GLOBAL(direct_ports.allow_count),
+     .minimum = 1, .maximum = CONFIG_MAX_CIDRS, .fallback = "[127.0.0.0/8, \"::1/128\"]",
+     .help = "Networks from which agents may connect to direct ports."},
+};
+
+static const struct config_key ops_keys[] = {
+    {"enabled", CONFIG_BOOL, GLOBAL(ops.enabled), .fallback = "true",
+     .help = "Whether /metrics, /stats, /healthz and /readyz are served."},
+    {"address", CONFIG_ENDPOINT, GLOBAL(ops.address), .fallback = "127.0.0.1:9190",
+     .help = "Where they are served, over HTTP; a loopback address, since nobody is asked who he "
+             "is."},
+    {"max_connections", CONFIG_INTEGER, GLOBAL(ops.max_connections), .minimum = 1, .maximum = 1024,
+     .fallback = "32", .unit = "connections", .help = "HTTP connections at the same time."},
+    {"failed_identifications", CONFIG_INTEGER, GLOBAL(ops.failed_identifications), .minimum = 1,
+     .maximum = 100000, .fallback = "1000", .unit = "records",
+     .help = "Failed identifications that are kept, the newest, and shown in /stats."},
+};
+
+static const struct config_key buffers_keys[] = {
+    {"small_count", CONFIG_POWER_OF_TWO, GLOBAL(buffers.small_count), .minimum = 64,
+     .maximum = 32768, .fallback = "1024", .unit = "buffers",
+     .help = "Receive buffers of a shard for greetings, idle links and ordinary traffic."},
+    {"small_size_bytes", CONFIG_INTEGER, GLOBAL(buffers.small_size_bytes), .minimum = 512,
+     .maximum = 16384, .fallback = "2048", .unit = "bytes", .help = "Size of each of them."},
+    {"large_count", CONFIG_POWER_OF_TWO, GLOBAL(buffers.large_count), .minimum = 1, .maximum = 1024,
+     .fallback = "16", .unit = "buffers",
+     .help = "Receive buffers of a shard for sessions that move much data."},
+    {"large_size_bytes", CONFIG_INTEGER, GLOBAL(buffers.large_size_bytes), .minimum = 16384,
+     .maximum = 1048576, .fallback = "65536", .unit = "bytes", .help = "Size of each of them."},
+};
+
+static const struct config_key plugins_keys[] = {
+    {"load", CONFIG_OBJECTS, .minimum = 0, .maximum = 32, .fallback = "[]",
+     .help = "Shared objects with more plugins, as absolute paths; built-in ones need no entry."},
+};
+
+static const struct config_key tcp_keys[] = {
+    {"keepalive_idle_s", CONFIG_INTEGER, LISTENER(tcp.keepalive_idle_s), .minimum = 0,
+     .maximum = 7200, .fallback = "60", .unit = "s",
+     .help = "TCP keepalive: silence before the first probe; 0: no keepalive."},
+    {"keepalive_interval_s", CONFIG_INTEGER, LISTENER(tcp.keepalive_interval_s), .minimum = 1,
+     .maximum = 600, .fallback = "15", .unit = "s", .help = "Time between probes."},
+    {"keepalive_count", CONFIG_INTEGER, LISTENER(tcp.keepalive_count), .minimum = 1, .maximum = 20,
+     .fallback = "4", .unit = "probes", .help = "Unanswered probes after which the link is gone."},
+    {"user_timeout_s", CONFIG_INTEGER, LISTENER(tcp.user_timeout_s), .minimum = 0, .maximum = 3600,
+     .fallback = "120", .unit = "s",
+     .help = "TCP_USER_TIMEOUT: how long sent bytes may stay unacknowledged; 0: the system's."},
+};
+static const struct config_section tcp_section = SECTION(tcp_keys);
+
+static const struct config_key listener_keys[] = {
+    {"name", CONFIG_NAME, LISTENER(name),
+     .help = "Name of the listener in logs and metrics; each has its own."},
+    {"address", CONFIG_ENDPOINT, LISTENER(address),
+     .help = "Where devices dial in; 0.0.0.0 is every IPv4 address of this server, [::] every one "
+             "of both families."},
+    {"scope", CONFIG_NAME, LISTENER(scope), .fallback = "default",
+     .help = "Where serials are unique: a device is known by scope and serial, since two makers "
+             "may use one number."},
+    {"plugins", CONFIG_PLUGINS, LISTENER(plugins), LISTENER(plugin_count), .minimum = 1,
+     .maximum = CONFIG_MAX_PLUGINS,
+     .help = "Kinds of devices to recognise, asked in this order: a plugin's name, or a map of its "
+             "name to its settings."},
+    {"max_links", CONFIG_INTEGER, LISTENER(max_links), .minimum = 0, .maximum = 10000000,
+     .fallback = "0", .unit = "links", .help = "Links of this listener; 0: no limit of its own."},
+    {"backlog", CONFIG_INTEGER, LISTENER(backlog), .minimum = 1, .maximum = 65535,
+     .fallback = "4096", .unit = "connections",
+     .help = "Connections that wait in the kernel; at most net.core.somaxconn."},
+    {"greeting_timeout_s", CONFIG_INTEGER, LISTENER(greeting_timeout_s), .minimum = 1,
+     .maximum = 600, .fallback = "30", .unit = "s",
+     .help = "Time for a new link to tell which device it is."},
+    {"greeting_max_bytes", CONFIG_INTEGER, LISTENER(greeting_max_bytes), .minimum = 64,
+     .maximum = 16384, .fallback = "1024", .unit = "bytes",
+     .help = "Bytes in which it must have told that."},
+    {"idle_timeout_s", CONFIG_INTEGER, LISTENER(idle_timeout_s), .minimum = 0, .maximum = 604800,
+     .fallback = "900", .unit = "s",
+     .help = "A link without a session is closed after this silence; 0: never."},
+    {"tcp", CONFIG_SECTION, .section = &tcp_section,
+     .help = "How the kernel finds out that a device is gone. The defaults suit GSM."},
+};
+static const struct config_section listener_section = SECTION(listener_keys);
+
+static const struct config_section server_section = SECTION(server_keys);
+static const struct config_section log_section = SECTION(log_keys);
+static const struct config_section limits_section = SECTION(limit_keys);
+static const struct config_section links_section = SECTION(links_keys);
+static const struct config_section sessions_section = SECTION(sessions_keys);
+static const struct config_section direct_ports_section = SECTION(direct_ports_keys);
+static const struct config_section ops_section = SECTION(ops_keys);
+static const struct config_section buffers_section = SECTION(buffers_keys);
+static const struct config_section plugins_section = SECTION(plugins_keys);
+
+/* plugins stands before listeners: what it loads is what the listeners may name. */
+static const struct config_key root_keys[] = {
+    {"server", CONFIG_SECTION, .section = &server_section, .help = "This server as a whole."},
+    {"log", CONFIG_SECTION, .section = &log_section,
+     .help = "The log: a logfmt line for each event, on standard error."},
+    {"limits", CONFIG_SECTION, .section = &limits_section,
+     .help = "Bounds that hold whatever peers do."},
+    {"links", CONFIG_SECTION, .section = &links_section,
+     .help = "What happens when a device dials in again while its older link is still there."},
+    {"sessions", CONFIG_SECTION, .section = &sessions_section, .help = "Agents joined to devices."},
+    {"direct_ports", CONFIG_SECTION, .section = &direct_ports_section,
+     .help = "TCP ports that belong to one device each."},
+    {"ops", CONFIG_SECTION, .section = &ops_section, .help = "Numbers for monitoring."},
+    {"buffers", CONFIG_SECTION, .section = &buffers_section,
+     .help = "Memory that each shard receives into."},
+    {"plugins", CONFIG_SECTION, .section = &plugins_section, .help = "Where plugins come from."},
+    {"listeners", CONFIG_LISTENERS, GLOBAL(listeners), GLOBAL(listener_count), .minimum = 1,
+     .maximum = CONFIG_MAX_LISTENERS, .section = &listener_section,
+     .help = "The ports on which devices dial in."},
+};
+
+const struct config_section config_schema = SECTION(root_keys);

@@ -1,0 +1,49 @@
+/* The one list of configuration keys: place in struct config, type, range, default, unit, help.
+ * The loader fills the structures from it and --help-config prints it; nothing about a key is
+ * written anywhere else. */
+#ifndef CENCD_CONFIG_SCHEMA_H
+#define CENCD_CONFIG_SCHEMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_type {
+    CONFIG_BOOL,
+    CONFIG_INTEGER,      /* uint32_t within minimum..maximum */
+    CONFIG_POWER_OF_TWO, /* the same, and a power of two */
+    CONFIG_SHARDS,       /* the same, or "auto" = 0 */
+    CONFIG_LEVEL,        /* enum log_level */
+    CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
+    CONFIG_ENDPOINT,     /* struct address with a port */
+    CONFIG_IP,           /* struct address, port 0 */
+    CONFIG_PORT_RANGE,   /* two uint16_t, at offset and second_offset */
+    CONFIG_CIDRS,        /* struct cidr[CONFIG_MAX_CIDRS], their number at second_offset */
+    CONFIG_OBJECTS,      /* paths of shared objects with plugins: nothing stored but the set */
+    CONFIG_PLUGINS,      /* struct config_plugin[], their number at second_offset */
+    CONFIG_SECTION,      /* more keys, in the same structure */
+    CONFIG_LISTENERS,    /* a list of sections, each a struct config_listener */
+};
+
+struct config_section;
+
+struct config_key {
+    const char *name;
+    enum config_type type;
+    size_t offset; /* in struct config, or in struct config_listener */
+    size_t second_offset;
+    uint32_t minimum;
+    uint32_t maximum;
+    const char *fallback; /* the default as written in YAML; NULL: the key must be given */
+    const char *unit;     /* NULL: none */
+    const char *help;
+    const struct config_section *section;
+};
+
+struct config_section {
+    const struct config_key *keys;
+    size_t count;
+};
+
+extern const struct config_section config_schema;
+
+#endif

@@ -1,0 +1,295 @@
+#include "config/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "plugins/setting.h"
+#include "server/base/address.h"
+#include "server/base/check.h"
+#include "server/base/log.h"
+
+static void *place(void *base, size_t offset)
+{
+    return (char *)base + offset;
+}
+
+/* ---- what a key wants, in words ---- */
+
+static const char *expected_text(enum config_type type)
+{
+    switch (type) {
+    case CONFIG_BOOL:
+        return "true or false";
+    case CONFIG_LEVEL:
+        return "one of error, warn, info, debug";
+    case CONFIG_NAME:
+        return "a name of 1 to 31 characters a-z 0-9 . _ -";
+    case CONFIG_ENDPOINT:
+        return "IP:PORT, such as 0.0.0.0:5009 or \"[::1]:5009\", port 1..65535";
+    case CONFIG_IP:
+        return "an IP address, such as 127.0.0.1 or \"::1\"";
+    case CONFIG_PORT_RANGE:
+        return "FIRST-LAST, such as 20000-29999, ports 1..65535";
+    case CONFIG_SECTION:
+        return "a map of keys and values";
+    case CONFIG_INTEGER:
+    case CONFIG_POWER_OF_TWO:
+    case CONFIG_SHARDS:
+    case CONFIG_CIDRS:
+    case CONFIG_OBJECTS:
+    case CONFIG_PLUGINS:
+    case CONFIG_LISTENERS:
+        break;
+    }
+    return NULL;
+}
+
+static const char *expected_items(enum config_type type)
+{
+    switch (type) {
+    case CONFIG_CIDRS:
+        return "networks, such as [10.0.0.0/8, \"::1/128\"]";
+    case CONFIG_OBJECTS:
+        return "absolute paths";
+    case CONFIG_PLUGINS:
+        return "plugins, such as [irz]";
+    case CONFIG_LISTENERS:
+        return "listeners";
+    default:
+        return NULL;
+    }
+}
+
+char *value_expected(const struct config_key *key, char out[static VALUE_EXPECTED_SIZE])
+{
+    const char *text = expected_text(key->type);
+    const char *items = expected_items(key->type);
+    const char *number = "an integer";
+
+    if (text != NULL) {
+        (void)snprintf(out, VALUE_EXPECTED_SIZE, "%s", text);
+        return out;
+    }
+    if (items != NULL) {
+        (void)snprintf(out, VALUE_EXPECTED_SIZE, "a list of %u..%u %s", key->minimum, key->maximum,
+                       items);
+        return out;
+    }
+    if (key->type == CONFIG_POWER_OF_TWO)
+        number = "a power of two";
+    if (key->type == CONFIG_SHARDS)
+        number = "auto, or an integer";
+    (void)snprintf(out, VALUE_EXPECTED_SIZE, "%s %u..%u%s%s%s", number, key->minimum, key->maximum,
+                   key->unit != NULL ? " (" : "", key->unit != NULL ? key->unit : "",
+                   key->unit != NULL ? ")" : "");
+    return out;
+}
+
+void value_reject(const struct config_key *key, const struct tree_node *node,
+                  struct config_errors *errors)
+{
+    char expected[VALUE_EXPECTED_SIZE];
+    char quoted[CONFIG_QUOTE_SIZE];
+    const char *found;
+
+    if (node->kind == TREE_BROKEN)
+        return;
+    if (tree_is_nothing(node))
+        found = "nothing";
+    else
+        found = node->kind == TREE_TEXT ? config_quote(node->text, quoted) : tree_kind_text(node);
+    config_errors_add(errors, node->mark, "%s: %s%s; expected %s", key->name, found,
+                      node->kind == TREE_TEXT && !node->plain ? " (in quotes)" : "",
+                      value_expected(key, expected));
+}
+
+/* ---- one setter for each type; all get a node of kind TEXT ---- */
+
+static bool set_bool(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    bool value;
+
+    if (!node->plain || !setting_bool(node->text, &value))
+        return false;
+    *(bool *)place(base, key->offset) = value;
+    return true;
+}
+
+static bool read_integer(const struct config_key *key, const struct tree_node *node,
+                         uint32_t *number)
+{
+    int64_t value;
+
+    if (!node->plain || !setting_integer(node->text, &value))
+        return false;
+    if (value < key->minimum || value > key->maximum)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool set_integer(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    return read_integer(key, node, place(base, key->offset));
+}
+
+static bool set_power_of_two(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    uint32_t value;
+
+    if (!read_integer(key, node, &value) || (value & (value - 1)) != 0)
+        return false;
+    *(uint32_t *)place(base, key->offset) = value;
+    return true;
+}
+
+static bool set_shards(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    if (strcmp(node->text, "auto") != 0)
+        return set_integer(key, node, base);
+    *(uint32_t *)place(base, key->offset) = 0;
+    return true;
+}
+
+static bool set_level(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    return log_level_parse(node->text, place(base, key->offset));
+}
+
+static bool set_name(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    if (!value_is_name(node->text))
+        return false;
+    memcpy(place(base, key->offset), node->text, strlen(node->text) + 1);
+    return true;
+}
+
+static bool set_endpoint(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    struct address address;
+
+    if (address_parse(node->text, &address) != STATUS_OK || address.port == 0)
+        return false;
+    *(struct address *)place(base, key->offset) = address;
+    return true;
+}
+
+static bool set_ip(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    struct cidr cidr;
+
+    if (strchr(node->text, '/') != NULL || cidr_parse(node->text, &cidr) != STATUS_OK)
+        return false;
+    *(struct address *)place(base, key->offset) = cidr.network;
+    return true;
+}
+
+static bool read_port(const char *text, size_t size, uint16_t *port)
+{
+    char copy[8];
+    int64_t value;
+
+    if (size >= sizeof(copy))
+        return false;
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    if (!setting_integer(copy, &value) || value < 1 || value > UINT16_MAX)
+        return false;
+    *port = (uint16_t)value;
+    return true;
+}
+
+static bool set_port_range(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    const char *dash = strchr(node->text, '-');
+    uint16_t first;
+    uint16_t last;
+
+    if (dash == NULL || !read_port(node->text, (size_t)(dash - node->text), &first) ||
+        !read_port(dash + 1, strlen(dash + 1), &last) || first > last)
+        return false;
+    *(uint16_t *)place(base, key->offset) = first;
+    *(uint16_t *)place(base, key->second_offset) = last;
+    return true;
+}
+
+static bool (*const setters[])(const struct config_key *key, const struct tree_node *node,
+                               void *base) = {
+    [CONFIG_BOOL] = set_bool,
+    [CONFIG_INTEGER] = set_integer,
+    [CONFIG_POWER_OF_TWO] = set_power_of_two,
+    [CONFIG_SHARDS] = set_shards,
+    [CONFIG_LEVEL] = set_level,
+    [CONFIG_NAME] = set_name,
+    [CONFIG_ENDPOINT] = set_endpoint,
+    [CONFIG_IP] = set_ip,
+    [CONFIG_PORT_RANGE] = set_port_range,
+};
+
+/* ---- lists ---- */
+
+bool value_check_list(const struct config_key *key, const struct tree_node *node,
+                      struct config_errors *errors)
+{
+    if (node->kind != TREE_LIST) {
+        value_reject(key, node, errors);
+        return false;
+    }
+    if (node->count >= key->minimum && node->count <= key->maximum)
+        return true;
+    char expected[VALUE_EXPECTED_SIZE];
+    config_errors_add(errors, node->mark, "%s: a list of %zu; expected %s", key->name, node->count,
+                      value_expected(key, expected));
+    return false;
+}
+
+static bool set_cidrs(const struct config_key *key, const struct tree_node *node, void *base,
+                      struct config_errors *errors)
+{
+    struct cidr *cidrs = place(base, key->offset);
+    size_t count = 0;
+    bool valid = true;
+
+    if (!value_check_list(key, node, errors))
+        return false;
+    for (const struct tree_node *item = node->first; item != NULL; item = item->next) {
+        char quoted[CONFIG_QUOTE_SIZE];
+
+        if (item->kind == TREE_TEXT && cidr_parse(item->text, &cidrs[count]) == STATUS_OK) {
+            count++;
+            continue;
+        }
+        valid = false;
+        if (item->kind == TREE_BROKEN)
+            continue;
+        config_errors_add(errors, item->mark,
+                          "%s: %s; expected IP/PREFIX without bits beyond the prefix, such as "
+                          "10.0.0.0/8",
+                          key->name,
+                          item->kind == TREE_TEXT ? config_quote(item->text, quoted)
+                                                  : tree_kind_text(item));
+    }
+    *(size_t *)place(base, key->second_offset) = count;
+    return valid;
+}
+
+bool value_set(const struct config_key *key, const struct tree_node *node, void *base,
+               struct config_errors *errors)
+{
+    if (key->type == CONFIG_CIDRS)
+        return set_cidrs(key, node, base, errors);
+    CHECK((size_t)key->type < sizeof(setters) / sizeof(setters[0]));
+    if (node->kind == TREE_TEXT && setters[key->type](key, node, base))
+        return true;
+    value_reject(key, node, errors);
+    return false;
+}
+
+bool value_is_name(const char *text)
+{
+    size_t size = strlen(text);
+
+    return size > 0 && size < CONFIG_NAME_SIZE &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") == size;
+}
