@@ -81,6 +81,7 @@ struct listen_options {
     uint32_t keepalive_interval_s;
     uint32_t keepalive_count;
     uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+    struct address bind;      /* of a connecting socket: its own address, port 0; family 0: any */
 };
 
 /* Opens a listening TCP socket: an ordinary descriptor, shared by all kernels (any thread). Returns

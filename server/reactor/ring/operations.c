@@ -94,6 +94,18 @@ int kernel_install(struct kernel *kernel, int descriptor, uint32_t slot)
     return result < 0 ? result : 0;
 }
 
+/* The port is chosen when the socket connects: then it must differ only from those of connections
+ * to the same peer, so that one address serves many peers. */
+static int bind_local(int descriptor, const struct address *address)
+{
+    union socket_address name;
+    socklen_t size = address_to_socket(address, &name);
+    if (set_option(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) < 0 ||
+        bind(descriptor, &name.any, size) < 0)
+        return -errno;
+    return 0;
+}
+
 /* The socket options must be set before the socket is a direct descriptor, so the socket is made
  * the ordinary way and moved into the table by the ring. */
 void kernel_socket(struct kernel *kernel, int family, const struct listen_options *options,
@@ -107,6 +119,8 @@ void kernel_socket(struct kernel *kernel, int family, const struct listen_option
     int error = install->own < 0 ? -errno : 0;
     if (error == 0 && options != NULL)
         error = set_options(install->own, options);
+    if (error == 0 && options != NULL && options->bind.family != 0)
+        error = bind_local(install->own, &options->bind);
     struct io_uring_sqe *sqe = ring_entry(kernel, TAG_INSTALL | (uint64_t)(uintptr_t)install);
     if (error < 0) {
         if (install->own >= 0)
