@@ -1,0 +1,42 @@
+/* The four things that the generator does. Each sets its sessions up, runs, and writes one line of
+ * JSON to standard output. */
+#ifndef CENCD_BENCH_LOAD_MODES_H
+#define CENCD_BENCH_LOAD_MODES_H
+
+#include "bench/load/histogram.h"
+#include "bench/load/options.h"
+#include "bench/load/usage.h"
+
+void run_requests(const struct options *options);
+void run_bulk(const struct options *options);
+void run_churn(const struct options *options);
+void run_idle(const struct options *options);
+
+/* The measured time: starts after the warm-up, and ends. */
+struct interval {
+    struct usage_source source;
+    struct usage begin;
+    struct usage end;
+    uint64_t begin_at_ns;
+    uint64_t end_at_ns;
+    bool measuring;
+};
+
+void interval_start(struct interval *interval, const struct options *options);
+/* To be called between completions with the time. Returns true once, when measuring begins: the
+ * caller forgets what it counted so far. */
+bool interval_begins(struct interval *interval, uint64_t now);
+/* True when it is over. */
+bool interval_ends(struct interval *interval, uint64_t now);
+
+/* What a mode counted. */
+struct result {
+    uint64_t messages; /* relayed: a request and its answer are two; bulk: 0 */
+    uint64_t bytes;    /* received after the relay */
+    uint64_t exchanges;
+    uint64_t errors;
+    struct histogram *latency_ns; /* NULL: none */
+};
+void result_print(const struct interval *interval, const struct result *result);
+
+#endif
