@@ -16,7 +16,7 @@
  * Left to chance:
  *   - a meter whose answer, or a fragment of it after a pause, begins or ends with exactly these
  *     five bytes loses them: 1 in 2^40 for random data;
- *   - a keepalive that the network delivered in one read between two fragments, or in two reads
+ *   - a keepalive that came in one read with the fragments on both sides of it, or cut in two right
  *     after a fragment, goes through as data; the reading software's checksum finds it;
  *   - a server so late that it reads what was sent apart as one run, or with a gap where there was
  *     none, errs accordingly.
@@ -303,7 +303,7 @@ static uint32_t settle_held(const struct irz_instance *irz, struct irz_state *st
 
 static bool ends_with_keepalive(const struct plugin_received *received)
 {
-    return received->size > IRZ_KEEPALIVE_SIZE &&
+    return received->size >= IRZ_KEEPALIVE_SIZE &&
            memcmp(received->data + received->size - IRZ_KEEPALIVE_SIZE, irz_keepalive,
                   IRZ_KEEPALIVE_SIZE) == 0;
 }

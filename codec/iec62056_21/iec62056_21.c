@@ -134,18 +134,18 @@ static void set_text(struct iec21_message *message, const uint8_t *data, size_t 
 static enum codec_result read_line(const uint8_t *data, size_t size, struct iec21_message *message,
                                    size_t *total)
 {
-    const uint8_t *end = memchr(data, '\n', size);
-    size_t line;
+    size_t line = 1;
 
-    if (end == NULL) {
+    while (line < size && data[line] >= ' ' && data[line] < 0x7F && data[line] != '/') {
+        line++;
+    }
+    *total = line + 2;
+    if (line == size || (data[line] == '\r' && line + 1 == size)) {
         return CODEC_NEED_MORE;
     }
-    line = (size_t)(end - data);
-    *total = line + 1;
-    if (line < 1 || data[line - 1] != '\r') {
+    if (data[line] != '\r' || data[line + 1] != '\n') {
         return CODEC_INVALID;
     }
-    line--;
     if (line >= 3 && data[1] == '?' && data[line - 1] == '!') {
         message->kind = IEC21_SIGN_ON;
         set_text(message, data + 2, line - 3);
