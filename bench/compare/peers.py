@@ -1,0 +1,275 @@
+"""The relays that are compared: how each is started on loopback with the same limits and pinned to
+one core, and how the load generator reaches it."""
+
+import ctypes
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+RELAY_CORE, LOAD_CORE = 0, 1
+NGINX_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
+PATIENCE_S = 10
+PR_SET_PDEATHSIG = 1
+PROXY_SESSIONS = 9900  # two descriptors each, and RLIMIT_NOFILE is often 20,000
+
+HAPROXY = """global
+    nbthread 1
+    maxconn {connections}
+defaults
+    mode tcp
+    maxconn {connections}
+    timeout connect 10s
+    timeout client 1h
+    timeout server 1h
+listen bench
+    bind 127.0.0.1:{front} backlog 4096
+    server echo 127.0.0.1:{echo}
+"""
+
+NGINX = """load_module {module};
+daemon off;
+worker_processes 1;
+{user}pid {folder}/nginx.pid;
+error_log stderr error;
+events {{ worker_connections 19990; }}
+stream {{
+    server {{
+        listen 127.0.0.1:{front} backlog=4096;
+        proxy_pass 127.0.0.1:{echo};
+        proxy_timeout 1h;
+    }}
+}}
+"""
+
+CENCD = """server:
+  shards: 1
+log:
+  level: warn
+limits:
+  links: 150000
+  unidentified: 150000
+  unidentified_per_source: 150000
+  sessions: 10000
+links:
+  flap_count: 1000
+sessions:
+  idle_timeout_s: 0
+  half_close_s: 0
+direct_ports:
+  range: 20000-29999
+  address: 127.0.0.1
+ops:
+  address: 127.0.0.1:{echo}
+listeners:
+  - name: bench
+    address: 127.0.0.1:{front}
+    scope: bench
+    plugins: [irz]
+    idle_timeout_s: 0
+"""
+
+
+class Failure(Exception):
+    """What makes a measurement impossible, in one sentence."""
+
+
+def free_ports(count):
+    """Ports below the kernel's ephemeral range and the direct ports', in which nobody listens."""
+    found = []
+    while len(found) < count:
+        port = random.randrange(10000, 19000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
+
+
+def pinned(core):
+    """For Popen's preexec_fn: one core, and gone when this script is gone."""
+    libc = ctypes.CDLL(None)
+
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return prepare
+
+
+def start_pinned(command, core, **options):
+    """Starts a process on one core, in its own session (Ctrl-C is handled here, not there), and
+    ahead of other work where the system allows it."""
+    process = subprocess.Popen(command, preexec_fn=pinned(core), start_new_session=True, **options)
+    try:
+        os.setpriority(os.PRIO_PROCESS, process.pid, -20)
+        pathlib.Path(f"/proc/{process.pid}/autogroup").write_text("-20")
+    except OSError:
+        pass
+    return process
+
+
+class Peer:
+    """One relay. `pid` is the process that relays."""
+    name = ""
+    devices = False
+
+    def __init__(self, tools, folder):
+        self.tools = tools
+        self.folder = pathlib.Path(folder)
+        self.process = None
+        self.pid = 0
+        self.front, self.echo = free_ports(2)
+
+    def command(self):
+        raise NotImplementedError
+
+    def version(self):
+        return ""
+
+    def write(self, name, template, **values):
+        path = self.folder / f"{self.name}-{self.front}-{name}"
+        path.write_text(template.format(front=self.front, echo=self.echo, folder=self.folder,
+                                        **values))
+        return str(path)
+
+    def start(self, allocations=None):
+        """allocations: the file in which the preloaded counter counts, or None."""
+        environment = dict(os.environ)
+        if allocations:
+            environment["LD_PRELOAD"] = str(self.tools["malloc_count"])
+            environment["MALLOC_COUNT_FILE"] = str(allocations)
+        self.log = self.folder / f"{self.name}-{self.front}.log"
+        with open(self.log, "wb") as log:
+            self.process = start_pinned(self.command(), RELAY_CORE, env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.wait_until_ready()
+        self.pid = self.process.pid
+
+    def wait_until_ready(self):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            if self.listens():
+                return
+            time.sleep(0.02)
+        raise Failure(f"{self.name} doesn't start: {self.last_words()}")
+
+    def listens(self):
+        """Looks without connecting: a connection would make a proxy call its backend."""
+        wanted = f"0100007F:{self.front:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            return any(line.split()[1] == wanted and line.split()[3] == "0A"
+                       for line in list(table)[1:])
+
+    def last_words(self):
+        return self.log.read_text(errors="replace").strip()[-500:] or "it says nothing"
+
+    def stop(self):
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def load_arguments(self):
+        arguments = ["--front", str(self.front), "--echo", str(self.echo), "--pid", str(self.pid)]
+        return arguments + (["--devices"] if self.devices else [])
+
+    def idle_sessions(self):
+        return PROXY_SESSIONS
+
+
+class Haproxy(Peer):
+    name = "haproxy"
+
+    def command(self):
+        path = self.write("conf", HAPROXY, connections=PROXY_SESSIONS + 50)
+        return [self.tools["haproxy"], "-db", "-f", path]
+
+    def version(self):
+        return first_line([self.tools["haproxy"], "-v"])
+
+
+class Nginx(Peer):
+    name = "nginx"
+
+    def command(self):
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        path = self.write("conf", NGINX, module=NGINX_MODULE, user=user)
+        return [self.tools["nginx"], "-p", str(self.folder), "-e", "stderr", "-c", path]
+
+    def start(self, allocations=None):
+        super().start(allocations)
+        self.pid = self.worker()
+
+    def worker(self):
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        for _ in range(200):
+            pids = pathlib.Path(children).read_text().split()
+            if pids:
+                return int(pids[0])
+            time.sleep(0.02)
+        raise Failure("nginx has no worker")
+
+    def version(self):
+        return first_line([self.tools["nginx"], "-v"])
+
+
+class Limit(Peer):
+    name = "limit"
+    pairs = "9990"
+
+    def command(self):
+        return [self.tools["limit"], str(self.front), str(self.echo), "--pairs", self.pairs]
+
+
+class Cencd(Peer):
+    name = "cencd"
+    devices = True
+
+    def command(self):
+        return [self.tools["cencd"], "--config", self.write("yaml", CENCD)]
+
+    def version(self):
+        return first_line([self.tools["cencd"], "--version"])
+
+    def idle_sessions(self):
+        return 10000
+
+
+PEERS = {peer.name: peer for peer in (Cencd, Haproxy, Nginx, Limit)}
+
+
+def first_line(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.stdout.decode(errors="replace").strip().split("\n")[0]
+
+
+def find_tools(build, names):
+    """Paths of everything the named peers need, or a Failure that says what to do."""
+    build = pathlib.Path(build)
+    tools = {"load": build / "bench/load", "malloc_count": build / "bench/libmalloc_count.so",
+             "limit": build / "bench/limit", "cencd": build / "cencd"}
+    for name in ("load", "malloc_count", *[name for name in names if name in tools]):
+        if not tools[name].exists():
+            raise Failure(f"{tools[name]} is missing: build first (./cenc build), or --build DIR")
+    for name in ("haproxy", "nginx"):
+        tools[name] = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin")
+        if name in names and not tools[name]:
+            raise Failure("missing: apt-get install haproxy nginx-light libnginx-mod-stream")
+    if "nginx" in names and not os.path.exists(NGINX_MODULE):
+        raise Failure("missing: apt-get install libnginx-mod-stream")
+    return {name: str(path) for name, path in tools.items() if path}
