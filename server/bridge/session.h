@@ -4,8 +4,8 @@
  * bytes. A plugin's filters, where the link has them, see the bytes on the way.
  *
  * One session per device. When the device's link ends, the agent still gets all that came before,
- * then FIN. When the agent sends FIN, the device's answers go on to it for sessions.half_close_s,
- * unless another agent comes. */
+ * then FIN. When the agent sends FIN, the device's answers go on to it until none came for
+ * sessions.half_close_s, or another agent comes. */
 #ifndef CENCD_BRIDGE_SESSION_H
 #define CENCD_BRIDGE_SESSION_H
 
@@ -29,6 +29,7 @@ struct session {
     uint64_t moved_ms; /* the last byte, either way */
     uint64_t bytes_to_agent;
     uint64_t bytes_to_device;
+    uint32_t drain_left; /* draining: queued bytes when last looked at */
     uint8_t state;
     uint8_t attempts;    /* times it was routed */
     bool agent_finished; /* its FIN came */
@@ -53,5 +54,7 @@ void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer
 
 /* Ends all sessions of the shard, for the stop of the server. */
 void sessions_stop(struct shard *shard);
+/* Drops the connections of agents that still drain. */
+void sessions_drop(struct shard *shard);
 
 #endif

@@ -92,9 +92,14 @@ void greeting_begin(struct link *link);
 void greeting_received(struct link *link, struct chunk *chunk);
 void greeting_free(struct link *link);
 void registration_begin(struct link *link, const struct plugin_identity *identity);
-void registration_challenged(struct link *link);
+void registration_challenge(struct message *message, struct reactor *reactor);
 void registration_link_gone(struct link *link);
+/* Bytes that nobody reads go to the plugin. */
 void idle_received(struct link *link, struct chunk *chunk);
+/* The link is no longer among the unidentified. */
+void link_identified(struct link *link);
+/* Starts the idle timeout anew. */
+void link_restart_timer(struct link *link);
 void link_log(const struct link *link, enum log_level level, const char *message,
               const char *fields, ...) __attribute__((format(printf, 4, 5)));
 

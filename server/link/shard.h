@@ -63,6 +63,7 @@ struct shard {
     struct direct_ports *direct_ports;
     struct list sessions; /* all of this shard, also those that drain */
     bool stopping;
+    uint64_t stop_at_ms; /* when draining agents are dropped */
     struct shard_counters counters;
 };
 
@@ -89,10 +90,12 @@ struct server {
     _Atomic uint64_t links; /* now, all states */
     _Atomic uint64_t unidentified;
     _Atomic uint64_t sessions;
+    _Atomic uint64_t messages; /* between shards, posted and not delivered */
     _Atomic uint64_t *listener_links;
     uint64_t started_utc_ms;
-    _Atomic bool ready;    /* all shards were started */
-    _Atomic bool stopping; /* a stop is under way */
+    _Atomic uint32_t shards_stopping; /* that have begun to; from then on they make nothing new */
+    _Atomic bool ready;               /* all shards were started */
+    _Atomic bool stopping;            /* a stop is under way */
 };
 
 static inline void count_up(_Atomic uint64_t *counter, uint64_t by)

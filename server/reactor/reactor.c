@@ -241,3 +241,9 @@ const struct reactor_counters *reactor_counters(const struct reactor *reactor)
 {
     return &reactor->counters;
 }
+
+bool reactor_idle(const struct reactor *reactor)
+{
+    return reactor->in_flight == 0 &&
+           atomic_load_explicit(&reactor->mailbox, memory_order_relaxed) == NULL;
+}

@@ -269,6 +269,9 @@ uint64_t reactor_random(struct reactor *reactor);
 void *reactor_owner(const struct reactor *reactor);
 struct kernel *reactor_kernel(struct reactor *reactor);
 
+/* Nothing is in flight and no message waits. */
+bool reactor_idle(const struct reactor *reactor);
+
 /* Slots that accept and connect may still take. */
 uint32_t reactor_slots_free(const struct reactor *reactor);
 

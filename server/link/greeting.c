@@ -1,0 +1,163 @@
+/* Greeting: who is it? The listener's plugins look at what came so far, in order; one-shot receives
+ * until one of them knows, within a deadline and a byte cap. */
+#include "server/link/greeting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+
+static void wake(struct timer *timer);
+static void deadline(struct timer *timer);
+static void ask_plugins(struct link *link);
+
+void greeting_begin(struct link *link)
+{
+    const struct config_listener *listener = link_listener(link);
+    struct greeting *greeting =
+        calloc(1, sizeof *greeting + listener->plugin_count * PLUGIN_STATE_SIZE);
+    if (greeting == NULL) {
+        link_close(link, CLOSE_LIMIT_MEMORY);
+        return;
+    }
+    greeting->link = link;
+    greeting->started_ms = reactor_now_ms(link->stream.reactor);
+    greeting->last_byte_ms = greeting->started_ms;
+    timer_init(&greeting->wake, wake);
+    link->greeting = greeting;
+    timer_init(&link->timer, deadline);
+    timer_start(link->stream.reactor, &link->timer, listener->greeting_timeout_s * 1000ull);
+    ask_plugins(link);
+    if (link->state == LINK_GREETING)
+        stream_receive(&link->stream, RECEIVE_ONCE);
+}
+
+void greeting_free(struct link *link)
+{
+    struct greeting *greeting = link->greeting;
+    link->greeting = NULL;
+    if (greeting == NULL)
+        return;
+    timer_stop(&greeting->wake);
+    free(greeting->bytes);
+    free(greeting);
+}
+
+/* ---- asking ---- */
+
+static void identified(struct link *link, uint8_t plugin, const struct plugin_greeting *answer)
+{
+    struct greeting *greeting = link->greeting;
+    link->plugin = plugin;
+    link->link_flags = (uint8_t)answer->link_flags;
+    memcpy(link->plugin_state, greeting->states[plugin], PLUGIN_STATE_SIZE);
+    greeting->identity = answer->identity;
+    greeting->identity.serial[PLUGIN_SERIAL_SIZE - 1] = '\0';
+    greeting->consumed =
+        answer->consumed < greeting->size ? (uint32_t)answer->consumed : greeting->size;
+    timer_stop(&greeting->wake);
+    timer_stop(&link->timer);
+    registration_begin(link, &greeting->identity);
+}
+
+static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_greeting *answer,
+                               uint8_t reply[PLUGIN_REPLY_SIZE])
+{
+    struct greeting *greeting = link->greeting;
+    struct reactor *reactor = link->stream.reactor;
+    const struct config_plugin *plugin = &link_listener(link)->plugins[index];
+    memset(answer, 0, sizeof *answer);
+    answer->data = greeting->bytes;
+    answer->size = greeting->size;
+    answer->now_ms = reactor_now_ms(reactor);
+    answer->quiet_ms = answer->now_ms - greeting->last_byte_ms;
+    answer->utc_ms = reactor_utc_ms(reactor);
+    answer->reply = reply;
+    answer->identity.signal_csq = PLUGIN_SIGNAL_UNKNOWN;
+    return plugin->plugin->identify(plugin->instance, greeting->states[index], answer);
+}
+
+static void send_reply(struct link *link, const uint8_t *reply, size_t size)
+{
+    CHECK(size <= PLUGIN_REPLY_SIZE);
+    if (size > 0 && stream_send_copy(&link->stream, reply, (uint32_t)size) != STATUS_OK)
+        link_log(link, LOG_WARN, "no memory to answer", "");
+}
+
+/* Asks each plugin that hasn't declined. May close or register the link. */
+static void ask_plugins(struct link *link)
+{
+    struct greeting *greeting = link->greeting;
+    const struct config_listener *listener = link_listener(link);
+    uint8_t reply[PLUGIN_REPLY_SIZE];
+    uint32_t wake_in_ms = 0;
+    bool waiting = false;
+    bool probing = false;
+    for (size_t i = 0; i < listener->plugin_count && !probing; i++) {
+        struct plugin_greeting answer;
+        if (greeting->declined & (1u << i))
+            continue;
+        enum plugin_verdict verdict = ask(link, i, &answer, reply);
+        if (verdict == PLUGIN_NOT_MINE) {
+            greeting->declined |= 1u << i;
+            greeting->why = answer.why;
+            continue;
+        }
+        send_reply(link, reply, answer.reply_size);
+        if (verdict == PLUGIN_IDENTIFIED) {
+            identified(link, (uint8_t)i, &answer);
+            return;
+        }
+        waiting = true;
+        probing = verdict == PLUGIN_PROBE; /* the line is this plugin's until it has its answer */
+        if (answer.wake_in_ms > 0 && (wake_in_ms == 0 || answer.wake_in_ms < wake_in_ms))
+            wake_in_ms = answer.wake_in_ms;
+    }
+    if (!waiting)
+        link_close(link, CLOSE_GREETING_UNKNOWN);
+    else if (greeting->size >= listener->greeting_max_bytes)
+        link_close(link, CLOSE_GREETING_TOO_LONG);
+    else if (wake_in_ms > 0)
+        timer_start_fine(link->stream.reactor, &greeting->wake, wake_in_ms);
+}
+
+/* ---- bytes and time ---- */
+
+static bool append(struct greeting *greeting, const struct chunk *chunk)
+{
+    uint8_t *bytes = realloc(greeting->bytes, greeting->size + chunk->size);
+    if (bytes == NULL)
+        return false;
+    memcpy(bytes + greeting->size, chunk->data, chunk->size);
+    greeting->bytes = bytes;
+    greeting->size += chunk->size;
+    return true;
+}
+
+void greeting_received(struct link *link, struct chunk *chunk)
+{
+    struct greeting *greeting = link->greeting;
+    bool kept = append(greeting, chunk);
+    chunk_free(link->stream.reactor, chunk);
+    if (!kept) {
+        link_close(link, CLOSE_LIMIT_MEMORY);
+        return;
+    }
+    greeting->last_byte_ms = reactor_now_ms(link->stream.reactor);
+    if (link->state != LINK_GREETING)
+        return; /* held: the bytes wait with it */
+    ask_plugins(link);
+    if (link->state == LINK_GREETING)
+        stream_receive(&link->stream, RECEIVE_ONCE);
+}
+
+static void wake(struct timer *timer)
+{
+    ask_plugins(container_of(timer, struct greeting, wake)->link);
+}
+
+static void deadline(struct timer *timer)
+{
+    link_close(container_of(timer, struct link, timer), CLOSE_GREETING_TIMEOUT);
+}

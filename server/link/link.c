@@ -1,0 +1,311 @@
+/* The life of a link from accept to gone; idle links are served here. */
+#include "server/link/link.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+#include "server/bridge/session.h"
+#include "server/link/admission.h"
+#include "server/link/greeting.h"
+
+/* ---- small things ---- */
+
+const struct config_listener *link_listener(const struct link *link)
+{
+    return &link_shard(link)->server->config->listeners[link->listener];
+}
+
+const struct config_plugin *link_plugin(const struct link *link)
+{
+    return &link_listener(link)->plugins[link->plugin];
+}
+
+struct listener_counters *link_counters(const struct link *link)
+{
+    return &link_shard(link)->counters.listeners[link->listener];
+}
+
+struct link_ref link_ref(const struct link *link)
+{
+    struct link_ref ref = {
+        .id = link->id,
+        .index = link->index,
+        .shard = (uint16_t)link_shard(link)->index,
+    };
+    return ref;
+}
+
+struct link *link_find(struct shard *shard, const struct link_ref *ref)
+{
+    CHECK(ref->shard == shard->index);
+    struct link *link = link_pool_at(&shard->links, ref->index);
+    if (link == NULL || link->id != ref->id || link->state == LINK_FREE || link->state == LINK_GONE)
+        return NULL;
+    return link;
+}
+
+void link_log(const struct link *link, enum log_level level, const char *message,
+              const char *fields, ...)
+{
+    if (!log_enabled(level))
+        return;
+    struct log_context context = {
+        .module = "link",
+        .link = link->id,
+        .serial = link->device != NULL ? device_serial(link->device) : NULL,
+    };
+    char text[512];
+    va_list arguments;
+    va_start(arguments, fields);
+    (void)vsnprintf(text, sizeof text, fields, arguments);
+    va_end(arguments);
+    log_line(level, &context, message, "%s", text);
+}
+
+uint64_t link_quiet_ms(const struct link *link)
+{
+    return (uint32_t)reactor_now_ms(link->stream.reactor) - link->received_at_ms;
+}
+
+void link_touch(struct link *link)
+{
+    link->received_at_ms = (uint32_t)reactor_now_ms(link->stream.reactor);
+}
+
+static _Atomic uint64_t *state_gauge(const struct link *link)
+{
+    struct listener_counters *counters = link_counters(link);
+    switch (link->state) {
+    case LINK_GREETING:
+    case LINK_HELD:
+        return &counters->greeting;
+    case LINK_IDLE:
+        return &counters->idle;
+    default:
+        return &counters->in_session;
+    }
+}
+
+static void set_state(struct link *link, enum link_state state)
+{
+    count_down(state_gauge(link));
+    link->state = (uint8_t)state;
+    if (state != LINK_GONE)
+        count_up(state_gauge(link), 1);
+}
+
+/* ---- accept ---- */
+
+void link_accept(struct device_listener *listener, uint32_t slot, const struct address *peer)
+{
+    struct shard *shard = listener->shard;
+    struct server *server = shard->server;
+    count_up(&shard->counters.listeners[listener->index].accepted, 1);
+    struct link *link = link_pool_take(&shard->links);
+    if (link == NULL) {
+        count_up(&shard->counters.closed[CLOSE_LIMIT_MEMORY], 1);
+        reactor_discard(shard->reactor, slot);
+        return;
+    }
+    link->id = atomic_fetch_add(&server->next_link_id, 1) + 1;
+    link->listener = (uint16_t)listener->index;
+    link->peer = *peer;
+    link->state = LINK_GREETING;
+    timer_init(&link->timer, NULL);
+    stream_init(&link->stream, shard->reactor, slot, &link_ops);
+    link_touch(link);
+    count_up(state_gauge(link), 1);
+    enum close_reason reason;
+    if (!admission_enter(link, &reason))
+        link_close(link, reason);
+    else
+        greeting_begin(link);
+    admission_review(listener);
+}
+
+void link_identified(struct link *link)
+{
+    admission_identified(link);
+}
+
+/* ---- idle ---- */
+
+static void give_reply(struct link *link, const struct plugin_received *received)
+{
+    CHECK(received->reply_size <= PLUGIN_REPLY_SIZE);
+    if (received->reply_size > 0 && stream_send_copy(&link->stream, received->reply,
+                                                     (uint32_t)received->reply_size) != STATUS_OK)
+        link_log(link, LOG_WARN, "no memory to answer", "");
+}
+
+void link_filter(struct link *link, struct plugin_received *received)
+{
+    struct shard *shard = link_shard(link);
+    const struct config_plugin *plugin = link_plugin(link);
+    uint8_t reply[PLUGIN_REPLY_SIZE];
+    if (plugin->plugin->receive == NULL)
+        return;
+    received->now_ms = reactor_now_ms(shard->reactor);
+    received->quiet_ms = link_quiet_ms(link);
+    received->in_session = link->state == LINK_IN_SESSION;
+    received->reply = reply;
+    plugin->plugin->receive(plugin->instance, link->plugin_state, received);
+    give_reply(link, received);
+    if (received->notices & PLUGIN_NOTICE_KEEPALIVE)
+        count_up(&shard->counters.keepalives, 1);
+    if (received->notices & PLUGIN_NOTICE_MALFORMED)
+        count_up(&shard->counters.malformed, 1);
+    if (received->notices & PLUGIN_NOTICE_SIGNAL) {
+        struct link_ref ref = link_ref(link);
+        directory_set_signal(shard->server->directory, link->device, &ref, received->signal_csq);
+    }
+}
+
+void idle_received(struct link *link, struct chunk *chunk)
+{
+    struct shard *shard = link_shard(link);
+    struct plugin_received received = {.data = chunk->data, .size = chunk->size};
+    count_up(&shard->counters.idle_bytes, chunk->size);
+    count_up(&link_counters(link)->bytes_received, chunk->size);
+    link_filter(link, &received);
+    count_up(&shard->counters.unclaimed_bytes, received.size);
+    chunk_free(shard->reactor, chunk);
+    link_touch(link);
+    link_proves_alive(link);
+    stream_watch(&link->stream);
+}
+
+static void idle_timeout(struct timer *timer)
+{
+    struct link *link = container_of(timer, struct link, timer);
+    uint64_t limit_ms = link_listener(link)->idle_timeout_s * 1000ull;
+    uint64_t quiet_ms = link_quiet_ms(link);
+    if (quiet_ms >= limit_ms && link->state == LINK_IDLE)
+        link_close(link, CLOSE_LINK_IDLE);
+    else
+        timer_start(link->stream.reactor, timer,
+                    quiet_ms < limit_ms ? limit_ms - quiet_ms : limit_ms);
+}
+
+void link_restart_timer(struct link *link)
+{
+    uint64_t limit_ms = link_listener(link)->idle_timeout_s * 1000ull;
+    timer_stop(&link->timer);
+    link->timer.fire = idle_timeout;
+    if (limit_ms > 0)
+        timer_start(link->stream.reactor, &link->timer, limit_ms);
+}
+
+void link_enter_idle(struct link *link)
+{
+    struct shard *shard = link_shard(link);
+    bool was_in_session = link->state == LINK_IN_SESSION;
+    set_state(link, LINK_IDLE);
+    link->session = NULL;
+    link->stream.ops = &link_ops;
+    if (was_in_session) {
+        struct link_ref ref = link_ref(link);
+        directory_set_in_session(shard->server->directory, link->device, &ref, false,
+                                 reactor_utc_ms(shard->reactor));
+    }
+    stream_receive_stop(&link->stream);
+    if (link->challenger == NULL)
+        link_restart_timer(link);
+    stream_watch(&link->stream);
+}
+
+void link_enter_session(struct link *link, struct session *session)
+{
+    struct shard *shard = link_shard(link);
+    struct link_ref ref = link_ref(link);
+    CHECK(link->state == LINK_IDLE);
+    set_state(link, LINK_IN_SESSION);
+    link->session = session;
+    directory_set_in_session(shard->server->directory, link->device, &ref, true,
+                             reactor_utc_ms(shard->reactor));
+}
+
+/* ---- the end ---- */
+
+static void tell_end(struct link *link)
+{
+    struct shard *shard = link_shard(link);
+    struct link_ref ref = link_ref(link);
+    if (link->device == NULL)
+        return;
+    bool was_newest = directory_release(shard->server->directory, link->device, &ref,
+                                        reactor_utc_ms(shard->reactor));
+    if (was_newest && shard->server->hooks.device_offline != NULL)
+        shard->server->hooks.device_offline(shard, link->device, link->direct_port, link->epoch);
+    registration_link_gone(link);
+}
+
+void link_close(struct link *link, enum close_reason reason)
+{
+    struct shard *shard = link_shard(link);
+    enum link_state state = (enum link_state)link->state;
+    if (state == LINK_GONE)
+        return;
+    CHECK(state != LINK_FREE);
+    char peer[ADDRESS_TEXT_SIZE];
+    link_log(link, LOG_INFO, "link closed", "layer=%s cause=%s listener=%s peer=%s",
+             close_layer(reason), close_cause(reason), link_listener(link)->name,
+             address_format(&link->peer, peer));
+    count_up(&shard->counters.closed[reason], 1);
+    timer_stop(&link->timer);
+    if (state == LINK_GREETING && link->device == NULL)
+        admission_failed(link, reason);
+    if (state == LINK_GREETING || state == LINK_HELD)
+        greeting_free(link);
+    admission_identified(link);
+    if (state == LINK_IN_SESSION)
+        session_device_gone(link->session);
+    link->session = NULL;
+    set_state(link, LINK_GONE);
+    link->stream.ops = &link_ops;
+    tell_end(link);
+    stream_close(&link->stream);
+}
+
+/* ---- completions ---- */
+
+static void on_ready(struct stream *stream)
+{
+    stream_receive(stream, RECEIVE_ONCE);
+}
+
+static void on_received(struct stream *stream, struct chunk *chunk)
+{
+    struct link *link = container_of(stream, struct link, stream);
+    if (link->state == LINK_IDLE)
+        idle_received(link, chunk);
+    else
+        greeting_received(link, chunk);
+}
+
+static void on_ended(struct stream *stream, int error)
+{
+    struct link *link = container_of(stream, struct link, stream);
+    bool greeting = link->state == LINK_GREETING && error == 0;
+    link_close(link, greeting ? CLOSE_GREETING_CLOSED : close_reason_of_device(error));
+}
+
+static void on_closed(struct stream *stream)
+{
+    struct link *link = container_of(stream, struct link, stream);
+    struct shard *shard = link_shard(link);
+    CHECK(link->state == LINK_GONE);
+    admission_leave(link);
+    link_pool_give(&shard->links, link);
+}
+
+const struct stream_ops link_ops = {
+    .ready = on_ready,
+    .received = on_received,
+    .ended = on_ended,
+    .failed = on_ended,
+    .closed = on_closed,
+};

@@ -1,0 +1,265 @@
+/* Registration: making an identified link known, and the rule for two links of one device.
+ *
+ * The newest wins, since a modem that lost its network leaves a half-open link behind. But while
+ * the older link is in a session that moves bytes, or the device changes links too often, the
+ * newcomer is held: it sends a challenge to the older link's shard, and the older link either
+ * proves alive by a byte from the device within hold_s (the newcomer is closed), or gives way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+#include "server/bridge/session.h"
+#include "server/link/greeting.h"
+
+#define HELD_GRACE_MS 5000u /* the verdict has been lost if it takes longer than the hold */
+
+struct challenge {
+    struct message message;
+    struct device *device;
+    struct link_ref newcomer;
+    struct link_ref occupant;
+    bool flapping;
+};
+
+struct verdict {
+    struct message message;
+    struct device *device;
+    struct link_ref newcomer;
+    bool way_is_free;
+};
+
+static void post(struct shard *from, uint16_t to, struct message *message)
+{
+    atomic_fetch_add(&from->server->messages, 1);
+    reactor_post(from->reactor, from->server->shards[to]->reactor, message);
+}
+
+/* ---- the newcomer ---- */
+
+/* What came with the greeting is the device's first data; NULL if nothing did. */
+static struct chunk *greeting_rest(struct link *link)
+{
+    const struct greeting *greeting = link->greeting;
+    uint32_t size = greeting->size - greeting->consumed;
+    struct chunk *rest = size > 0 ? chunk_allocate(link->stream.reactor, size) : NULL;
+    if (rest != NULL) {
+        memcpy(rest->data, greeting->bytes + greeting->consumed, size);
+        rest->size = size;
+    }
+    return rest;
+}
+
+static void registered(struct link *link, const struct registration *registration, bool is_new)
+{
+    struct shard *shard = link_shard(link);
+    struct greeting *greeting = link->greeting;
+    const struct plugin_identity *identity = &greeting->identity;
+    char peer[ADDRESS_TEXT_SIZE];
+    char model[128];
+    link->epoch = registration->epoch;
+    link->direct_port = registration->direct_port;
+    link_log(link, LOG_INFO, is_new ? "new device registered" : "registered",
+             "listener=%s peer=%s model=%s csq=%u direct_port=%u epoch=%u",
+             link_listener(link)->name, address_format(&link->peer, peer),
+             log_quote(identity->model, model, sizeof model), identity->signal_csq,
+             link->direct_port, link->epoch);
+    count_up(&link_counters(link)->identified, 1);
+    if (shard->server->hooks.device_online != NULL)
+        shard->server->hooks.device_online(shard, link->device, link->direct_port, link->epoch);
+    struct chunk *rest = greeting_rest(link);
+    greeting_free(link);
+    link_enter_idle(link);
+    if (rest != NULL)
+        idle_received(link, rest);
+}
+
+static void hold_over(struct timer *timer)
+{
+    link_close(container_of(timer, struct link, timer), CLOSE_LINK_HOLD_TIMEOUT);
+}
+
+static void hold(struct link *link, const struct registration *registration)
+{
+    struct shard *shard = link_shard(link);
+    const struct config *config = shard->server->config;
+    struct challenge *challenge = malloc(sizeof *challenge);
+    if (challenge == NULL) {
+        link_close(link, CLOSE_LIMIT_MEMORY);
+        return;
+    }
+    link->state = LINK_HELD;
+    timer_init(&link->timer, hold_over);
+    timer_start(shard->reactor, &link->timer, config->links.hold_s * 1000ull + HELD_GRACE_MS);
+    challenge->message.deliver = registration_challenge;
+    challenge->device = registration->device;
+    challenge->newcomer = link_ref(link);
+    challenge->occupant = registration->occupant;
+    challenge->flapping = registration->flapping;
+    if (registration->other_network) {
+        count_up(&shard->counters.other_network, 1);
+        link_log(link, LOG_WARN, "the device dials in from another network",
+                 "security=replacement");
+    }
+    post(shard, registration->occupant.shard, &challenge->message);
+}
+
+void registration_begin(struct link *link, const struct plugin_identity *identity)
+{
+    struct shard *shard = link_shard(link);
+    struct registration registration = {
+        .scope = link_listener(link)->scope,
+        .identity = identity,
+        .link = link_ref(link),
+        .peer = link->peer,
+        .listener = link->listener,
+        .utc_ms = reactor_utc_ms(shard->reactor),
+        .now_ms = reactor_now_ms(shard->reactor),
+    };
+    link_identified(link);
+    enum registration_result result = directory_register(shard->server->directory, &registration);
+    link->device = registration.device;
+    switch (result) {
+    case REGISTERED_NEW:
+    case REGISTERED_AGAIN:
+        registered(link, &registration, result == REGISTERED_NEW);
+        break;
+    case REGISTRATION_OCCUPIED:
+        hold(link, &registration);
+        break;
+    case REGISTRATION_OUTDATED:
+        link_close(link, CLOSE_LINK_REPLACED);
+        break;
+    case REGISTRATION_FULL:
+        link_close(link, CLOSE_LIMIT_DEVICES);
+        break;
+    }
+}
+
+/* In the newcomer's shard. */
+static void verdict_arrives(struct message *message, struct reactor *reactor)
+{
+    struct verdict *verdict = container_of(message, struct verdict, message);
+    struct shard *shard = shard_of(reactor);
+    struct link *link = link_find(shard, &verdict->newcomer);
+    if (link != NULL && link->state == LINK_HELD) {
+        if (verdict->way_is_free)
+            registration_begin(link, &link->greeting->identity);
+        else
+            link_close(link, CLOSE_LINK_OLDER_ALIVE);
+    } else if (verdict->way_is_free) {
+        /* nobody came in place of the link that gave way */
+        struct device_info info;
+        directory_get(shard->server->directory, verdict->device, &info);
+        if (info.link.id == 0 && shard->server->hooks.device_offline != NULL)
+            shard->server->hooks.device_offline(shard, verdict->device, info.direct_port,
+                                                info.epoch);
+    }
+    atomic_fetch_sub(&shard->server->messages, 1);
+    free(verdict);
+}
+
+/* ---- the older link ---- */
+
+static void answer(struct shard *shard, struct device *device, const struct link_ref *newcomer,
+                   bool way_is_free)
+{
+    struct verdict *verdict = malloc(sizeof *verdict);
+    if (verdict == NULL)
+        return; /* the newcomer's hold runs out */
+    verdict->message.deliver = verdict_arrives;
+    verdict->device = device;
+    verdict->newcomer = *newcomer;
+    verdict->way_is_free = way_is_free;
+    post(shard, newcomer->shard, &verdict->message);
+}
+
+static void answer_challenger(struct link *link, bool way_is_free)
+{
+    struct link_ref *challenger = link->challenger;
+    if (challenger == NULL)
+        return;
+    link->challenger = NULL;
+    answer(link_shard(link), link->device, challenger, way_is_free);
+    free(challenger);
+}
+
+void registration_link_gone(struct link *link)
+{
+    answer_challenger(link, true);
+}
+
+void link_proves_alive(struct link *link)
+{
+    if (link->challenger == NULL)
+        return;
+    link_log(link, LOG_WARN, "proved alive: the newcomer with the same serial is closed",
+             "security=duplicate");
+    answer_challenger(link, false);
+    link_restart_timer(link);
+}
+
+static void give_way(struct link *link)
+{
+    struct shard *shard = link_shard(link);
+    struct link_ref ref = link_ref(link);
+    directory_replaced(shard->server->directory, link->device, &ref,
+                       reactor_now_ms(shard->reactor));
+    link_close(link, CLOSE_LINK_REPLACED);
+}
+
+static void proof_is_late(struct timer *timer)
+{
+    give_way(container_of(timer, struct link, timer));
+}
+
+static bool moves_bytes(const struct link *link)
+{
+    const struct shard *shard = link_shard(link);
+    if (link->state != LINK_IN_SESSION)
+        return false;
+    uint64_t still_ms = reactor_now_ms(shard->reactor) - link->session->moved_ms;
+    return still_ms < shard->server->config->links.hold_s * 1000ull;
+}
+
+/* The newest of several newcomers waits; the others have lost. */
+static bool await_proof(struct link *link, const struct challenge *challenge)
+{
+    struct shard *shard = link_shard(link);
+    struct link_ref *challenger = malloc(sizeof *challenger);
+    if (challenger == NULL)
+        return false;
+    *challenger = challenge->newcomer;
+    bool waiting = link->challenger != NULL;
+    answer_challenger(link, false);
+    link->challenger = challenger;
+    count_up(&shard->counters.held, 1);
+    if (!waiting) {
+        timer_init(&link->timer, proof_is_late);
+        timer_start(shard->reactor, &link->timer, shard->server->config->links.hold_s * 1000ull);
+    }
+    return true;
+}
+
+/* In the older link's shard. */
+void registration_challenge(struct message *message, struct reactor *reactor)
+{
+    struct challenge *challenge = container_of(message, struct challenge, message);
+    struct shard *shard = shard_of(reactor);
+    struct link *link = link_find(shard, &challenge->occupant);
+    bool answered = false;
+    if (link != NULL) {
+        CHECK(link->device == challenge->device);
+        if (link->challenger != NULL && link->challenger->id > challenge->newcomer.id) {
+            answer(shard, challenge->device, &challenge->newcomer, false);
+            answered = true;
+        } else if (moves_bytes(link) || challenge->flapping) {
+            answered = await_proof(link, challenge);
+        }
+        if (!answered)
+            give_way(link);
+    }
+    if (!answered)
+        answer(shard, challenge->device, &challenge->newcomer, true);
+    atomic_fetch_sub(&shard->server->messages, 1);
+    free(challenge);
+}

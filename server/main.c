@@ -1,0 +1,287 @@
+/* cencd: configuration, shards, signals. */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/ops/ops.h"
+#include "server/shard/server.h"
+
+#define DEFAULT_CONFIG "/etc/cencd/cencd.yaml"
+
+/* Exit codes, as in the manual page and docs/operations.md. */
+enum exit_code {
+    EXIT_GOOD = 0,
+    EXIT_USAGE = EX_USAGE,        /* 64: unknown option */
+    EXIT_LISTEN = EX_UNAVAILABLE, /* 69: an address can't be listened on */
+    EXIT_RING = EX_OSERR,         /* 71: no io_uring, or not enough memory or descriptors */
+    EXIT_CONFIG = EX_CONFIG,      /* 78: the configuration is wrong */
+};
+
+struct shard_thread {
+    pthread_t thread;
+    struct server *server;
+    const struct server_plan *plan;
+    pthread_barrier_t *barrier;
+    struct kernel_error error;
+    enum status status;
+    uint32_t index;
+    bool *all_good;
+};
+
+/* ---- threads ---- */
+
+static void run_shard(struct shard *shard)
+{
+    while (!shard_quiet(shard))
+        shard_turn(shard, -1);
+}
+
+/* Ring and links belong to the thread that made them; the barriers see to it that no shard runs
+ * before all are there, and none goes while another may still call it. */
+static void *shard_main(void *argument)
+{
+    struct shard_thread *self = argument;
+    self->status = shard_create(self->server, self->plan, self->index, &self->error);
+    pthread_barrier_wait(self->barrier); /* all made, or not */
+    pthread_barrier_wait(self->barrier); /* main has looked */
+    struct shard *shard = self->server->shards[self->index];
+    if (*self->all_good) {
+        self->status = shard_start(shard);
+        if (self->status != STATUS_OK)
+            server_stop(self->server);
+        run_shard(shard);
+    }
+    pthread_barrier_wait(self->barrier); /* all quiet */
+    if (shard != NULL)
+        shard_destroy(shard);
+    return NULL;
+}
+
+static bool start_threads(struct shard_thread *threads, struct server *server,
+                          const struct server_plan *plan, pthread_barrier_t *barrier,
+                          bool *all_good)
+{
+    for (uint32_t i = 0; i < plan->shards; i++) {
+        threads[i].server = server;
+        threads[i].plan = plan;
+        threads[i].barrier = barrier;
+        threads[i].index = i;
+        threads[i].all_good = all_good;
+        if (pthread_create(&threads[i].thread, NULL, shard_main, &threads[i]) != 0) {
+            (void)fprintf(stderr, "cencd: can't start a thread for shard %u\n", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- running ---- */
+
+static void wait_for_signal(struct server *server)
+{
+    sigset_t signals;
+    int number = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    CHECK(sigwait(&signals, &number) == 0);
+    struct log_context context = {.module = "main"};
+    log_line(LOG_INFO, &context, "stopping", "signal=%d", number);
+    server_stop(server);
+    /* a second signal ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+}
+
+static int first_error(const struct shard_thread *threads, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (threads[i].status == STATUS_OK)
+            continue;
+        (void)fprintf(stderr, "cencd: shard %u of %u: %s\n", i + 1, count, threads[i].error.text);
+        return EXIT_RING;
+    }
+    return EXIT_GOOD;
+}
+
+static int serve(struct server *server)
+{
+    struct kernel_error error;
+    struct ops *ops = NULL;
+    struct log_context context = {.module = "main"};
+    int code = EXIT_GOOD;
+    atomic_store(&server->ready, true);
+    if (server->config->ops.enabled && ops_start(server, &ops, &error) != STATUS_OK) {
+        (void)fprintf(stderr, "cencd: %s\n", error.text);
+        code = EXIT_LISTEN;
+        server_stop(server);
+    } else {
+        log_line(LOG_INFO, &context, "ready", "node=%s shards=%u", server->config->server.node,
+                 server->shard_count);
+        wait_for_signal(server);
+    }
+    if (ops != NULL)
+        ops_stop(ops);
+    return code;
+}
+
+static int run_threads(struct server *server, const struct server_plan *plan)
+{
+    pthread_barrier_t barrier;
+    bool all_good = false;
+    struct shard_thread *threads = calloc(plan->shards, sizeof *threads);
+    CHECK(threads != NULL);
+    CHECK(pthread_barrier_init(&barrier, NULL, plan->shards + 1) == 0);
+    if (!start_threads(threads, server, plan, &barrier, &all_good))
+        exit(EXIT_RING); // NOLINT(concurrency-mt-unsafe): some threads wait for the rest
+    pthread_barrier_wait(&barrier);
+    int code = first_error(threads, plan->shards);
+    all_good = code == EXIT_GOOD;
+    pthread_barrier_wait(&barrier);
+    if (all_good)
+        code = serve(server);
+    pthread_barrier_wait(&barrier);
+    for (uint32_t i = 0; i < plan->shards; i++)
+        pthread_join(threads[i].thread, NULL);
+    pthread_barrier_destroy(&barrier);
+    free(threads);
+    return code;
+}
+
+static uint64_t utc_ms(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The soft limit is raised to the hard one: descriptors are what links are made of. */
+static uint64_t descriptor_limit(void)
+{
+    struct rlimit limit = {1024, 1024};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur;
+}
+
+static int run(const struct config *config)
+{
+    struct server_plan plan;
+    struct server *server = NULL;
+    struct kernel_error error;
+    struct log_context context = {.module = "main"};
+    char why[sizeof plan.why + 32];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    server_plan(config, descriptor_limit(), cores > 0 ? (unsigned)cores : 1, &plan);
+    log_line(LOG_INFO, &context, "cencd " CENCD_VERSION " starts", "room=%s",
+             log_quote(plan.why, why, sizeof why));
+    if (plan.links < config->limits.links)
+        log_line(LOG_WARN, &context,
+                 "fewer links than limits.links: raise RLIMIT_NOFILE or use more shards",
+                 "links=%llu limit=%u", (unsigned long long)plan.links, config->limits.links);
+    if (plan.links == 0) {
+        (void)fprintf(stderr, "cencd: no room for a single link: %s\n", plan.why);
+        return EXIT_RING;
+    }
+    if (server_create(config, &plan, utc_ms(), &server, &error) != STATUS_OK) {
+        (void)fprintf(stderr, "cencd: %s\n", error.text);
+        return EXIT_LISTEN;
+    }
+    int code = run_threads(server, &plan);
+    server_free(server);
+    log_line(LOG_INFO, &context, "stopped", "code=%d", code);
+    return code;
+}
+
+/* ---- the command line ---- */
+
+static void usage(FILE *out)
+{
+    (void)fputs(
+        "usage: cencd [--config FILE] [--check-config | --help-config | --version | --help]\n"
+        "\n"
+        "  --config FILE    the configuration (" DEFAULT_CONFIG ")\n"
+        "  --check-config   read the configuration, say what is wrong with it, and exit\n"
+        "  --help-config    list every key with its type, range, default and meaning\n"
+        "  --version        print the version\n"
+        "\n"
+        "SIGTERM or SIGINT stops the server in order; a second one at once.\n"
+        "exit codes: 0 stopped in order, 64 usage, 69 an address can't be listened on,\n"
+        "71 io_uring, memory or descriptors are refused, 78 the configuration is wrong\n",
+        out);
+}
+
+static int with_config(const char *path, bool check_only)
+{
+    struct config *config = NULL;
+    if (config_load(path, stderr, &config) != STATUS_OK)
+        return EXIT_CONFIG;
+    int code = EXIT_GOOD;
+    if (check_only) {
+        (void)printf("%s: no errors\n", path);
+    } else {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &signals, NULL);
+        (void)signal(SIGPIPE, SIG_IGN);
+        if (log_start(STDERR_FILENO, config->log.level) != STATUS_OK)
+            (void)fputs("cencd: the log can't start\n", stderr);
+        code = run(config);
+        log_stop();
+    }
+    config_free(config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+        {"help-config", no_argument, NULL, 'K'},  {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    const char *path = DEFAULT_CONFIG;
+    bool check_only = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'k':
+            check_only = true;
+            break;
+        case 'K':
+            config_describe(stdout);
+            return EXIT_GOOD;
+        case 'v':
+            (void)puts("cencd " CENCD_VERSION);
+            return EXIT_GOOD;
+        case 'h':
+            usage(stdout);
+            return EXIT_GOOD;
+        default:
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind != argc) {
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    return with_config(path, check_only);
+}

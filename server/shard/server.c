@@ -1,0 +1,267 @@
+/* The server put together. */
+#include "server/shard/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/direct_ports.h"
+#include "server/base/check.h"
+#include "server/bridge/session.h"
+#include "server/link/admission.h"
+#include "server/shard/sizes.h"
+
+#define TICK_MS 1000u
+
+/* ---- the shared part ---- */
+
+static void explain(struct kernel_error *error, int number, const char *what, const char *where)
+{
+    error->error = number;
+    (void)snprintf(error->text, sizeof error->text, "%s%s%s: %s", what, *where != '\0' ? " " : "",
+                   where, strerror(number));
+}
+
+static struct listen_options options_of(const struct config_listener *listener)
+{
+    struct listen_options options = {
+        .backlog = (int)listener->backlog,
+        .nodelay = true,
+        .keepalive_idle_s = listener->tcp.keepalive_idle_s,
+        .keepalive_interval_s = listener->tcp.keepalive_interval_s,
+        .keepalive_count = listener->tcp.keepalive_count,
+        .user_timeout_ms = listener->tcp.user_timeout_s * 1000,
+    };
+    return options;
+}
+
+static enum status open_sockets(struct server *server, struct kernel_error *error)
+{
+    const struct config *config = server->config;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct address address = config->listeners[i].address;
+        struct listen_options options = options_of(&config->listeners[i]);
+        server->sockets[i] = kernel_listen(&address, &options);
+        if (server->sockets[i] < 0) {
+            char text[ADDRESS_TEXT_SIZE];
+            int number = -server->sockets[i];
+            server->sockets[i] = -1;
+            explain(error, number, "can't listen on", address_format(&address, text));
+            return STATUS_REFUSED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status create_parts(struct server *server)
+{
+    const struct config *config = server->config;
+    struct directory_config directory = {
+        .max_devices = config->limits.devices,
+        .first_port = config->direct_ports.enabled ? config->direct_ports.first : 0,
+        .last_port = config->direct_ports.last,
+        .flap_count = config->links.flap_count,
+        .flap_window_s = config->links.flap_window_s,
+        .network_prefix_v4 = config->links.network_prefix_v4,
+        .network_prefix_v6 = config->links.network_prefix_v6,
+    };
+    server->shards = calloc(server->shard_count, sizeof *server->shards);
+    server->sockets = malloc(config->listener_count * sizeof *server->sockets);
+    server->listener_links = calloc(config->listener_count, sizeof *server->listener_links);
+    if (server->shards == NULL || server->sockets == NULL || server->listener_links == NULL)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < config->listener_count; i++)
+        server->sockets[i] = -1;
+    enum status status = directory_create(&directory, &server->directory);
+    if (status == STATUS_OK)
+        status = failed_log_create(config->ops.failed_identifications, &server->failed);
+    if (status == STATUS_OK)
+        status = sources_create(config->limits.unidentified_per_source,
+                                config->limits.unidentified + MAX_SHARDS * LISTENER_MAX_DEPTH,
+                                &server->sources);
+    return status;
+}
+
+enum status server_create(const struct config *config, const struct server_plan *plan,
+                          uint64_t utc_ms, struct server **created, struct kernel_error *error)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        explain(error, ENOMEM, "the server can't start", "");
+        return STATUS_NO_MEMORY;
+    }
+    server->config = config;
+    server->shard_count = plan->shards;
+    server->started_utc_ms = utc_ms;
+    server->hooks.device_online = direct_ports_online;
+    server->hooks.device_offline = direct_ports_offline;
+    enum status status = create_parts(server);
+    if (status != STATUS_OK)
+        explain(error, ENOMEM, "the server can't start", "");
+    else
+        status = open_sockets(server, error);
+    if (status != STATUS_OK) {
+        server_free(server);
+        return status;
+    }
+    *created = server;
+    return STATUS_OK;
+}
+
+void server_free(struct server *server)
+{
+    for (size_t i = 0; server->sockets != NULL && i < server->config->listener_count; i++)
+        if (server->sockets[i] >= 0)
+            kernel_listen_close(server->sockets[i]);
+    if (server->sources != NULL)
+        sources_free(server->sources);
+    if (server->failed != NULL)
+        failed_log_free(server->failed);
+    if (server->directory != NULL)
+        directory_free(server->directory);
+    free(server->listener_links);
+    free(server->sockets);
+    free(server->shards);
+    free(server);
+}
+
+void server_stop(struct server *server)
+{
+    atomic_store(&server->stopping, true);
+    for (uint32_t i = 0; i < server->shard_count; i++)
+        if (server->shards[i] != NULL)
+            kernel_wake(NULL, reactor_kernel(server->shards[i]->reactor));
+}
+
+/* ---- a shard ---- */
+
+static void on_accepted(struct listener *listener, uint32_t slot, const struct address *peer)
+{
+    link_accept(container_of(listener, struct device_listener, listener), slot, peer);
+}
+
+static void on_listener_closed(struct listener *listener)
+{
+    container_of(listener, struct device_listener, listener)->closed = true;
+}
+
+static const struct listener_ops device_listener_ops = {
+    .accepted = on_accepted,
+    .closed = on_listener_closed,
+};
+
+static void tick(struct timer *timer)
+{
+    struct shard *shard = container_of(timer, struct shard, tick);
+    size_t count = shard->server->config->listener_count;
+    for (size_t i = 0; i < count && !shard->stopping; i++)
+        admission_review(&shard->listeners[i]);
+    timer_start(shard->reactor, timer, TICK_MS);
+}
+
+enum status shard_create(struct server *server, const struct server_plan *plan, uint32_t index,
+                         struct kernel_error *error)
+{
+    const struct config *config = server->config;
+    struct shard *shard = calloc(1, sizeof *shard);
+    if (shard == NULL)
+        goto no_memory;
+    shard->server = server;
+    shard->index = index;
+    list_init(&shard->sessions);
+    timer_init(&shard->tick, tick);
+    shard->listeners = calloc(config->listener_count, sizeof *shard->listeners);
+    shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);
+    if (shard->listeners == NULL || shard->counters.listeners == NULL ||
+        direct_ports_create(shard) != STATUS_OK)
+        goto no_memory;
+    struct reactor_config reactor = {
+        .limits = {.slots = plan->slots,
+                   .reserved_slots = plan->reserved_slots,
+                   .buffer_count = {config->buffers.small_count, config->buffers.large_count},
+                   .buffer_size = {config->buffers.small_size_bytes,
+                                   config->buffers.large_size_bytes}},
+        .owner = shard,
+    };
+    enum status status = reactor_create(&reactor, &shard->reactor, error);
+    if (status != STATUS_OK) {
+        shard_destroy(shard);
+        return status;
+    }
+    server->shards[index] = shard;
+    return STATUS_OK;
+no_memory:
+    explain(error, ENOMEM, "a shard can't start", "");
+    if (shard != NULL)
+        shard_destroy(shard);
+    return STATUS_NO_MEMORY;
+}
+
+enum status shard_start(struct shard *shard)
+{
+    const struct server *server = shard->server;
+    for (uint32_t i = 0; i < server->config->listener_count; i++) {
+        struct device_listener *listener = &shard->listeners[i];
+        listener->shard = shard;
+        listener->index = i;
+        listener->listener.ops = &device_listener_ops;
+        listener->listener.accepts = listener->accepts;
+        listener->listener.depth = ACCEPT_DEPTH;
+        listener->listener.socket = server->sockets[i];
+        if (listener_open(&listener->listener, shard->reactor) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+    }
+    timer_start(shard->reactor, &shard->tick, TICK_MS);
+    return STATUS_OK;
+}
+
+static void begin_stop(struct shard *shard)
+{
+    shard->stopping = true;
+    for (uint32_t i = 0; i < shard->server->config->listener_count; i++)
+        if (shard->listeners[i].shard != NULL)
+            listener_close(&shard->listeners[i].listener);
+    direct_ports_stop(shard);
+    sessions_stop(shard);
+    for (uint32_t i = 0; i < link_pool_size(&shard->links); i++) {
+        struct link *link = link_pool_at(&shard->links, i);
+        if (link->state != LINK_FREE)
+            link_close(link, CLOSE_SERVER_STOPPING);
+    }
+    shard->stop_at_ms = reactor_now_ms(shard->reactor) + STOP_DRAIN_MS;
+    atomic_fetch_add(&shard->server->shards_stopping, 1);
+}
+
+void shard_turn(struct shard *shard, int max_wait_ms)
+{
+    if (atomic_load_explicit(&shard->server->stopping, memory_order_relaxed)) {
+        if (!shard->stopping)
+            begin_stop(shard);
+        if (reactor_now_ms(shard->reactor) >= shard->stop_at_ms)
+            sessions_drop(shard);
+        if (max_wait_ms < 0 || max_wait_ms > STOP_TURN_MS)
+            max_wait_ms = STOP_TURN_MS;
+    }
+    reactor_turn(shard->reactor, max_wait_ms);
+}
+
+bool shard_quiet(const struct shard *shard)
+{
+    const struct server *server = shard->server;
+    return atomic_load(&server->shards_stopping) == server->shard_count &&
+           atomic_load(&server->links) == 0 && atomic_load(&server->sessions) == 0 &&
+           atomic_load(&server->messages) == 0 && direct_ports_open_count(shard) == 0 &&
+           reactor_idle(shard->reactor);
+}
+
+void shard_destroy(struct shard *shard)
+{
+    direct_ports_free(shard);
+    if (shard->reactor != NULL)
+        reactor_destroy(shard->reactor);
+    link_pool_free(&shard->links);
+    free(shard->counters.listeners);
+    free(shard->listeners);
+    free(shard);
+}
