@@ -61,6 +61,7 @@ struct config {
         uint32_t links;                   /* in all; default 100000, 1..10000000 */
         uint32_t unidentified;            /* in state greeting, in all; default 20000, 1..1000000 */
         uint32_t unidentified_per_source; /* per source address; default 10000, 1..1000000 */
+        uint32_t devices;                 /* known, online or not; default 1000000, 1..100000000 */
         uint32_t sessions;                /* default 10000, 1..1000000 */
         uint32_t session_buffer_bytes;    /* per direction; default 65536, 4096..1048576 */
     } limits;

@@ -1,5 +1,6 @@
 /* Counts unidentified links by source address, so that one host can't take all places. Identified
- * links are not counted: a carrier's NAT is one address. Thread-safe. */
+ * links are not counted: a carrier's NAT is one address. Of an IPv6 address the first 64 bits
+ * count: the rest is one host's own choice. Thread-safe. */
 #ifndef CENCD_LINK_SOURCES_H
 #define CENCD_LINK_SOURCES_H
 
