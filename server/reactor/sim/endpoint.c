@@ -139,8 +139,10 @@ static void deliver_fin(struct sim_end *end)
     struct sim_end *other = other_end(end);
     trace_end(end, "fin", 0);
     end->fin_sent = true;
-    other->fin_received = true;
     progress(end);
+    if (other->dead)
+        return; /* its reset is on the way */
+    other->fin_received = true;
     sim_operations_wake(&other->operations);
 }
 
