@@ -1,0 +1,89 @@
+/* A recorded or made connection of a device, and what the plugin must make of it: the .hex files.
+ *
+ * A line is a word and its value; '#' begins a comment, except inside a value. Words:
+ *
+ *   set KEY VALUE      a setting of the plugin that is not its default (numbers, true, false, and
+ *                      for choices the word)
+ *   quiet MS           the line is silent for so long before the next `in`
+ *   in HEX, in "TEXT"  bytes that the device sends; several in a row are one run without a pause.
+ *                      In TEXT \r and \n stand for these bytes
+ *   timeless           pauses don't matter: the test also joins and cuts everything regardless
+ *   uncut              what a cut of a run would mean is ambiguous: it is not cut
+ *   host-late MS       the host wakes the plugin so much later than it asked
+ *
+ * What must come of it; what isn't named must be empty, zero, or absent:
+ *
+ *   serial TEXT, model TEXT, firmware TEXT, hardware TEXT, signal N, flags receive|both
+ *                      the identity
+ *   not-mine TEXT      declined instead, and why contains TEXT
+ *   waiting            neither identified nor declined
+ *   reply HEX          all that is answered to the device
+ *   data HEX           what reading software gets; several lines are one
+ *   keepalives N       calls that noticed keepalives: at least one, at most N (0: none)
+ *   malformed          broken framing was noticed
+ *   new-signal N       a signal was noticed later, this is the last one
+ *   late N             of data, so many bytes came only after a wake */
+#ifndef CENCD_TESTS_FRAMES_VECTOR_H
+#define CENCD_TESTS_FRAMES_VECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plugins/plugin.h"
+
+#define VECTOR_MAX_RUNS  32
+#define VECTOR_MAX_BYTES 8192
+
+struct vector_run {
+    uint64_t quiet_ms; /* before it */
+    size_t start;      /* in bytes of the vector */
+    size_t size;
+};
+
+struct vector {
+    char name[128];
+    const struct plugin *plugin;
+    void *instance; /* configured as the vector says */
+
+    uint8_t bytes[VECTOR_MAX_BYTES];
+    size_t size;
+    struct vector_run runs[VECTOR_MAX_RUNS];
+    size_t run_count;
+    uint64_t quiet_after_ms; /* of a last `quiet` without `in` */
+    bool timeless;
+    bool uncut;
+    uint32_t host_late_ms;
+
+    struct plugin_identity identity; /* expected, as the rest */
+    uint32_t link_flags;
+    char not_mine[128];
+    bool waiting;
+    uint8_t reply[1024];
+    size_t reply_size;
+    uint8_t data[VECTOR_MAX_BYTES];
+    size_t data_size;
+    uint32_t keepalives;
+    bool malformed;
+    bool has_new_signal;
+    uint8_t new_signal;
+    size_t late;
+};
+
+/* Reads the file for this plugin; a file that breaks the format ends the test. */
+struct vector *vector_read(const char *path, const struct plugin *plugin);
+void vector_free(struct vector *vector);
+
+/* One stretch of bytes that arrives at once. */
+struct vector_piece {
+    uint64_t quiet_ms;
+    size_t start;
+    size_t size;
+};
+
+/* Plays the pieces (and the vector's last quiet) to the plugin as the server would, and compares.
+ * how names the way of cutting in a failure's message. */
+void vector_play(const struct vector *vector, const struct vector_piece *pieces, size_t count,
+                 const char *how);
+
+#endif
