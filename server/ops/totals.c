@@ -1,0 +1,41 @@
+#include "server/ops/totals.h"
+
+static uint64_t value_of(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+void totals_listener(const struct server *server, uint32_t listener, struct listener_totals *totals)
+{
+    *totals = (struct listener_totals){0};
+    for (uint32_t i = 0; i < server->shard_count; i++) {
+        const struct listener_counters *one = &server->shards[i]->counters.listeners[listener];
+        totals->accepted += value_of(&one->accepted);
+        totals->identified += value_of(&one->identified);
+        totals->failed += value_of(&one->failed);
+        totals->bytes_received += value_of(&one->bytes_received);
+        totals->greeting += value_of(&one->greeting);
+        totals->idle += value_of(&one->idle);
+        totals->in_session += value_of(&one->in_session);
+    }
+}
+
+uint64_t totals_closed(const struct server *server, enum close_reason reason)
+{
+    uint64_t closed = 0;
+
+    for (uint32_t i = 0; i < server->shard_count; i++)
+        closed += value_of(&server->shards[i]->counters.closed[reason]);
+    return closed;
+}
+
+bool totals_accepting(const struct server *server, uint32_t listener)
+{
+    const struct config *config = server->config;
+    uint32_t max_links = config->listeners[listener].max_links;
+
+    return atomic_load(&server->ready) && !atomic_load(&server->stopping) &&
+           value_of(&server->links) < config->limits.links &&
+           value_of(&server->unidentified) < config->limits.unidentified &&
+           (max_links == 0 || value_of(&server->listener_links[listener]) < max_links);
+}
