@@ -184,6 +184,10 @@ class Peer:
             self.process.wait()
         self.process = None
 
+    def for_mode(self, mode):
+        """The relay to use for a mode of the load generator."""
+        return self
+
     def load_arguments(self):
         arguments = ["--front", str(self.front), "--echo", str(self.echo), "--pid", str(self.pid)]
         return arguments + (["--devices"] if self.devices else [])
@@ -229,11 +233,37 @@ class Nginx(Peer):
 
 
 class Limit(Peer):
+    """The bare relay, for each kind of load with the buffers that suit it best: provided buffers
+    are used in turn, so that all of them pass through the cache. Bulk has a process of its own."""
     name = "limit"
-    pairs = "9990"
+    buffers = ("1024", "2048")
+    bulk = None
 
     def command(self):
-        return [self.tools["limit"], str(self.front), str(self.echo), "--pairs", self.pairs]
+        count, size = self.buffers
+        return [self.tools["limit"], str(self.front), str(self.echo), "--pairs", "9990",
+                "--buffers", count, "--buffer-size", size]
+
+    def start(self, allocations=None):
+        super().start(allocations)
+        self.bulk = BulkLimit(self.tools, self.folder)
+        self.bulk.start(allocations)
+
+    def stop(self):
+        super().stop()
+        if self.bulk:
+            self.bulk.stop()
+
+    def for_mode(self, mode):
+        return self.bulk if mode == "bulk" else self
+
+
+class BulkLimit(Peer):
+    name = "limit-bulk"
+
+    def command(self):
+        return [self.tools["limit"], str(self.front), str(self.echo), "--buffers", "16",
+                "--buffer-size", "65536"]
 
 
 class Cencd(Peer):

@@ -3,7 +3,7 @@
  * log. It says what a relay on io_uring costs at least; bench/relay runs it beside the servers.
  *
  *   limit LISTEN_PORT BACKEND_PORT [OPTION...]      (both on 127.0.0.1; runs until it is killed)
- *     --receive once|link|multi  how bytes are received, see below        (default multi)
+ *     --receive once|multi       how bytes are received, see below        (default multi)
  *     --poll-first 0|1           one-shot receives wait first             (default 1)
  *     --after-send 0|1           a one-shot receive waits for the send    (default 0)
  *     --buffers N                provided buffers, a power of two         (default 1024)
@@ -12,11 +12,9 @@
  *     --taskrun defer|coop|none  how the kernel runs completions          (default defer)
  *     --ring-fd 0|1              register the ring's descriptor           (default 1)
  *     --batch N                  completions handled between two submits  (default 256)
- *     --skip 0|1                 link only: a send posts no completion    (default 1)
  *
  * `once`: a receive is armed again when its bytes were handed to a send (or, after-send, when that
- * send is complete). `link`: the send and the next receive are one linked chain; the buffer comes
- * back with the next receive. `multi`: one multishot receive for the life of a connection. */
+ * send is complete). `multi`: one multishot receive for the life of a connection. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <liburing.h>
@@ -35,13 +33,12 @@
 #define SOCKET_SETSOCKOPT 3u /* SOCKET_URING_OP_SETSOCKOPT, which older headers lack */
 
 enum operation { OP_ACCEPT, OP_OPEN, OP_RECEIVE, OP_SEND, OP_SHUTDOWN, OP_CLOSE };
-enum receive_kind { RECEIVE_ONCE, RECEIVE_LINK, RECEIVE_MULTI };
+enum receive_kind { RECEIVE_ONCE, RECEIVE_MULTI };
 
 /* One connection; its slot is its index, and slot ^ 1 is the connection it is joined to. */
 struct end {
     uint16_t queue_head; /* buffers to be sent to this connection; the first is in flight */
     uint16_t queue_tail;
-    uint16_t linked; /* link: the buffer that the chain's send holds */
     uint8_t in_flight;
     bool open;
     bool ended;     /* its peer's FIN or an error was seen */
@@ -61,7 +58,6 @@ struct options {
     bool poll_first;
     bool after_send;
     bool ring_fd;
-    bool skip;
     uint32_t buffers;
     uint32_t buffer_size;
     uint32_t pairs;
@@ -73,7 +69,6 @@ static struct options options = {
     .receive = RECEIVE_MULTI,
     .poll_first = true,
     .ring_fd = true,
-    .skip = true,
     .buffers = 1024,
     .buffer_size = 16384,
     .pairs = 1200,
@@ -254,8 +249,8 @@ static void on_accept(uint32_t slot, int result)
         die("accept", -result);
     }
     for (uint32_t side = 0; side < 2; side++) {
-        ends[slot + side] = (struct end){
-            .queue_head = NO_BUFFER, .queue_tail = NO_BUFFER, .linked = NO_BUFFER, .open = true};
+        ends[slot + side] =
+            (struct end){.queue_head = NO_BUFFER, .queue_tail = NO_BUFFER, .open = true};
     }
     open_backend(slot + 1);
     arm_accepts();
@@ -277,44 +272,12 @@ static void on_open(uint32_t slot, int result)
 static void end_of(uint32_t slot)
 {
     ends[slot].ended = true;
+    if (ends[slot ^ 1].ended) { /* both ways: closing follows and sends the FIN */
+        return;
+    }
     if (ends[slot ^ 1].queue_head == NO_BUFFER) {
         shut_down(slot ^ 1);
     }
-}
-
-/* link: send to the peer, then receive again. The send tells only if it failed. */
-static void send_and_receive(uint32_t slot, uint16_t id)
-{
-    struct io_uring_sqe *sqe;
-    want_sqes(2);
-    sqe = next_sqe(OP_SEND, slot);
-    io_uring_prep_send(sqe, (int)(slot ^ 1), buffer_at(id), buffers[id].size,
-                       MSG_NOSIGNAL | MSG_WAITALL);
-    keep_data(sqe, OP_SEND, slot,
-              IOSQE_FIXED_FILE | IOSQE_IO_LINK | (options.skip ? IOSQE_CQE_SKIP_SUCCESS : 0));
-    ends[slot].linked = id;
-    fill_receive(next_sqe(OP_RECEIVE, slot), slot);
-}
-
-static void on_receive_link(uint32_t slot, int result, uint32_t flags)
-{
-    struct end *end = &ends[slot];
-    end->receiving = false;
-    end->in_flight--;
-    if (end->linked != NO_BUFFER && options.skip) {
-        buffer_return(end->linked);
-    }
-    end->linked = NO_BUFFER;
-    if (result <= 0) {
-        if (flags & IORING_CQE_F_BUFFER) {
-            buffer_return((uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT));
-        }
-        end_of(slot);
-        return;
-    }
-    uint16_t id = (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT);
-    buffers[id].size = (uint32_t)result;
-    send_and_receive(slot, id);
 }
 
 static void stall(uint32_t slot)
@@ -356,12 +319,6 @@ static void on_receive(uint32_t slot, int result, uint32_t flags)
 static void on_send(uint32_t slot, int result)
 {
     struct end *end = &ends[slot];
-    if (options.receive == RECEIVE_LINK) { /* told: it failed, or skip is off */
-        if (!options.skip && result > 0) {
-            buffer_return(end->linked);
-        }
-        return;
-    }
     uint16_t id = end->queue_head;
     end->in_flight--;
     end->queue_head = buffers[id].next;
@@ -375,7 +332,7 @@ static void on_send(uint32_t slot, int result)
     }
     if (end->queue_head != NO_BUFFER) {
         send_first(slot);
-    } else if (ends[slot ^ 1].ended) {
+    } else if (ends[slot ^ 1].ended && !end->ended) {
         shut_down(slot);
     }
     if (options.after_send && options.receive == RECEIVE_ONCE) {
@@ -407,11 +364,7 @@ static void handle(const struct io_uring_cqe *cqe)
         on_close(slot);
         return;
     case OP_RECEIVE:
-        if (options.receive == RECEIVE_LINK) {
-            on_receive_link(slot, cqe->res, cqe->flags);
-        } else {
-            on_receive(slot, cqe->res, cqe->flags);
-        }
+        on_receive(slot, cqe->res, cqe->flags);
         break;
     case OP_SEND:
         on_send(slot, cqe->res);
@@ -556,7 +509,7 @@ static uint32_t choice(const char *text, const char *const names[])
 
 static void set_option(const char *name, const char *value)
 {
-    static const char *const kinds[] = {"once", "link", "multi", NULL};
+    static const char *const kinds[] = {"once", "multi", NULL};
     static const char *const taskruns[] = {"defer", "coop", "none", NULL};
     static const uint32_t setups[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
                                       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 0};
@@ -578,8 +531,6 @@ static void set_option(const char *name, const char *value)
         options.setup_flags = setups[choice(value, taskruns)];
     } else if (strcmp(name, "--ring-fd") == 0) {
         options.ring_fd = number(value) != 0;
-    } else if (strcmp(name, "--skip") == 0) {
-        options.skip = number(value) != 0;
     } else {
         die(name, EINVAL);
     }

@@ -73,7 +73,8 @@ static void open_dialled(struct holder *holder, const struct options *options)
     if (options->device_count == 0) {
         return;
     }
-    uint16_t *ports = calloc(options->sessions, sizeof(*ports));
+    uint32_t count = options->sessions;
+    uint16_t *ports = count == 0 ? NULL : calloc(count, sizeof(*ports));
     if (ports == NULL) {
         die("memory", ENOMEM);
     }
