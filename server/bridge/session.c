@@ -69,7 +69,9 @@ static void drain_timeout(struct timer *timer)
     close_agent(session);
 }
 
-/* The agent gets what is queued, then FIN; its connection is closed when it has finished, too. */
+/* The agent gets what is queued, then FIN; its connection is closed when it has finished, too. (The
+ * close of a connection that its agent has finished sends the FIN: a shutdown would be one more
+ * operation, and one that the ring hands to a thread.) */
 static void drain(struct session *session)
 {
     session->state = SESSION_DRAINING;
@@ -77,13 +79,14 @@ static void drain(struct session *session)
     timer_stop(&session->release);
     session->timer.fire = drain_timeout;
     timer_start(session->shard->reactor, &session->timer, DRAIN_MS);
-    stream_shutdown(&session->agent);
-    if (stream_failed(&session->agent))
+    if (stream_failed(&session->agent)) {
         close_agent(session);
-    else if (session->agent_finished)
+    } else if (session->agent_finished) {
         drained(session);
-    else
+    } else {
+        stream_shutdown(&session->agent);
         stream_receive(&session->agent, RECEIVE_STREAM); /* to nowhere, until its FIN */
+    }
 }
 
 static void finish(struct session *session, enum close_reason reason)

@@ -26,8 +26,7 @@ void greeting_begin(struct link *link)
     greeting->last_byte_ms = greeting->started_ms;
     timer_init(&greeting->wake, wake);
     link->greeting = greeting;
-    timer_init(&link->timer, deadline);
-    timer_start(link->stream.reactor, &link->timer, listener->greeting_timeout_s * 1000ull);
+    link_start_timer(link, deadline, listener->greeting_timeout_s * 1000ull);
     ask_plugins(link);
     if (link->state == LINK_GREETING)
         stream_receive(&link->stream, RECEIVE_ONCE);

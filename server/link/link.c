@@ -190,13 +190,20 @@ static void idle_timeout(struct timer *timer)
                     quiet_ms < limit_ms ? limit_ms - quiet_ms : limit_ms);
 }
 
+void link_start_timer(struct link *link, void (*fire)(struct timer *timer), uint64_t delay_ms)
+{
+    timer_stop(&link->timer);
+    link->timer.fire = fire;
+    timer_start(link->stream.reactor, &link->timer, delay_ms);
+}
+
 void link_restart_timer(struct link *link)
 {
     uint64_t limit_ms = link_listener(link)->idle_timeout_s * 1000ull;
-    timer_stop(&link->timer);
-    link->timer.fire = idle_timeout;
     if (limit_ms > 0)
-        timer_start(link->stream.reactor, &link->timer, limit_ms);
+        link_start_timer(link, idle_timeout, limit_ms);
+    else
+        timer_stop(&link->timer);
 }
 
 void link_enter_idle(struct link *link)
@@ -272,9 +279,15 @@ void link_close(struct link *link, enum close_reason reason)
 
 /* ---- completions ---- */
 
+/* A receive that was still armed when the poll fired may have taken the bytes already. Asking again
+ * would leave it armed for good, at three times the price of a poll. */
 static void on_ready(struct stream *stream)
 {
-    stream_receive(stream, RECEIVE_ONCE);
+    const struct link *link = container_of(stream, struct link, stream);
+    if (link_quiet_ms(link) == 0)
+        stream_watch(stream);
+    else
+        stream_receive(stream, RECEIVE_ONCE);
 }
 
 static void on_received(struct stream *stream, struct chunk *chunk)

@@ -98,6 +98,8 @@ void registration_link_gone(struct link *link);
 void idle_received(struct link *link, struct chunk *chunk);
 /* The link is no longer among the unidentified. */
 void link_identified(struct link *link);
+/* The link's one timer: what it does depends on the state. */
+void link_start_timer(struct link *link, void (*fire)(struct timer *timer), uint64_t delay_ms);
 /* Starts the idle timeout anew. */
 void link_restart_timer(struct link *link);
 void link_log(const struct link *link, enum log_level level, const char *message,

@@ -88,8 +88,7 @@ static void hold(struct link *link, const struct registration *registration)
         return;
     }
     link->state = LINK_HELD;
-    timer_init(&link->timer, hold_over);
-    timer_start(shard->reactor, &link->timer, config->links.hold_s * 1000ull + HELD_GRACE_MS);
+    link_start_timer(link, hold_over, config->links.hold_s * 1000ull + HELD_GRACE_MS);
     challenge->message.deliver = registration_challenge;
     challenge->device = registration->device;
     challenge->newcomer = link_ref(link);
@@ -233,10 +232,8 @@ static bool await_proof(struct link *link, const struct challenge *challenge)
     answer_challenger(link, false);
     link->challenger = challenger;
     count_up(&shard->counters.held, 1);
-    if (!waiting) {
-        timer_init(&link->timer, proof_is_late);
-        timer_start(shard->reactor, &link->timer, shard->server->config->links.hold_s * 1000ull);
-    }
+    if (!waiting)
+        link_start_timer(link, proof_is_late, shard->server->config->links.hold_s * 1000ull);
     return true;
 }
 
