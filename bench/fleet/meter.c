@@ -52,6 +52,18 @@ void meter_take(union meter *meter, enum meter_kind kind, uint32_t serial, uint6
     }
 }
 
+void meter_forget_piece(union meter *meter, enum meter_kind kind)
+{
+    if (kind == METER_DLMS) {
+        meter->dlms.scanner.size = 0;
+        meter->dlms.scanner.yielded = 0;
+    }
+    if (kind == METER_IEC) {
+        meter->iec.scanner.size = 0;
+        meter->iec.scanner.yielded = 0;
+    }
+}
+
 bool meter_at_rest(const union meter *meter, enum meter_kind kind)
 {
     switch (kind) {
@@ -60,7 +72,7 @@ bool meter_at_rest(const union meter *meter, enum meter_kind kind)
                (meter->dlms.scanner.size == 0 || meter->dlms.scanner.yielded > 0);
     case METER_IEC:
         return !meter->iec.signed_on &&
-               (meter->iec.scanner.size == 0 || meter->iec.scanner.yielded);
+               (meter->iec.scanner.size == 0 || meter->iec.scanner.yielded > 0);
     default:
         return true;
     }

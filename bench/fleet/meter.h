@@ -35,6 +35,10 @@ enum meter_kind meter_kind_of(enum meter_choice choice, uint32_t device);
 void meter_take(union meter *meter, enum meter_kind kind, uint32_t serial, uint64_t utc_s,
                 const uint8_t *data, size_t size, struct bytes_writer *answer);
 
+/* After a pause inside a message a meter forgets its beginning; so long. */
+#define METER_PAUSE_MS 1500u
+void meter_forget_piece(union meter *meter, enum meter_kind kind);
+
 /* True if nobody is associated or signed on: the state may be thrown away. */
 bool meter_at_rest(const union meter *meter, enum meter_kind kind);
 

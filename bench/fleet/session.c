@@ -146,6 +146,9 @@ void session_take(struct session *session, uint8_t *data, size_t size)
         return;
     struct bytes_writer answer = make_room(session);
     bool waiting = session->answer_size > 0;
+    if (reactor_now_ms(worker->reactor) - session->taken_ms >= METER_PAUSE_MS)
+        meter_forget_piece(&session->meter, device_meter(device));
+    session->taken_ms = reactor_now_ms(worker->reactor);
     meter_take(&session->meter, device_meter(device),
                load_serial(modem_imei(worker->options, device->index)),
                reactor_utc_ms(worker->reactor) / 1000, data, size, &answer);

@@ -21,6 +21,7 @@ struct session {
     struct device *device;
     struct timer pause; /* until the next piece */
     struct irz_decoder decoder;
+    uint64_t taken_ms; /* when bytes for the meter came last, reactor time */
     size_t answer_size;
     size_t answer_sent;
     size_t keepalive_at; /* where in the answer; SIZE_MAX: nowhere */

@@ -10,8 +10,8 @@
 #include "bench/reader/line.h"
 #include "bench/reader/reading.h"
 
-#define AUTO_SHARE   6 /* of the time for an answer: how long `auto` waits for a DLMS meter */
-#define AUTO_WAIT_MS 1000u
+#define AUTO_SHARE   6     /* of the time for an answer: how long `auto` waits for a DLMS meter */
+#define AUTO_WAIT_MS 2000u /* at least: longer than meters wait for the rest of a message */
 
 enum meter { METER_AUTO, METER_DLMS, METER_IEC };
 
