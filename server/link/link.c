@@ -175,6 +175,8 @@ void idle_received(struct link *link, struct chunk *chunk)
     chunk_free(shard->reactor, chunk);
     link_touch(link);
     link_proves_alive(link);
+    if (link->stream.flags & STREAM_WATCHING)
+        link->link_flags |= LINK_WATCH_SPENT;
     stream_watch(&link->stream);
 }
 
@@ -279,15 +281,18 @@ void link_close(struct link *link, enum close_reason reason)
 
 /* ---- completions ---- */
 
-/* A receive that was still armed when the poll fired may have taken the bytes already. Asking again
- * would leave it armed for good, at three times the price of a poll. */
+/* After a greeting or a session a receive may still be armed beside the poll, and take the bytes
+ * that made the poll fire. A receive now would find nothing and stay armed, at three times the
+ * price. */
 static void on_ready(struct stream *stream)
 {
-    const struct link *link = container_of(stream, struct link, stream);
-    if (link_quiet_ms(link) == 0)
+    struct link *link = container_of(stream, struct link, stream);
+    if (link->link_flags & LINK_WATCH_SPENT) {
+        link->link_flags &= (uint8_t)~LINK_WATCH_SPENT;
         stream_watch(stream);
-    else
+    } else {
         stream_receive(stream, RECEIVE_ONCE);
+    }
 }
 
 static void on_received(struct stream *stream, struct chunk *chunk)

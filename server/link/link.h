@@ -38,12 +38,14 @@ struct link {
     uint16_t direct_port;
     uint8_t state;
     uint8_t plugin;     /* index in the listener's list */
-    uint8_t link_flags; /* PLUGIN_LINK_* */
+    uint8_t link_flags; /* PLUGIN_LINK_*, LINK_WATCH_SPENT */
     uint8_t counted;    /* LINK_COUNTED_* */
 };
 
 /* With its places in the reactor's tables (9 bytes) a link stays below 256 bytes. */
 static_assert(sizeof(struct link) <= 247, "a link has grown beyond its budget");
+
+#define LINK_WATCH_SPENT 0x80u /* in link_flags: the armed poll fires for bytes already taken */
 
 #define LINK_COUNTED_UNIDENTIFIED 0x1u
 #define LINK_COUNTED_SOURCE       0x2u
