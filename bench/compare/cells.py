@@ -75,6 +75,8 @@ def units_of(cell, result):
 def measure(tools, peer, cell, seconds, extra=()):
     """Runs a cell against a peer: numbers per unit and per second."""
     peer = peer.for_mode(cell.arguments[0])
+    if peer.process.poll() is not None:
+        raise Failure(f"it has ended: {peer.last_words()}")
     arguments = [*cell.arguments, "--seconds", str(seconds), *peer.load_arguments(), *extra]
     result = run_load(tools, arguments)
     settle(peer.pid)

@@ -262,8 +262,10 @@ static void on_open(uint32_t slot, int result)
         return;
     }
     ends[slot].in_flight--;
-    if (result < 0) {
-        die("connecting to the backend", -result);
+    if (result < 0) { /* the backend is gone: so is this pair */
+        ends[slot].ended = ends[slot ^ 1].ended = true;
+        close_if_done(slot);
+        return;
     }
     arm_receive(slot);
     arm_receive(slot ^ 1);
