@@ -152,7 +152,7 @@ static void check_ops(const struct config *config, const struct tree_node *root,
         return;
     if (!address_is_loopback(address))
         config_errors_add(errors, mark,
-                          "address: %s can be reached from outside and nobody is asked who he is; "
+                          "address: %s can be reached from outside and nobody has to log in; "
                           "expected a loopback address, such as 127.0.0.1:9190",
                           address_format(address, text));
     if (in_direct_ports(config, address->port))

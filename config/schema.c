@@ -31,6 +31,9 @@ static const struct config_key limit_keys[] = {
     {"unidentified_per_source", CONFIG_INTEGER, GLOBAL(limits.unidentified_per_source),
      .minimum = 1, .maximum = 1000000, .fallback = "10000", .unit = "links",
      .help = "The same from one source address; a carrier's whole network may be one address."},
+    {"devices", CONFIG_INTEGER, GLOBAL(limits.devices), .minimum = 1, .maximum = 100000000,
+     .fallback = "1000000", .unit = "devices",
+     .help = "Devices that are known, online or not; each takes about 200 bytes of memory."},
     {"sessions", CONFIG_INTEGER, GLOBAL(limits.sessions), .minimum = 1, .maximum = 1000000,
      .fallback = "10000", .unit = "sessions",
      .help = "Sessions in all: agents joined to a device at the same time."},
@@ -83,8 +86,8 @@ static const struct config_key ops_keys[] = {
     {"enabled", CONFIG_BOOL, GLOBAL(ops.enabled), .fallback = "true",
      .help = "Whether /metrics, /stats, /healthz and /readyz are served."},
     {"address", CONFIG_ENDPOINT, GLOBAL(ops.address), .fallback = "127.0.0.1:9190",
-     .help = "Where they are served, over HTTP; a loopback address, since nobody is asked who he "
-             "is."},
+     .help = "Where they are served, over HTTP; a loopback address, since nobody has to log "
+             "in."},
     {"max_connections", CONFIG_INTEGER, GLOBAL(ops.max_connections), .minimum = 1, .maximum = 1024,
      .fallback = "32", .unit = "connections", .help = "HTTP connections at the same time."},
     {"failed_identifications", CONFIG_INTEGER, GLOBAL(ops.failed_identifications), .minimum = 1,

@@ -225,7 +225,7 @@ static void tell_refused(void)
     static const struct log_context context = {.module = "log"};
     struct line line;
 
-    if (state.refused == state.told || state.stopping)
+    if (state.refused == state.told)
         return;
     begin_line(&line, LOG_WARN, &context, "lines dropped, the log is read too slowly");
     append(&line, " dropped=%llu", (unsigned long long)(state.refused - state.told));
@@ -247,11 +247,12 @@ static bool wait_writable(int fd, unsigned *stop_slices)
 {
     for (;;) {
         struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
-        int ready = poll(&poll_fd, 1, POLL_SLICE_MS);
+        bool patient = *stop_slices <= STOP_SLICES;
+        int ready = poll(&poll_fd, 1, patient ? POLL_SLICE_MS : 0);
 
         if (ready > 0)
             return true;
-        if (is_stopping() && ++*stop_slices > STOP_SLICES)
+        if (!patient || (is_stopping() && ++*stop_slices > STOP_SLICES))
             return false;
     }
 }
