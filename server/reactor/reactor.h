@@ -114,6 +114,7 @@ struct stream {
     uint8_t in_flight;  /* operations without their last completion */
     uint8_t mode;       /* enum receive_mode wanted */
     uint8_t full_reads; /* consecutive receives that filled their buffer */
+    int16_t end_error;  /* came during a move: `ended` will tell when receiving goes on */
 };
 
 /* Makes a stream of an accepted slot. */

@@ -36,12 +36,24 @@ void streams_serve_waiting(struct reactor *reactor)
 
 /* ---- arming and cancelling ---- */
 
+static void defer(struct stream *stream)
+{
+    if (stream->flags & STREAM_DEFERRED)
+        return;
+    stream->flags |= STREAM_DEFERRED;
+    list_append(&stream->reactor->deferred, &stream->waiting);
+}
+
 void receive_arm(struct stream *stream)
 {
     const uint32_t busy = STREAM_RECEIVING | STREAM_NO_BUFFER | STREAM_ENDED | STREAM_CLOSING |
                           STREAM_MOVING | STREAM_CONNECTING | STREAM_DEFERRED;
     if ((stream->flags & busy) != 0 || stream->mode == RECEIVE_NONE || stream->ahead != NULL)
         return;
+    if (stream->end_error != 0) {
+        defer(stream);
+        return;
+    }
     struct reactor *reactor = stream->reactor;
     enum buffer_group group = BUFFERS_SMALL;
     if ((stream->flags & STREAM_LARGE) && buffers_available(reactor, BUFFERS_LARGE) > 0)
@@ -86,14 +98,6 @@ void watch_completed(struct stream *stream, int32_t result)
         return;
     if (result != -ECANCELED && stream->ops->ready != NULL)
         stream->ops->ready(stream);
-}
-
-static void defer(struct stream *stream)
-{
-    if (stream->flags & STREAM_DEFERRED)
-        return;
-    stream->flags |= STREAM_DEFERRED;
-    list_append(&stream->reactor->deferred, &stream->waiting);
 }
 
 void stream_receive(struct stream *stream, enum receive_mode mode)
@@ -167,8 +171,10 @@ static void deliver(struct stream *stream, struct chunk *chunk)
 
 static void end(struct stream *stream, int error)
 {
+    if (stream->flags & STREAM_MOVING)
+        stream->end_error = (int16_t)error; /* the kernel says it only once; a FIN it repeats */
     if (stream->flags & (STREAM_CLOSING | STREAM_MOVING))
-        return; /* after a move the next receive says it again */
+        return;
     stream->mode = RECEIVE_NONE;
     stream->flags |= STREAM_ENDED;
     stream->ops->ended(stream, error);
@@ -215,6 +221,10 @@ void receive_deliver_ahead(struct stream *stream)
             stream->mode = RECEIVE_NONE;
         stream->ops->received(stream, chunk);
     }
-    if (stream->ahead == NULL)
+    if (stream->ahead != NULL)
+        return;
+    if (stream->end_error != 0 && stream->mode != RECEIVE_NONE)
+        end(stream, stream->end_error);
+    else
         receive_arm(stream);
 }
