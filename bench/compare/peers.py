@@ -15,6 +15,7 @@ RELAY_CORE, LOAD_CORE = 0, 1
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 PATIENCE_S = 10
 PR_SET_PDEATHSIG = 1
+SESSIONS = 10000
 PROXY_SESSIONS = 9900  # two descriptors each, and RLIMIT_NOFILE is often 20,000
 
 HAPROXY = """global
@@ -47,21 +48,21 @@ stream {{
 """
 
 CENCD = """server:
-  shards: 1
+  shards: {shards}
 log:
   level: warn
 limits:
   links: 150000
   unidentified: 150000
   unidentified_per_source: 150000
-  sessions: 10000
+  sessions: {sessions}
 links:
   flap_count: 1000
 sessions:
   idle_timeout_s: 0
   half_close_s: 0
 direct_ports:
-  range: 20000-29999
+  range: 20000-{last_port}
   address: 127.0.0.1
 ops:
   address: 127.0.0.1:{echo}
@@ -192,9 +193,6 @@ class Peer:
         arguments = ["--front", str(self.front), "--echo", str(self.echo), "--pid", str(self.pid)]
         return arguments + (["--devices"] if self.devices else [])
 
-    def idle_sessions(self):
-        return PROXY_SESSIONS
-
 
 class Haproxy(Peer):
     name = "haproxy"
@@ -267,17 +265,23 @@ class BulkLimit(Peer):
 
 
 class Cencd(Peer):
+    """cencd; a table of 20,000 descriptors holds the links, agents and direct ports of one shard,
+    so more of them need more shards."""
     name = "cencd"
     devices = True
 
+    def __init__(self, tools, folder, shards=1, sessions=1100):
+        super().__init__(tools, folder)
+        self.shards = shards
+        self.sessions = sessions
+
     def command(self):
-        return [self.tools["cencd"], "--config", self.write("yaml", CENCD)]
+        path = self.write("yaml", CENCD, shards=self.shards, sessions=self.sessions,
+                          last_port=20000 + self.sessions - 1)
+        return [self.tools["cencd"], "--config", path]
 
     def version(self):
         return first_line([self.tools["cencd"], "--version"])
-
-    def idle_sessions(self):
-        return 10000
 
 
 PEERS = {peer.name: peer for peer in (Cencd, Haproxy, Nginx, Limit)}

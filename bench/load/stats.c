@@ -11,6 +11,7 @@
 #include "bench/load/usage.h"
 
 #define TRIES   400
+#define PAGE    1000u
 #define WAIT_US 50000
 
 struct answer {
@@ -39,12 +40,13 @@ static void read_all(int connection, struct answer *answer)
     }
 }
 
-static json_t *get_stats(uint16_t port, uint32_t devices)
+static json_t *get_stats(uint16_t port, uint32_t devices, json_int_t from)
 {
     char request[128];
     struct sockaddr_in address = ends_address(port);
-    int size =
-        snprintf(request, sizeof(request), "GET /stats?devices=%u HTTP/1.0\r\n\r\n", devices);
+    int size = snprintf(request, sizeof(request),
+                        "GET /stats?devices=%u&from=%lld&failed=0 HTTP/1.0\r\n\r\n", devices,
+                        (long long)from);
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         send(connection, request, (size_t)size, MSG_NOSIGNAL) != size) {
@@ -63,19 +65,16 @@ static json_t *get_stats(uint16_t port, uint32_t devices)
     return stats;
 }
 
-static bool is_online(const json_t *device)
+static bool is_idle(const json_t *device)
 {
     const json_t *state = json_object_get(device, "state");
-    return state == NULL ||
-           (json_is_string(state) && strcmp(json_string_value(state), "gone") != 0 &&
-            strcmp(json_string_value(state), "offline") != 0);
+    return json_is_string(state) && strcmp(json_string_value(state), "idle") == 0;
 }
 
 static uint32_t take_ports(const json_t *stats, uint32_t count, uint16_t *ports)
 {
     const json_t *devices = json_object_get(stats, "devices");
     uint32_t found = 0;
-    memset(ports, 0, count * sizeof(*ports));
     for (size_t position = 0; position < json_array_size(devices); position++) {
         const json_t *device = json_array_get(devices, position);
         const json_t *serial = json_object_get(device, "serial");
@@ -83,7 +82,7 @@ static uint32_t take_ports(const json_t *stats, uint32_t count, uint16_t *ports)
         uint64_t number =
             json_is_string(serial) ? strtoull(json_string_value(serial), NULL, 10) : 0;
         uint64_t index = number - ends_serial(0);
-        if (index < count && port > 0 && port < 65536 && is_online(device) && ports[index] == 0) {
+        if (index < count && port > 0 && port < 65536 && is_idle(device) && ports[index] == 0) {
             ports[index] = (uint16_t)port;
             found++;
         }
@@ -91,13 +90,27 @@ static uint32_t take_ports(const json_t *stats, uint32_t count, uint16_t *ports)
     return found;
 }
 
+/* All devices, page by page; true if each of ours was there. */
+static bool find_ports(const struct options *options, uint32_t count, uint16_t *ports)
+{
+    uint32_t found = 0;
+    json_int_t from = 0;
+    memset(ports, 0, count * sizeof(*ports));
+    for (bool more = true; more;) {
+        json_t *stats = get_stats(options->echo_port, PAGE, from);
+        found += take_ports(stats, count, ports);
+        const json_t *next = json_object_get(stats, "next");
+        more = json_is_integer(next);
+        from = json_integer_value(next);
+        json_decref(stats);
+    }
+    return found == count;
+}
+
 void ends_wait_for_ports(const struct options *options, uint32_t count, uint16_t *ports)
 {
     for (int tries = 0; tries < TRIES; tries++) {
-        json_t *stats = get_stats(options->echo_port, 100000);
-        uint32_t found = take_ports(stats, count, ports);
-        json_decref(stats);
-        if (found == count) {
+        if (find_ports(options, count, ports)) {
             return;
         }
         (void)usleep(WAIT_US);
@@ -108,9 +121,9 @@ void ends_wait_for_ports(const struct options *options, uint32_t count, uint16_t
 void ends_wait_for_links(const struct options *options, uint32_t count)
 {
     for (int tries = 0; tries < TRIES; tries++) {
-        json_t *stats = get_stats(options->echo_port, 0);
-        json_int_t idle =
-            json_integer_value(json_object_get(json_object_get(stats, "links"), "idle"));
+        json_t *stats = get_stats(options->echo_port, 0, 0);
+        const json_t *links = json_object_get(stats, "links");
+        json_int_t idle = json_integer_value(json_object_get(links, "idle"));
         json_decref(stats);
         if (idle >= (json_int_t)count) {
             return;
