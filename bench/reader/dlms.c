@@ -233,7 +233,7 @@ void dlms_format(const struct cosem_value *value, int scaler, char out[READING_T
 static enum status read_plain(struct dlms_client *client, const char *name, uint16_t class_id,
                               const uint8_t obis[COSEM_OBIS_SIZE])
 {
-    struct cosem_value value;
+    struct cosem_value value = {0};
     char text[READING_TEXT_SIZE];
     enum status status = get_value(client, name, class_id, obis, &value);
 
@@ -251,7 +251,7 @@ static enum status read_plain(struct dlms_client *client, const char *name, uint
 static enum status read_energy(struct dlms_client *client)
 {
     static const char name[] = "active energy import total";
-    struct cosem_value value;
+    struct cosem_value value = {0};
     char text[READING_TEXT_SIZE];
     const char *unit;
     int scaler;

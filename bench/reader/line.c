@@ -19,6 +19,7 @@ enum status line_fail(struct line *line, enum status status, const char *format,
     va_list arguments;
 
     va_start(arguments, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start is right above
     (void)vsnprintf(line->error, sizeof line->error, format, arguments);
     va_end(arguments);
     return status;

@@ -146,10 +146,14 @@ class ReaderTest(unittest.TestCase):
         return fleet
 
     def stop(self, fleet):
+        """Whatever a test did, the fleet ends in order."""
         if fleet.poll() is None:
+            fleet.terminate()
+        try:
+            fleet.communicate(timeout=LIMIT_S)
+        finally:
             fleet.kill()
-        fleet.wait()
-        fleet.stdout.close()
+        self.assertEqual(fleet.returncode, 0)
 
     def accept_modem(self):
         modem = Modem(self.server.accept()[0])
