@@ -89,7 +89,7 @@ static void on_device_sent(struct stream *stream)
 static void on_device_closed(struct stream *stream)
 {
     (void)stream;
-    CHECK(!"a link is closed by link_close, which takes its stream back");
+    check_failed("a link is closed by link_close, which takes its stream back", __FILE__, __LINE__);
 }
 
 static const struct stream_ops device_ops = {
@@ -176,7 +176,8 @@ static void on_agent_sent(struct stream *stream)
 static void on_agent_closed(struct stream *stream)
 {
     (void)stream;
-    CHECK(!"an agent is closed by its session, which takes its stream back");
+    check_failed("an agent is closed by its session, which takes its stream back", __FILE__,
+                 __LINE__);
 }
 
 static const struct stream_ops agent_ops = {
