@@ -126,6 +126,9 @@ bool streams_want_turn(const struct reactor *reactor);
 /* Registers the stream under its slot with a new generation. */
 void stream_attach(struct stream *stream);
 void stream_detach(struct stream *stream);
+/* A descriptor was passed into slot, so whoever had it is closed, though the completion that says
+ * so is still on its way: it is told now, and that completion will be a stale one. */
+void stream_make_way(struct reactor *reactor, uint32_t slot);
 /* The stream's own tag for an operation kind. */
 uint64_t stream_tag(const struct stream *stream, enum tag_kind kind);
 /* Counts an operation that starts. */

@@ -57,6 +57,7 @@ static void arrive(struct message *message, struct reactor *reactor)
 {
     struct stream_move *move = container_of(message, struct stream_move, message);
     struct stream *stream = move->stream;
+    stream_make_way(reactor, stream->slot);
     stream->reactor = reactor;
     stream->move = NULL;
     stream->flags &= ~STREAM_MOVING;

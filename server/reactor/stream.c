@@ -210,6 +210,18 @@ static void close_finished(struct stream *stream)
     stream->ops->closed(stream);
 }
 
+void stream_make_way(struct reactor *reactor, uint32_t slot)
+{
+    CHECK(slot < reactor->limits.slots);
+    struct stream *stream = reactor->streams[slot];
+    if (stream == NULL)
+        return;
+    CHECK((stream->flags & STREAM_CLOSING) && stream->in_flight == 1);
+    stream->in_flight--;
+    reactor->in_flight--;
+    close_finished(stream);
+}
+
 /* ---- the end of the turn ---- */
 
 static void run_deferred(struct stream *stream)
