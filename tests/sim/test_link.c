@@ -1,0 +1,515 @@
+/* The rules of a link's life, one by one, in a calm network where time is exact: each test says
+ * what comes, when, and with which reason it ends. Every test ends with a stop of the server after
+ * which nothing may be left. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/bridge/session.h"
+#include "tests/sim/caller.h"
+#include "tests/sim/seeds.h"
+
+#define DIAL_IN 5009
+
+static const char yaml[] = "server:\n"
+                           "  shards: 1\n"
+                           "direct_ports:\n"
+                           "  range: 20000-20007\n"
+                           "listeners:\n"
+                           "  - name: modems\n"
+                           "    address: 0.0.0.0:5009\n"
+                           "    plugins: [irz]\n";
+
+static struct site site;
+
+static void load(void)
+{
+    struct sim_options options;
+    sim_options_calm(&options, 1);
+    site_load(&site, &options, yaml);
+}
+
+static void start(void)
+{
+    site_start(&site, 20000);
+    site_run(&site, 0);
+}
+
+static void load_and_start(void)
+{
+    load();
+    start();
+}
+
+static void finish(void)
+{
+    site_check(&site);
+    site_stop(&site);
+    site_close(&site);
+}
+
+static void require_closed(enum close_reason reason, uint64_t times)
+{
+    site_check(&site);
+    assert_int_equal(site_closed(&site, reason), times);
+}
+
+static struct caller modem;
+static struct caller other;
+static struct caller agent;
+static struct caller second;
+
+static void dial_in(struct caller *caller, const char *ip)
+{
+    caller_modem(caller, &site, ip, DIAL_IN, CALLER_SERIAL);
+}
+
+/* A modem and its agent, joined. */
+static void join(void)
+{
+    dial_in(&modem, "10.0.0.1");
+    caller_agent(&agent, &site, CALLER_SERIAL);
+    assert_true(caller_in_session(&agent));
+}
+
+/* ---- greeting ---- */
+
+static void a_silent_connection_is_closed_at_the_deadline(void **state)
+{
+    (void)state;
+    load();
+    site.config->listeners[0].greeting_timeout_s = 5;
+    start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    site_run(&site, 4999);
+    assert_int_equal(caller_link_state(&modem), LINK_GREETING);
+    site_run(&site, 1001);
+    require_closed(CLOSE_GREETING_TIMEOUT, 1);
+    assert_true(caller_sees_fin(&modem));
+    finish();
+}
+
+static void a_hello_that_dribbles_has_no_more_time(void **state)
+{
+    (void)state;
+    load();
+    site.config->listeners[0].greeting_timeout_s = 5;
+    start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    const char *hello = "AT$IMEI=12";
+    for (size_t i = 0; i < 5; i++) {
+        char piece[2] = {hello[i], '\0'};
+        caller_say(&modem, piece);
+        assert_int_equal(caller_link_state(&modem), LINK_GREETING);
+        site_run(&site, 1000);
+    }
+    site_run(&site, 1000);
+    require_closed(CLOSE_GREETING_TIMEOUT, 1);
+    finish();
+}
+
+static void a_hello_that_never_ends_is_closed_at_the_byte_cap(void **state)
+{
+    (void)state;
+    load();
+    site.config->listeners[0].greeting_max_bytes = 64;
+    start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    caller_say(&modem, "AT$IMEI=1,PSW=0123456789012345678901234567890123456789012345678");
+    assert_int_equal(caller_link_state(&modem), LINK_GREETING);
+    caller_say(&modem, "9");
+    require_closed(CLOSE_GREETING_TOO_LONG, 1);
+    finish();
+}
+
+static void strange_bytes_are_closed_at_once(void **state)
+{
+    (void)state;
+    load_and_start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    caller_say(&modem, "GET / HTTP/1.1\r\n");
+    require_closed(CLOSE_GREETING_UNKNOWN, 1);
+    caller_dial(&other, &site, "10.0.0.2", DIAL_IN);
+    caller_shutdown(&other);
+    require_closed(CLOSE_GREETING_CLOSED, 1);
+    caller_dial(&other, &site, "10.0.0.2", DIAL_IN);
+    caller_reset(&other);
+    require_closed(CLOSE_PEER_RESET, 1);
+    finish();
+}
+
+static void a_hello_without_its_line_end_counts_after_silence(void **state)
+{
+    (void)state;
+    load_and_start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    caller_say(&modem, "AT$IMEI=1,PSW=secret,");
+    site_run(&site, 990);
+    assert_int_equal(caller_link_state(&modem), LINK_GREETING);
+    site_run(&site, 20);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    finish();
+}
+
+/* ---- idle ---- */
+
+static void an_idle_link_is_closed_after_silence(void **state)
+{
+    (void)state;
+    static const uint8_t keepalive[] = {0xB5, 0xBC, 0xBD, 0xBE, 0xBF};
+    load();
+    site.config->listeners[0].idle_timeout_s = 100;
+    start();
+    dial_in(&modem, "10.0.0.1");
+    site_run(&site, 99000);
+    caller_say_bytes(&modem, keepalive, sizeof keepalive);
+    site_run(&site, 99000);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    site_run(&site, 3000);
+    require_closed(CLOSE_LINK_IDLE, 1);
+    finish();
+}
+
+static void a_link_in_session_is_not_idle(void **state)
+{
+    (void)state;
+    load();
+    site.config->listeners[0].idle_timeout_s = 20;
+    start();
+    join();
+    site_run(&site, 100000);
+    assert_true(caller_in_session(&agent));
+    caller_reset(&agent);
+    site_run(&site, 25000);
+    require_closed(CLOSE_LINK_IDLE, 1);
+    finish();
+}
+
+static void a_vanished_device_times_out(void **state)
+{
+    (void)state;
+    load_and_start();
+    dial_in(&modem, "10.0.0.1");
+    sim_peer_vanish(modem.peer);
+    site_run(&site, 119000);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    site_run(&site, 3000);
+    require_closed(CLOSE_PEER_TIMEOUT, 1);
+    finish();
+}
+
+static void bytes_that_nobody_reads_are_counted(void **state)
+{
+    (void)state;
+    load_and_start();
+    dial_in(&modem, "10.0.0.1");
+    caller_say(&modem, "nobody reads this");
+    site_run(&site, 100);
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.unclaimed_bytes), 17);
+    caller_agent(&agent, &site, CALLER_SERIAL);
+    caller_say(&modem, "somebody reads this");
+    assert_true(caller_hears(&agent, "somebody reads this"));
+    finish();
+}
+
+/* ---- replacement ---- */
+
+static void the_newest_link_replaces_an_idle_one(void **state)
+{
+    (void)state;
+    load_and_start();
+    dial_in(&modem, "10.0.0.1");
+    dial_in(&other, "10.0.0.2");
+    assert_true(caller_sees_fin(&modem));
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    require_closed(CLOSE_LINK_REPLACED, 1);
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.other_network), 0);
+    dial_in(&modem, "10.99.0.1");
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.other_network), 1);
+    finish();
+}
+
+static void a_session_that_moves_nothing_is_replaced(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    site_run(&site, 30000);
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    assert_true(caller_sees_fin(&agent));
+    require_closed(CLOSE_LINK_REPLACED, 1);
+    require_closed(CLOSE_SESSION_DEVICE_GONE, 1);
+    finish();
+}
+
+static void a_newcomer_is_closed_when_the_older_link_proves_alive(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    site_run(&site, 20000);
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_say(&modem, "answer");
+    assert_true(caller_hears(&agent, "answer"));
+    assert_int_equal(caller_link_state(&other), LINK_FREE);
+    require_closed(CLOSE_LINK_OLDER_ALIVE, 1);
+    site_run(&site, 60000); /* and nothing of the challenge is left */
+    assert_true(caller_in_session(&agent));
+    finish();
+}
+
+static void a_newcomer_takes_over_when_the_older_link_stays_silent(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    site_run(&site, 29000);
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    site_run(&site, 2000);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    require_closed(CLOSE_LINK_REPLACED, 1);
+    require_closed(CLOSE_SESSION_DEVICE_GONE, 1);
+    finish();
+}
+
+static void what_a_held_newcomer_said_goes_to_its_plugin(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    caller_say(&other, "early");
+    site_run(&site, 32000);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.unclaimed_bytes), 5);
+    finish();
+}
+
+static void of_two_newcomers_the_newest_waits(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    dial_in(&second, "10.0.0.3");
+    assert_int_equal(caller_link_state(&other), LINK_FREE);
+    assert_int_equal(caller_link_state(&second), LINK_HELD);
+    require_closed(CLOSE_LINK_OLDER_ALIVE, 1);
+    site_run(&site, 32000);
+    assert_int_equal(caller_link_state(&second), LINK_IDLE);
+    finish();
+}
+
+static void a_device_whose_session_ends_makes_way_for_the_newcomer(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_shutdown(&modem);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    require_closed(CLOSE_PEER_CLOSED, 1);
+    finish();
+}
+
+static void a_device_that_flaps_is_held_even_when_idle(void **state)
+{
+    (void)state;
+    load();
+    site.config->links.flap_count = 2;
+    start();
+    dial_in(&modem, "10.0.0.1");
+    dial_in(&modem, "10.0.0.1");
+    dial_in(&modem, "10.0.0.1");
+    require_closed(CLOSE_LINK_REPLACED, 2);
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_say(&modem, "alive");
+    require_closed(CLOSE_LINK_OLDER_ALIVE, 1);
+    dial_in(&other, "10.0.0.2");
+    site_run(&site, 32000);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    require_closed(CLOSE_LINK_REPLACED, 3);
+    finish();
+}
+
+/* ---- limits ---- */
+
+/* Everyone dials in silently; returns how many links there are then. */
+static uint64_t crowd(struct caller *callers, size_t count, const char *ip)
+{
+    for (size_t i = 0; i < count; i++)
+        caller_dial(&callers[i], &site, ip, DIAL_IN);
+    site_check(&site);
+    return atomic_load(&site.server->links);
+}
+
+#define CROWD 12u
+static struct caller people[CROWD];
+
+/* One of those who are connected leaves, and somebody who waits takes the place. */
+static void leave_and_resume(uint64_t limit)
+{
+    for (unsigned i = 0; i < CROWD; i++)
+        if (caller_link_state(&people[i]) == LINK_GREETING) {
+            caller_shutdown(&people[i]);
+            break;
+        }
+    site_run(&site, 2000);
+    assert_int_equal(atomic_load(&site.server->links), limit);
+    for (unsigned i = 0; i < CROWD; i++)
+        caller_reset(&people[i]);
+    site_run(&site, 3000);
+    assert_int_equal(atomic_load(&site.server->links), 0);
+    dial_in(&modem, "10.0.0.1");
+    site_run(&site, 3000);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+}
+
+static void no_more_links_than_the_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.links = 5;
+    start();
+    assert_int_equal(crowd(people, CROWD, "10.0.0.1"), 5);
+    assert_in_range(site_closed(&site, CLOSE_LIMIT_LINKS), 0, 4);
+    leave_and_resume(5);
+    finish();
+}
+
+static void no_more_links_of_a_listener_than_its_own_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->listeners[0].max_links = 3;
+    start();
+    assert_int_equal(crowd(people, CROWD, "10.0.0.1"), 3);
+    assert_in_range(site_closed(&site, CLOSE_LIMIT_LISTENER), 0, 4);
+    leave_and_resume(3);
+    finish();
+}
+
+static void no_more_unidentified_links_than_the_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.unidentified = 4;
+    start();
+    dial_in(&modem, "10.0.0.1"); /* identified: doesn't count */
+    assert_int_equal(crowd(people, CROWD, "10.0.0.2"), 5);
+    assert_in_range(site_closed(&site, CLOSE_LIMIT_UNIDENTIFIED), 0, 4);
+    caller_shutdown(&modem);
+    leave_and_resume(4);
+    finish();
+}
+
+static void no_more_unidentified_links_of_a_source_than_the_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.unidentified_per_source = 2;
+    start();
+    assert_int_equal(crowd(people, 6, "10.0.0.1"), 2);
+    require_closed(CLOSE_LIMIT_SOURCE, 4);
+    dial_in(&modem, "10.0.0.2"); /* others don't notice */
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    caller_reset(&people[0]);
+    dial_in(&other, "10.0.0.1");
+    require_closed(CLOSE_LIMIT_SOURCE, 4);
+    finish();
+}
+
+static void no_more_devices_than_the_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.devices = 2;
+    start();
+    caller_modem(&people[0], &site, "10.0.0.1", DIAL_IN, "1");
+    caller_modem(&people[1], &site, "10.0.0.1", DIAL_IN, "2");
+    caller_modem(&people[2], &site, "10.0.0.1", DIAL_IN, "3");
+    require_closed(CLOSE_LIMIT_DEVICES, 1);
+    caller_modem(&people[3], &site, "10.0.0.1", DIAL_IN, "2");
+    assert_int_equal(caller_link_state(&people[3]), LINK_IDLE);
+    finish();
+}
+
+static void no_more_sessions_than_the_limit(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.sessions = 1;
+    start();
+    caller_modem(&people[0], &site, "10.0.0.1", DIAL_IN, "1");
+    caller_modem(&people[1], &site, "10.0.0.1", DIAL_IN, "2");
+    caller_agent(&agent, &site, "1");
+    caller_agent(&second, &site, "2");
+    require_closed(CLOSE_LIMIT_SESSIONS, 1);
+    caller_shutdown(&agent);
+    site_run(&site, 5000);
+    caller_agent(&second, &site, "2");
+    assert_true(caller_in_session(&second));
+    finish();
+}
+
+/* Links leave places for the agents of the sessions that the limit allows. */
+static void a_full_table_has_room_for_agents(void **state)
+{
+    (void)state;
+    load();
+    site.config->limits.sessions = 2;
+    site_start(&site, 8 * 2 + 4 + 16 + 10);
+    site_run(&site, 0);
+    dial_in(&modem, "10.0.0.1");
+    (void)crowd(people, CROWD, "10.0.0.2");
+    site_run(&site, 3000);
+    caller_agent(&agent, &site, CALLER_SERIAL);
+    assert_true(caller_in_session(&agent));
+    finish();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_silent_connection_is_closed_at_the_deadline),
+        cmocka_unit_test(a_hello_that_dribbles_has_no_more_time),
+        cmocka_unit_test(a_hello_that_never_ends_is_closed_at_the_byte_cap),
+        cmocka_unit_test(strange_bytes_are_closed_at_once),
+        cmocka_unit_test(a_hello_without_its_line_end_counts_after_silence),
+        cmocka_unit_test(an_idle_link_is_closed_after_silence),
+        cmocka_unit_test(a_link_in_session_is_not_idle),
+        cmocka_unit_test(a_vanished_device_times_out),
+        cmocka_unit_test(bytes_that_nobody_reads_are_counted),
+        cmocka_unit_test(the_newest_link_replaces_an_idle_one),
+        cmocka_unit_test(a_session_that_moves_nothing_is_replaced),
+        cmocka_unit_test(a_newcomer_is_closed_when_the_older_link_proves_alive),
+        cmocka_unit_test(a_newcomer_takes_over_when_the_older_link_stays_silent),
+        cmocka_unit_test(what_a_held_newcomer_said_goes_to_its_plugin),
+        cmocka_unit_test(of_two_newcomers_the_newest_waits),
+        cmocka_unit_test(a_device_whose_session_ends_makes_way_for_the_newcomer),
+        cmocka_unit_test(a_device_that_flaps_is_held_even_when_idle),
+        cmocka_unit_test(no_more_links_than_the_limit),
+        cmocka_unit_test(no_more_links_of_a_listener_than_its_own_limit),
+        cmocka_unit_test(no_more_unidentified_links_than_the_limit),
+        cmocka_unit_test(no_more_unidentified_links_of_a_source_than_the_limit),
+        cmocka_unit_test(no_more_devices_than_the_limit),
+        cmocka_unit_test(no_more_sessions_than_the_limit),
+        cmocka_unit_test(a_full_table_has_room_for_agents),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
