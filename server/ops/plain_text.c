@@ -8,8 +8,12 @@ static const char digits[] = "0123456789abcdef";
 static size_t character_length(const uint8_t *bytes, size_t size)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = bytes[0] < 0x80 ? 1 : bytes[0] < 0xc2 ? 0 : bytes[0] < 0xe0 ? 2
-                    : bytes[0] < 0xf0 ? 3 : bytes[0] < 0xf5 ? 4 : 0;
+    size_t length = bytes[0] < 0x80   ? 1
+                    : bytes[0] < 0xc2 ? 0
+                    : bytes[0] < 0xe0 ? 2
+                    : bytes[0] < 0xf0 ? 3
+                    : bytes[0] < 0xf5 ? 4
+                                      : 0;
 
     if (length <= 1 || length > size)
         return length > size ? 0 : length;
