@@ -188,7 +188,9 @@ class Demo:
             return None
         devices = [device for device in json.loads(page)["devices"]
                    if device["state"] != "offline" and device["direct_port"]]
-        return devices if len(devices) >= self.options.devices else None
+        if len(devices) < self.options.devices:
+            return None
+        return sorted(devices, key=lambda device: device["serial"])
 
     def show_table(self, devices):
         row = "  {:<17} {:<7} {:>11} {:>7}  {}"
@@ -241,7 +243,7 @@ class Demo:
         if page is None or "# TYPE " not in page:
             raise Missing("metrics: /metrics doesn't answer with any")
         print(f"\nmetrics:  curl http://127.0.0.1:{self.ops_port}/metrics"
-              f"\nnumbers:  curl http://127.0.0.1:{self.ops_port}/stats"
+              f"\nnumbers:  curl http://127.0.0.1:{self.ops_port}/stats?devices=20"
               f"\nlog:      {self.log_path}")
 
     def run(self):
