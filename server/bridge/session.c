@@ -11,9 +11,28 @@
 #include "server/bridge/bridge.h"
 
 #define ROUTE_ATTEMPTS 3u
-#define DRAIN_MS       10000u /* without progress, a closing agent's connection is dropped */
+
+/* A closing agent's connection is dropped when it took nothing for so long, or, once all was taken,
+ * when its own FIN doesn't come. Progress shows only when a whole chunk was taken. */
+#define DRAIN_MS 120000u
+#define FIN_MS   10000u
 
 static void route(struct session *session);
+
+/* ---- in which shard it is ---- */
+
+static void enter_shard(struct session *session, struct shard *shard)
+{
+    session->shard = shard;
+    list_append(&shard->sessions, &session->node);
+    count_up(&shard->counters.sessions, 1);
+}
+
+static void leave_shard(struct session *session)
+{
+    list_remove(&session->node);
+    count_down(&session->shard->counters.sessions);
+}
 
 /* ---- log and end ---- */
 
@@ -58,15 +77,20 @@ static void drained(struct session *session)
         close_agent(session);
 }
 
+static void wait_for_agent(struct session *session)
+{
+    session->drain_left = session->agent.queued_bytes;
+    timer_start(session->shard->reactor, &session->timer,
+                session->drain_left > 0 ? DRAIN_MS : FIN_MS);
+}
+
 static void drain_timeout(struct timer *timer)
 {
     struct session *session = container_of(timer, struct session, timer);
-    if (session->agent.queued_bytes < session->drain_left) {
-        session->drain_left = session->agent.queued_bytes; /* it still reads */
-        timer_start(session->shard->reactor, timer, DRAIN_MS);
-        return;
-    }
-    close_agent(session);
+    if (session->agent.queued_bytes < session->drain_left)
+        wait_for_agent(session); /* it still reads */
+    else
+        close_agent(session);
 }
 
 /* The agent gets what is queued, then FIN; its connection is closed when it has finished, too. (The
@@ -75,11 +99,11 @@ static void drain_timeout(struct timer *timer)
 static void drain(struct session *session)
 {
     session->state = SESSION_DRAINING;
-    session->drain_left = session->agent.queued_bytes;
     timer_stop(&session->release);
     session->timer.fire = drain_timeout;
-    timer_start(session->shard->reactor, &session->timer, DRAIN_MS);
-    if (stream_failed(&session->agent)) {
+    wait_for_agent(session);
+    bool was_reset = stream_receive_ended(&session->agent) && !session->agent_finished;
+    if (stream_failed(&session->agent) || was_reset) {
         close_agent(session);
     } else if (session->agent_finished) {
         drained(session);
@@ -216,8 +240,7 @@ static void arrive(struct session *session)
 static void arrive_by_move(struct stream_move *move, struct reactor *reactor)
 {
     struct session *session = container_of(move, struct session, move);
-    session->shard = shard_of(reactor);
-    list_append(&session->shard->sessions, &session->node);
+    enter_shard(session, shard_of(reactor));
     arrive(session);
 }
 
@@ -236,7 +259,7 @@ static void route(struct session *session)
         arrive(session);
         return;
     }
-    list_remove(&session->node);
+    leave_shard(session);
     session->move.arrived = arrive_by_move;
     stream_move(&session->agent, shard->server->shards[info.link.shard]->reactor, &session->move);
 }
@@ -276,18 +299,17 @@ static void on_closed(struct stream *stream)
 {
     struct session *session = container_of(stream, struct session, agent);
     struct shard *shard = session->shard;
-    list_remove(&session->node);
+    leave_shard(session);
     timer_stop(&session->timer);
     timer_stop(&session->release);
     atomic_fetch_sub(&shard->server->sessions, 1);
-    count_down(&shard->counters.sessions);
     free(session);
 }
 
 static void on_move_failed(struct stream *stream, int error)
 {
     struct session *session = container_of(stream, struct session, agent);
-    list_append(&session->shard->sessions, &session->node);
+    enter_shard(session, session->shard);
     refuse(session, error == -ENOMEM ? CLOSE_LIMIT_MEMORY : CLOSE_LIMIT_SESSIONS);
 }
 
@@ -328,14 +350,12 @@ void session_begin(struct shard *shard, uint32_t slot, const struct address *pee
         agent_refuse(shard, slot, peer, device, CLOSE_LIMIT_MEMORY);
         return;
     }
-    session->shard = shard;
     session->device = device;
     session->peer = *peer;
     session->id = atomic_fetch_add(&server->next_session_id, 1) + 1;
     timer_init(&session->timer, NULL);
     timer_init(&session->release, bridge_release);
-    list_append(&shard->sessions, &session->node);
-    count_up(&shard->counters.sessions, 1);
+    enter_shard(session, shard);
     stream_init(&session->agent, shard->reactor, slot, &session_agent_ops);
     route(session);
 }

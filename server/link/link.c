@@ -11,6 +11,8 @@
 #include "server/link/admission.h"
 #include "server/link/greeting.h"
 
+#define MAX_UNREAD_REPLIES 4096u /* bytes that wait for the device; then it is not answered */
+
 /* ---- small things ---- */
 
 const struct config_listener *link_listener(const struct link *link)
@@ -133,9 +135,12 @@ void link_identified(struct link *link)
 
 /* ---- idle ---- */
 
+/* A device that leaves its answers unread gets no more of them. */
 static void give_reply(struct link *link, const struct plugin_received *received)
 {
     CHECK(received->reply_size <= PLUGIN_REPLY_SIZE);
+    if (link->stream.queued_bytes >= MAX_UNREAD_REPLIES)
+        return;
     if (received->reply_size > 0 && stream_send_copy(&link->stream, received->reply,
                                                      (uint32_t)received->reply_size) != STATUS_OK)
         link_log(link, LOG_WARN, "no memory to answer", "");

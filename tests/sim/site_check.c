@@ -141,7 +141,6 @@ void site_check(const struct site *site)
     const struct server *server = site->server;
     struct tally tally;
     struct directory_counts counts;
-    uint64_t sessions = 0;
     memset(&tally, 0, sizeof tally);
     SEEDS_REQUIRE(site->config->listener_count <= MAX_LISTENERS);
     for (uint32_t s = 0; s < server->shard_count; s++) {
@@ -151,13 +150,13 @@ void site_check(const struct site *site)
             if (link->state != LINK_FREE)
                 tally_link(site, link, &tally);
         }
+        uint64_t before = tally.sessions;
         tally_sessions(site, shard, &tally);
-        sessions += read_count(&shard->counters.sessions);
+        SEEDS_REQUIRE(read_count(&shard->counters.sessions) == tally.sessions - before);
     }
     uint64_t moving = read_count(&server->sessions) - tally.sessions;
     SEEDS_REQUIRE(read_count(&server->links) == tally.links);
     SEEDS_REQUIRE(read_count(&server->unidentified) == tally.unidentified);
-    SEEDS_REQUIRE(sessions == tally.sessions + moving);
     check_listeners(site, &tally);
     check_closes(site, &tally, moving);
     directory_count(server->directory, &counts);
