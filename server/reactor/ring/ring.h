@@ -51,6 +51,7 @@ struct kernel {
     size_t stash_capacity;
     size_t stash_next;
     uint64_t system_calls;
+    uint32_t sends; /* queued since the last wait */
     uint64_t random;
     int event; /* eventfd: wakes from threads without a ring */
     uint64_t event_value;
