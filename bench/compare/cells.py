@@ -9,7 +9,7 @@ from peers import LOAD_CORE, Failure, start_pinned
 
 LOAD_PATIENCE_S = 60
 IDLE_PATIENCE_S = 120
-SETTLE_S = 3
+SETTLE_S = 10
 
 
 class Cell:
@@ -40,13 +40,15 @@ def cpu_ticks(pid):
     return int(fields[11]) + int(fields[12])
 
 
-def settle(pid):
-    """Waits until the relay has closed what the last run left and uses no time."""
+def settle(peer, connections=0):
+    """Waits until the relay has closed what the last load left and uses no time."""
     end = time.monotonic() + SETTLE_S
-    while time.monotonic() < end:
-        before = cpu_ticks(pid)
+    while time.monotonic() < end and peer.connections() > connections:
         time.sleep(0.05)
-        if cpu_ticks(pid) == before:
+    while time.monotonic() < end:
+        before = cpu_ticks(peer.pid)
+        time.sleep(0.05)
+        if cpu_ticks(peer.pid) == before:
             return
 
 
@@ -78,8 +80,10 @@ def measure(tools, peer, cell, seconds, extra=()):
     if peer.process.poll() is not None:
         raise Failure(f"it has ended: {peer.last_words()}")
     arguments = [*cell.arguments, "--seconds", str(seconds), *peer.load_arguments(), *extra]
-    result = run_load(tools, arguments)
-    settle(peer.pid)
+    try:
+        result = run_load(tools, arguments)
+    finally:
+        settle(peer)
     units = units_of(cell, result)
     if not units:
         raise Failure("nothing came through")
@@ -115,7 +119,7 @@ def measure_idle(tools, peer, count, links_only=False):
         if not process.stdout.readline():
             raise Failure(process.stderr.read().decode(errors="replace").strip() or "load failed")
         connected_s = time.monotonic() - begun
-        settle(peer.pid)
+        settle(peer, connections=float("inf"))
         after = user_memory(peer.pid)
         process.stdin.close()
         process.wait(IDLE_PATIENCE_S)

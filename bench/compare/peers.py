@@ -2,6 +2,7 @@
 one core, and how the load generator reaches it."""
 
 import ctypes
+import json
 import os
 import pathlib
 import random
@@ -10,11 +11,13 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 RELAY_CORE, LOAD_CORE = 0, 1
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 PATIENCE_S = 10
 PR_SET_PDEATHSIG = 1
+TCP_TIME_WAIT, TCP_LISTEN = "06", "0A"  # in /proc/net/tcp
 SESSIONS = 10000
 PROXY_SESSIONS = 9900  # two descriptors each, and RLIMIT_NOFILE is often 20,000
 
@@ -59,10 +62,9 @@ limits:
 links:
   flap_count: 1000
 sessions:
-  idle_timeout_s: 0
   half_close_s: 0
 direct_ports:
-  range: 20000-{last_port}
+  range: {first_port}-{last_port}
   address: 127.0.0.1
 ops:
   address: 127.0.0.1:{echo}
@@ -71,7 +73,6 @@ listeners:
     address: 127.0.0.1:{front}
     scope: bench
     plugins: [irz]
-    idle_timeout_s: 0
 """
 
 
@@ -79,20 +80,27 @@ class Failure(Exception):
     """What makes a measurement impossible, in one sentence."""
 
 
-def free_ports(count):
-    """Ports below the kernel's ephemeral range and the direct ports', in which nobody listens."""
-    found = []
-    while len(found) < count:
-        port = random.randrange(10000, 19000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
+FIRST_PORT, LAST_PORT = 10000, 32767  # below what the kernel gives out by itself
+
+
+def is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_range(count, unwanted=()):
+    """The first of count consecutive ports on which nobody listens."""
+    for _ in range(20):
+        first = random.randrange(FIRST_PORT, LAST_PORT - count + 1)
+        ports = range(first, first + count)
+        if not any(port in ports for port in unwanted) and all(map(is_free, ports)):
+            return first
+    raise Failure(f"no {count} consecutive free ports from {FIRST_PORT} to {LAST_PORT}")
 
 
 def pinned(core):
@@ -127,7 +135,8 @@ class Peer:
         self.folder = pathlib.Path(folder)
         self.process = None
         self.pid = 0
-        self.front, self.echo = free_ports(2)
+        self.front = free_range(2)
+        self.echo = self.front + 1
 
     def command(self):
         raise NotImplementedError
@@ -164,12 +173,20 @@ class Peer:
             time.sleep(0.02)
         raise Failure(f"{self.name} doesn't start: {self.last_words()}")
 
-    def listens(self):
-        """Looks without connecting: a connection would make a proxy call its backend."""
+    def front_states(self):
+        """States of all sockets of the front port. Looks without connecting: a connection would
+        make a proxy call its backend."""
         wanted = f"0100007F:{self.front:04X}"
         with open("/proc/net/tcp", encoding="ascii") as table:
-            return any(line.split()[1] == wanted and line.split()[3] == "0A"
-                       for line in list(table)[1:])
+            rows = [line.split() for line in table]
+        return [row[3] for row in rows if row[1] == wanted]
+
+    def listens(self):
+        return TCP_LISTEN in self.front_states()
+
+    def connections(self):
+        """How many the last load left behind."""
+        return sum(state not in (TCP_LISTEN, TCP_TIME_WAIT) for state in self.front_states())
 
     def last_words(self):
         return self.log.read_text(errors="replace").strip()[-500:] or "it says nothing"
@@ -276,9 +293,16 @@ class Cencd(Peer):
         self.sessions = sessions
 
     def command(self):
+        first = free_range(self.sessions, unwanted=(self.front, self.echo))
         path = self.write("yaml", CENCD, shards=self.shards, sessions=self.sessions,
-                          last_port=20000 + self.sessions - 1)
+                          first_port=first, last_port=first + self.sessions - 1)
         return [self.tools["cencd"], "--config", path]
+
+    def connections(self):
+        url = f"http://127.0.0.1:{self.echo}/stats?devices=0&failed=0"
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+            stats = json.load(answer)
+        return sum(stats["links"].values()) + stats["sessions"]
 
     def version(self):
         return first_line([self.tools["cencd"], "--version"])
