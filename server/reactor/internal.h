@@ -110,6 +110,12 @@ struct chunk *chunk_of_buffer(struct reactor *reactor, enum buffer_group group,
                               const struct completion *completion);
 /* A private copy of chunk's bytes, or NULL; the original stays. */
 struct chunk *chunk_copy(struct reactor *reactor, const struct chunk *chunk);
+/* Bytes that fit behind those of a private chunk. */
+static inline uint32_t chunk_room(const struct chunk *chunk)
+{
+    const uint8_t *end = (const uint8_t *)(chunk + 1) + CHUNK_HEADROOM + chunk->capacity;
+    return (uint32_t)(end - (chunk->data + chunk->size));
+}
 static inline uint32_t buffers_available(const struct reactor *reactor, enum buffer_group group)
 {
     return reactor->limits.buffer_count[group] - reactor->buffers_out[group];

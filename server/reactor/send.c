@@ -4,6 +4,9 @@
 
 #include "server/reactor/internal.h"
 
+#define MERGED_BYTES 2048u /* room of a private chunk, so that small ones find a place behind it   \
+                            */
+
 static void pop_head(struct stream *stream)
 {
     struct chunk *chunk = stream->send_head;
@@ -51,7 +54,8 @@ void send_start(struct stream *stream)
     struct reactor *reactor = stream->reactor;
     stream->flags |= STREAM_SENDING;
     stream_begins(stream);
-    if (chunk->group != CHUNK_PRIVATE) {
+    if ((stream->flags & STREAM_STALLED) == 0) {
+        /* also behind a private chunk provided buffers may have to wait */
         stream->send_since_ms = (uint32_t)reactor->now_ms;
         list_append(&reactor->sending, &stream->sending);
     }
@@ -59,14 +63,30 @@ void send_start(struct stream *stream)
                 stream_tag(stream, TAG_SEND));
 }
 
+/* Takes the bytes of a chunk behind those of a private one that isn't being sent, if they fit:
+ * otherwise many pieces of a byte each would cost a hundred times their size. */
+static bool merge(struct stream *stream, struct chunk *into, struct chunk *chunk)
+{
+    bool in_flight = (stream->flags & STREAM_SENDING) != 0 && into == stream->send_head;
+    if (into->group != CHUNK_PRIVATE || in_flight || chunk_room(into) < chunk->size)
+        return false;
+    memcpy(into->data + into->size, chunk->data, chunk->size);
+    into->size += chunk->size;
+    chunk_free(stream->reactor, chunk);
+    return true;
+}
+
 /* On failure the chunk stays as it is and goes on holding its buffer. */
 static struct chunk *privately(struct stream *stream, struct chunk *chunk)
 {
     if (chunk->group == CHUNK_PRIVATE)
         return chunk;
-    struct chunk *copy = chunk_copy(stream->reactor, chunk);
+    uint32_t capacity = chunk->size < MERGED_BYTES ? MERGED_BYTES : chunk->size;
+    struct chunk *copy = chunk_allocate(stream->reactor, capacity);
     if (copy == NULL)
         return NULL;
+    memcpy(copy->data, chunk->data, chunk->size);
+    copy->size = chunk->size;
     copy->next = chunk->next;
     chunk_free(stream->reactor, chunk);
     return copy;
@@ -75,14 +95,22 @@ static struct chunk *privately(struct stream *stream, struct chunk *chunk)
 enum status send_make_private(struct stream *stream)
 {
     struct chunk **place = &stream->send_head;
+    struct chunk *last = NULL;
     while (*place != NULL) {
-        struct chunk *copy = privately(stream, *place);
+        struct chunk *chunk = *place;
+        struct chunk *next = chunk->next;
+        if (last != NULL && merge(stream, last, chunk)) {
+            *place = next;
+            continue;
+        }
+        struct chunk *copy = privately(stream, chunk);
         if (copy == NULL)
-            return STATUS_NO_MEMORY;
+            return STATUS_NO_MEMORY; /* the tail is where it was */
         *place = copy;
-        stream->send_tail = copy;
+        last = copy;
         place = &copy->next;
     }
+    stream->send_tail = last;
     return STATUS_OK;
 }
 
@@ -151,6 +179,11 @@ void stream_send(struct stream *stream, struct chunk *chunk)
     }
     CHECK(stream->queued_bytes <= UINT32_MAX - chunk->size);
     chunk->next = NULL;
+    uint32_t size = chunk->size;
+    if (stream->send_tail != NULL && merge(stream, stream->send_tail, chunk)) {
+        stream->queued_bytes += size;
+        return;
+    }
     if (stream->flags & STREAM_STALLED) {
         struct chunk *copy = privately(stream, chunk);
         if (copy != NULL)
