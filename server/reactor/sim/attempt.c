@@ -134,9 +134,11 @@ static void connect_now(struct sim_operation *operation)
             sim_event_at(sim, &operation->attempt, sim->now_ms + (500u << operation->tries));
         return;
     }
-    struct address client = {.ip = {127, 0, 0, 1}, .family = 4};
-    client.port = (uint16_t)(32768 + ++sim->next_port % 28000);
     struct sim_socket *socket = slot_of(operation)->socket;
+    struct address client = {.ip = {127, 0, 0, 1}, .family = 4};
+    if (socket->options.bind.family != 0)
+        client = socket->options.bind;
+    client.port = (uint16_t)(32768 + ++sim->next_port % 28000);
     socket->end = sim_connection_make(listener, &client);
     sim_end_set_options(socket->end, &socket->options);
     sim_post(operation, 0, 0);

@@ -88,6 +88,10 @@ uint64_t sim_now_ms(const struct sim *sim);
 /* The earliest time at which a sleeping kernel asked to be woken; UINT64_MAX: none did. */
 uint64_t sim_next_wakeup(const struct sim *sim);
 
+/* The earliest time at which anything can happen by itself: now, or when an event or a kernel falls
+ * due; UINT64_MAX: never. */
+uint64_t sim_next_event_ms(const struct sim *sim);
+
 /* True if kernel_wait would not sleep. */
 bool sim_kernel_due(const struct kernel *kernel);
 

@@ -208,6 +208,8 @@ void sim_event_stop(struct sim *sim, struct sim_event *event)
         events_remove(&sim->ready, event);
     else if (event->state == SIM_EVENT_LATER)
         events_remove(&sim->later, event);
+    if (sim->later.count == 0)
+        sim->later_min_ms = UINT64_MAX;
 }
 
 /* ---- time ---- */
@@ -231,8 +233,10 @@ void sim_advance(struct sim *sim, uint64_t ms)
     }
 }
 
-static uint64_t next_moment(const struct sim *sim)
+uint64_t sim_next_event_ms(const struct sim *sim)
 {
+    if (sim->ready.count > 0 || sim_any_kernel_due(sim))
+        return sim->now_ms;
     uint64_t wakeup = sim_next_wakeup(sim);
     return wakeup < sim->later_min_ms ? wakeup : sim->later_min_ms;
 }
@@ -249,7 +253,7 @@ bool sim_step(struct sim *sim)
     }
     if (sim_any_kernel_due(sim))
         return false;
-    uint64_t next = next_moment(sim);
+    uint64_t next = sim_next_event_ms(sim);
     if (next == UINT64_MAX)
         return false;
     sim_advance(sim, next > sim->now_ms ? next - sim->now_ms : 0);
@@ -258,8 +262,7 @@ bool sim_step(struct sim *sim)
 
 bool sim_idle(const struct sim *sim)
 {
-    return sim->ready.count == 0 && sim->later.count == 0 && !sim_any_kernel_due(sim) &&
-           sim_next_wakeup(sim) == UINT64_MAX;
+    return sim->later.count == 0 && sim_next_event_ms(sim) == UINT64_MAX;
 }
 
 uint64_t sim_now_ms(const struct sim *sim)
