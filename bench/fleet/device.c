@@ -176,6 +176,18 @@ static void start_keepalive(struct device *device, uint32_t delay_s)
         timer_start(worker->reactor, &device->timer, (uint64_t)delay_s * 1000);
 }
 
+/* The first one comes sooner, at random: devices that connected together don't beat together. */
+static void spread_keepalive(struct device *device)
+{
+    uint32_t interval_s = device->worker->options->keepalive_s;
+
+    if (interval_s == 0)
+        return;
+    uint32_t first_s = 1 + worker_random(device->worker, interval_s);
+    device->active_s = now_s(device) + first_s - interval_s;
+    start_keepalive(device, first_s);
+}
+
 static void keepalive_due(struct device *device)
 {
     uint32_t interval_s = device->worker->options->keepalive_s;
@@ -225,8 +237,7 @@ static void connected(struct stream *stream, int error)
         worker_count(&worker->counters.devices_seen, 1);
     device->was_online = true;
     send_hello(device);
-    if (worker->options->keepalive_s > 0)
-        start_keepalive(device, 1 + worker_random(worker, worker->options->keepalive_s));
+    spread_keepalive(device);
     listen_on(device);
 }
 

@@ -253,8 +253,8 @@ static enum status read_energy(struct dlms_client *client)
     static const char name[] = "active energy import total";
     struct cosem_value value = {0};
     char text[READING_TEXT_SIZE];
-    const char *unit;
-    int scaler;
+    const char *unit = "";
+    int scaler = 0;
     enum status status = dlms_get_unit(client, name, CLASS_REGISTER, energy_obis, &scaler, &unit);
 
     if (status == STATUS_OK)
