@@ -22,16 +22,16 @@ class Cell:
 
 
 def request_cells():
-    return [Cell(f"request {size} B, {sessions} session{'s' * (sessions > 1)}",
+    return [Cell(f"request {size} B with {sessions} session{'s' * (sessions > 1)}",
                  ["request", "--size", str(size), "--sessions", str(sessions)], "message")
             for size in (64, 512) for sessions in (1, 64, 1024)]
 
 
 CELLS = request_cells() + [
-    Cell("bulk up, 4 sessions", ["bulk", "--sessions", "4", "--direction", "up"], "MB"),
-    Cell("bulk down, 4 sessions", ["bulk", "--sessions", "4", "--direction", "down"], "MB"),
-    Cell("churn, 1 client", ["churn", "--sessions", "1"], "session"),
-    Cell("churn, 64 clients", ["churn", "--sessions", "64"], "session"),
+    Cell("bulk up with 4 sessions", ["bulk", "--sessions", "4", "--direction", "up"], "MB"),
+    Cell("bulk down with 4 sessions", ["bulk", "--sessions", "4", "--direction", "down"], "MB"),
+    Cell("churn with 1 client", ["churn", "--sessions", "1"], "session"),
+    Cell("churn with 64 clients", ["churn", "--sessions", "64"], "session"),
 ]
 
 
@@ -78,15 +78,18 @@ def measure(tools, peer, cell, seconds, extra=()):
     """Runs a cell against a peer: numbers per unit and per second."""
     peer = peer.for_mode(cell.arguments[0])
     if peer.process.poll() is not None:
-        raise Failure(f"it has ended: {peer.last_words()}")
+        raise Failure(f"it has ended; its last words: {peer.last_words()}")
     arguments = [*cell.arguments, "--seconds", str(seconds), *peer.load_arguments(), *extra]
     try:
         result = run_load(tools, arguments)
+    except Failure as failure:
+        raise Failure(f"{failure}; its last words: {peer.last_words()}") from failure
     finally:
         settle(peer)
     units = units_of(cell, result)
     if not units:
-        raise Failure("nothing came through")
+        raise Failure(f"nothing came through, {result['errors']} failed; "
+                      f"its last words: {peer.last_words()}")
     measured = {"cpu_us": result["cpu_us"] / units, "rate": units / result["seconds"],
                 "busy": result["cpu_us"] / result["seconds"] / 1e6,
                 "load_cpu_us": result["own_cpu_us"] / units, "errors": result["errors"]}

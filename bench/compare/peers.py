@@ -81,6 +81,7 @@ class Failure(Exception):
 
 
 FIRST_PORT, LAST_PORT = 10000, 32767  # below what the kernel gives out by itself
+FEW_PORTS = 1200
 
 
 def is_free(port):
@@ -96,7 +97,9 @@ def is_free(port):
 def free_range(count, unwanted=()):
     """The first of count consecutive ports on which nobody listens."""
     for _ in range(20):
-        first = random.randrange(FIRST_PORT, LAST_PORT - count + 1)
+        # few: near the end, out of the way of servers that take large ranges
+        lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 2 * FEW_PORTS
+        first = random.randrange(lowest, LAST_PORT - count + 1)
         ports = range(first, first + count)
         if not any(port in ports for port in unwanted) and all(map(is_free, ports)):
             return first
@@ -171,7 +174,7 @@ class Peer:
             if self.listens():
                 return
             time.sleep(0.02)
-        raise Failure(f"{self.name} doesn't start: {self.last_words()}")
+        raise Failure(f"{self.name} doesn't start; its last words: {self.last_words()}")
 
     def front_states(self):
         """States of all sockets of the front port. Looks without connecting: a connection would
@@ -189,7 +192,8 @@ class Peer:
         return sum(state not in (TCP_LISTEN, TCP_TIME_WAIT) for state in self.front_states())
 
     def last_words(self):
-        return self.log.read_text(errors="replace").strip()[-500:] or "it says nothing"
+        """The end of what it wrote."""
+        return self.log.read_text(errors="replace").strip()[-500:] or "nothing"
 
     def stop(self):
         if self.process is None:
