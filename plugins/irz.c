@@ -1,5 +1,6 @@
 /* iRZ ATM modems: recognised by their hello; keepalives taken out of the stream; data wrapped and
- * unwrapped when the modem encapsulates (COLPROT). The formats are in codec/modem/irz.h.
+ * unwrapped when the modem encapsulates (COLPROT). The formats are in codec/modem/irz.h and
+ * irz_frame.h.
  *
  * How a keepalive is told from a meter's data
  *

@@ -15,13 +15,13 @@
 
 #include "codec/result.h"
 
-#define HDLC_FLAG                0x7Eu
-#define HDLC_MAX_LENGTH          2047u                  /* between the flags: 11 bits */
-#define HDLC_MAX_FRAME           (HDLC_MAX_LENGTH + 2)  /* with the flags */
-#define HDLC_MAX_INFORMATION     (HDLC_MAX_LENGTH - 15) /* with the longest addresses */
-#define HDLC_DEFAULT_INFORMATION 128u /* largest information field unless SNRM/UA agreed on more   \
-                                       */
-#define HDLC_LLC_SIZE 3u
+#define HDLC_FLAG            0x7Eu
+#define HDLC_MAX_LENGTH      2047u                  /* between the flags: 11 bits */
+#define HDLC_MAX_FRAME       (HDLC_MAX_LENGTH + 2)  /* with the flags */
+#define HDLC_MAX_INFORMATION (HDLC_MAX_LENGTH - 15) /* with the longest addresses */
+/* largest information field unless SNRM and UA agreed on more */
+#define HDLC_DEFAULT_INFORMATION 128u
+#define HDLC_LLC_SIZE            3u
 
 /* In front of each APDU in I frames: E6E600 from the client, E6E700 from the meter. Of an APDU in
  * several segments only the first frame has it. */

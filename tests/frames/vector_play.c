@@ -60,6 +60,15 @@ static void expect(const struct player *player, bool truth, const char *what)
     abort();
 }
 
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
 static void take_reply(struct player *player, const uint8_t *reply, size_t size)
 {
     expect(player, size <= PLUGIN_REPLY_SIZE, "too long a reply");
@@ -72,8 +81,8 @@ static void take_reply(struct player *player, const uint8_t *reply, size_t size)
  * sanitizer sees every step outside. */
 static void receive(struct player *player, const uint8_t *data, size_t size, uint64_t quiet_ms)
 {
-    uint8_t *memory = malloc(PLUGIN_HEADROOM + size);
-    uint8_t *reply = malloc(PLUGIN_REPLY_SIZE);
+    uint8_t *memory = allocate(PLUGIN_HEADROOM + size);
+    uint8_t *reply = allocate(PLUGIN_REPLY_SIZE);
     struct plugin_received received = {
         .data = memory + PLUGIN_HEADROOM,
         .size = size,
@@ -83,7 +92,6 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
         .reply = reply,
     };
 
-    expect(player, memory != NULL && reply != NULL, "out of memory");
     if (size > 0)
         memcpy(received.data, data, size);
     player->vector->plugin->receive(player->vector->instance, player->state, &received);
@@ -112,8 +120,8 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
 static void identify(struct player *player, size_t received, uint64_t quiet_ms)
 {
     const struct plugin *plugin = player->vector->plugin;
-    uint8_t *data = malloc(received > 0 ? received : 1);
-    uint8_t *reply = malloc(PLUGIN_REPLY_SIZE);
+    uint8_t *data = allocate(received > 0 ? received : 1);
+    uint8_t *reply = allocate(PLUGIN_REPLY_SIZE);
     struct plugin_greeting greeting = {
         .data = data,
         .size = received,
@@ -124,7 +132,6 @@ static void identify(struct player *player, size_t received, uint64_t quiet_ms)
     };
     enum plugin_verdict verdict;
 
-    expect(player, data != NULL && reply != NULL, "out of memory");
     memcpy(data, player->vector->bytes, received);
     verdict = plugin->identify(player->vector->instance, player->state, &greeting);
     player->wake_in_ms = greeting.wake_in_ms;

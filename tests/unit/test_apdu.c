@@ -165,6 +165,8 @@ static void get_request_with_selection(void **state)
     assert_int_equal(back.access_size, request.access_size);
     assert_memory_equal(back.access, entries, back.access_size);
     assert_int_equal(cosem_get_get_request(bytes, writer.size - 1, &back), CODEC_INVALID);
+    bytes[13] = 0; /* a selection without a selector */
+    assert_int_equal(cosem_get_get_request(bytes, writer.size, &back), CODEC_INVALID);
 }
 
 static void get_response_both_ways(void **state)
