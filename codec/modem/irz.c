@@ -332,7 +332,7 @@ static unsigned days_in_month(unsigned year, unsigned month)
     static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
-    return days[month] + (month == 1 && leap);
+    return days[month] + (month == 1 && leap ? 1u : 0u);
 }
 
 /* day: since 1970-01-01. A step a month: some hundreds of them, once in a connection. */
