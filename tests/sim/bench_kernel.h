@@ -40,7 +40,7 @@ struct sim_peer *bench_connect(struct bench *bench, uint32_t *slot);
 /* Closes a slot of kernel 0. */
 void bench_close_slot(struct bench *bench, uint32_t slot);
 
-/* Runs in a child: true if a rule of the simulation ended it. */
-bool bench_is_violation(void (*run)(void));
+/* Runs in a child: true if it was aborted and its last words hold text. */
+bool bench_dies_of(void (*run)(void), const char *text);
 
 #endif
