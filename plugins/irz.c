@@ -52,6 +52,7 @@ struct irz_state {
     struct irz_decoder decoder;
     bool encapsulated;
     bool at_boundary; /* hello or keepalive came last: no data run is going on */
+    bool held_idle;   /* held came outside of a session */
     uint8_t held;     /* first bytes of a keepalive held back; all five: it ended a read */
 };
 
@@ -281,6 +282,7 @@ static void hold(struct irz_state *state, struct plugin_received *received, size
                  uint32_t wake_in_ms)
 {
     state->held = (uint8_t)size;
+    state->held_idle = !received->in_session;
     received->size -= size;
     received->wake_in_ms = wake_in_ms > 0 ? wake_in_ms : 1;
 }
@@ -296,6 +298,11 @@ static uint32_t settle_held(const struct irz_instance *irz, struct irz_state *st
         state->held = 0;
         state->at_boundary = true;
         return 1;
+    }
+    if (state->held_idle && received->in_session && received->quiet_ms >= HOLD_MS) {
+        state->held = 0; /* from before the session: not the new reader's */
+        state->at_boundary = true;
+        return 0;
     }
     state->at_boundary = !ended_a_read && received->size > 0;
     give_back(state, received);

@@ -28,17 +28,18 @@ static size_t vector_count;
 static struct vector_piece pieces[VECTOR_MAX_BYTES];
 static size_t piece_count;
 
-static void add_piece(uint64_t quiet_ms, size_t start, size_t size)
+static void add_piece(uint64_t quiet_ms, size_t start, size_t size, bool idle)
 {
     if (size > 0)
-        pieces[piece_count++] = (struct vector_piece){quiet_ms, start, size};
+        pieces[piece_count++] = (struct vector_piece){quiet_ms, start, size, idle};
 }
 
 static void cut_as_recorded(const struct vector *vector)
 {
     piece_count = 0;
     for (size_t i = 0; i < vector->run_count; i++)
-        add_piece(vector->runs[i].quiet_ms, vector->runs[i].start, vector->runs[i].size);
+        add_piece(vector->runs[i].quiet_ms, vector->runs[i].start, vector->runs[i].size,
+                  vector->runs[i].idle);
 }
 
 /* Cuts the piece that holds `at` in front of it, without a pause. */
@@ -53,7 +54,7 @@ static void cut_at(size_t at)
             memmove(piece + 2, piece + 1, (piece_count - i - 1) * sizeof(*piece));
             piece_count++;
             piece->size = at - piece->start;
-            piece[1] = (struct vector_piece){0, at, end - at};
+            piece[1] = (struct vector_piece){0, at, end - at, piece->idle};
             return;
         }
     }
@@ -62,7 +63,7 @@ static void cut_at(size_t at)
 /* Joins the first piece with the one after it: the hello runs into what follows. */
 static void join_first(void)
 {
-    if (piece_count < 2)
+    if (piece_count < 2 || pieces[1].idle != pieces[0].idle)
         return;
     pieces[0].size += pieces[1].size;
     memmove(pieces + 1, pieces + 2, (piece_count - 2) * sizeof(pieces[0]));
@@ -139,7 +140,7 @@ static void pauses_do_not_matter_where_they_should_not(void **state)
 
         for (size_t at = 0; at < vector->size && vector->timeless; at++) {
             piece_count = 0;
-            add_piece(0, 0, vector->size);
+            add_piece(0, 0, vector->size, false);
             cut_at(at);
             play(vector, "all joined");
             pieces[piece_count - 1].quiet_ms = 50;

@@ -17,6 +17,7 @@ struct vector_reader {
     struct plugin_value values[MAX_KEYS];
     uint64_t quiet_ms;
     bool new_run;
+    bool idle;
 };
 
 static _Noreturn void stop(const struct vector_reader *reader, const char *what)
@@ -114,8 +115,8 @@ static void read_input(struct vector_reader *reader, const char *text)
     if (reader->new_run) {
         if (vector->run_count == VECTOR_MAX_RUNS)
             stop(reader, "too many runs");
-        vector->runs[vector->run_count++] =
-            (struct vector_run){.quiet_ms = reader->quiet_ms, .start = vector->size};
+        vector->runs[vector->run_count++] = (struct vector_run){
+            .quiet_ms = reader->quiet_ms, .start = vector->size, .idle = reader->idle};
         reader->new_run = false;
         reader->quiet_ms = 0;
     }
@@ -142,6 +143,9 @@ static bool read_connection(struct vector_reader *reader, const char *word, char
         reader->new_run = true;
     } else if (strcmp(word, "in") == 0) {
         read_input(reader, value);
+    } else if (strcmp(word, "idle") == 0 || strcmp(word, "session") == 0) {
+        reader->idle = strcmp(word, "idle") == 0;
+        reader->new_run = true;
     } else if (strcmp(word, "timeless") == 0) {
         vector->timeless = true;
     } else if (strcmp(word, "uncut") == 0) {

@@ -7,6 +7,8 @@
  *   quiet MS           the line is silent for so long before the next `in`
  *   in HEX, in "TEXT"  bytes that the device sends; several in a row are one run without a pause.
  *                      In TEXT \r and \n stand for these bytes
+ *   idle, session      from here on nobody reads, or a session runs (as at the start). While idle
+ *                      the host never wakes the plugin, and what remains of data is thrown away
  *   timeless           pauses don't matter: the test also joins and cuts everything regardless
  *   uncut              what a cut of a run would mean is ambiguous: it is not cut
  *   host-late MS       the host wakes the plugin so much later than it asked
@@ -39,6 +41,7 @@ struct vector_run {
     uint64_t quiet_ms; /* before it */
     size_t start;      /* in bytes of the vector */
     size_t size;
+    bool idle;
 };
 
 struct vector {
@@ -79,6 +82,7 @@ struct vector_piece {
     uint64_t quiet_ms;
     size_t start;
     size_t size;
+    bool idle;
 };
 
 /* Plays the pieces (and the vector's last quiet) to the plugin as the server would, and compares.

@@ -17,6 +17,7 @@ struct player {
     uint64_t state[(PLUGIN_STATE_SIZE + 7) / 8];
     bool declined;
     bool identified;
+    bool idle;
     size_t greeting_size; /* bytes received before it was identified */
     uint32_t wake_in_ms;  /* 0: none asked for */
     uint64_t now_ms;
@@ -88,7 +89,7 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
         .size = size,
         .now_ms = player->now_ms,
         .quiet_ms = quiet_ms,
-        .in_session = true,
+        .in_session = !player->idle,
         .reply = reply,
     };
 
@@ -101,10 +102,11 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
            "data outside of its memory");
     player->received += size;
     expect(player, player->data_size + received.size <= player->received, "more out than in");
-    memcpy(player->data + player->data_size, received.data, received.size);
-    player->data_size += received.size;
-    if (size == 0)
-        player->late += received.size;
+    if (!player->idle) {
+        memcpy(player->data + player->data_size, received.data, received.size);
+        player->data_size += received.size;
+        player->late += size == 0 ? received.size : 0;
+    }
     take_reply(player, reply, received.reply_size);
     player->keepalives += (received.notices & PLUGIN_NOTICE_KEEPALIVE) != 0;
     player->malformed |= (received.notices & PLUGIN_NOTICE_MALFORMED) != 0;
@@ -112,7 +114,7 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
         player->has_new_signal = true;
         player->new_signal = received.signal_csq;
     }
-    player->wake_in_ms = received.wake_in_ms;
+    player->wake_in_ms = player->idle ? 0 : received.wake_in_ms;
     free(memory);
     free(reply);
 }
@@ -235,6 +237,7 @@ void vector_play(const struct vector *vector, const struct vector_piece *pieces,
     player->piece_count = count;
     for (size_t i = 0; i < count && !player->declined; i++) {
         pass(player, pieces[i].quiet_ms);
+        player->idle = pieces[i].idle;
         if (player->identified)
             receive(player, vector->bytes + pieces[i].start, pieces[i].size, pieces[i].quiet_ms);
         else

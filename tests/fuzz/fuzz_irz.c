@@ -39,8 +39,11 @@ static void receive(void *instance, struct outcome *outcome, const uint8_t *data
 {
     uint8_t reply[PLUGIN_REPLY_SIZE];
     uint8_t *memory = malloc(PLUGIN_HEADROOM + size);
-    struct plugin_received received = {
-        .data = memory + PLUGIN_HEADROOM, .size = size, .quiet_ms = quiet_ms, .reply = reply};
+    struct plugin_received received = {.data = memory + PLUGIN_HEADROOM,
+                                       .size = size,
+                                       .quiet_ms = quiet_ms,
+                                       .in_session = true,
+                                       .reply = reply};
 
     CHECK(memory != NULL);
     if (size > 0)
