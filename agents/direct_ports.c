@@ -103,6 +103,15 @@ static void on_accepted(struct listener *listener, uint32_t slot, const struct a
         agent_refuse(port->shard, slot, peer, port->device, CLOSE_SESSION_REFUSED);
 }
 
+/* It came in the moment in which the port closes. */
+static void on_late(struct listener *listener, const struct address *peer)
+{
+    struct direct_port *port = container_of(listener, struct direct_port, listener);
+    bool stopping = port->shard->direct_ports->stopping;
+    agent_refused(port->shard, peer, port->device,
+                  stopping ? CLOSE_SERVER_STOPPING : CLOSE_SESSION_OFFLINE);
+}
+
 static void open_port(struct direct_port *port);
 
 static void on_closed(struct listener *listener)
@@ -114,7 +123,11 @@ static void on_closed(struct listener *listener)
         open_port(port);
 }
 
-static const struct listener_ops port_ops = {.accepted = on_accepted, .closed = on_closed};
+static const struct listener_ops port_ops = {
+    .accepted = on_accepted,
+    .late = on_late,
+    .closed = on_closed,
+};
 
 static void complain(const struct direct_port *port, int error)
 {

@@ -324,14 +324,20 @@ const struct stream_ops session_agent_ops = {
 
 /* ---- the beginning ---- */
 
-void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer,
-                  const struct device *device, enum close_reason reason)
+void agent_refused(struct shard *shard, const struct address *peer, const struct device *device,
+                   enum close_reason reason)
 {
     struct log_context context = {.module = "session", .serial = device_serial(device)};
     char text[ADDRESS_TEXT_SIZE];
     log_line(LOG_WARN, &context, "agent refused", "agent=%s layer=%s cause=%s",
              address_format(peer, text), close_layer(reason), close_cause(reason));
     count_up(&shard->counters.closed[reason], 1);
+}
+
+void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer,
+                  const struct device *device, enum close_reason reason)
+{
+    agent_refused(shard, peer, device, reason);
     reactor_discard(shard->reactor, slot);
 }
 

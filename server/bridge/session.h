@@ -48,7 +48,10 @@ void session_device_gone(struct session *session);
 /* Ends the session, the link goes on. */
 void session_end(struct session *session, enum close_reason reason);
 
-/* Closes an agent's connection that never became a session: logged once, counted. */
+/* An agent's connection that never became a session was closed: logged once, counted. */
+void agent_refused(struct shard *shard, const struct address *peer, const struct device *device,
+                   enum close_reason reason);
+/* The same, and closes it. */
 void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer,
                   const struct device *device, enum close_reason reason);
 

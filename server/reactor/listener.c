@@ -180,10 +180,13 @@ void accept_completed(struct reactor *reactor, uint32_t index, int32_t result)
         count(&reactor->counters.accepts, 1);
         reactor->slots_used++;
         address_from_socket(&accept->buffer.peer, &peer);
-        if (listener->closing)
-            reactor_discard(reactor, (uint32_t)result);
-        else
+        if (!listener->closing) {
             listener->ops->accepted(listener, (uint32_t)result, &peer);
+        } else {
+            reactor_discard(reactor, (uint32_t)result);
+            if (listener->ops->late != NULL)
+                listener->ops->late(listener, &peer);
+        }
     }
     if (listener->closing)
         finish_close(listener);

@@ -182,6 +182,8 @@ struct listener;
 struct listener_ops {
     /* A connection was accepted into slot: stream_init it, or reactor_discard the slot. */
     void (*accepted)(struct listener *listener, uint32_t slot, const struct address *peer);
+    /* One was accepted while the listener closes, and is closed with it. NULL: not interested. */
+    void (*late)(struct listener *listener, const struct address *peer);
     void (*closed)(struct listener *listener);
 };
 
