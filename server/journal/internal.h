@@ -1,0 +1,112 @@
+/* Inside the journal: what its files share. */
+#ifndef CENCD_JOURNAL_INTERNAL_H
+#define CENCD_JOURNAL_INTERNAL_H
+
+#include <pthread.h>
+
+#include "server/base/check.h"
+#include "server/journal/journal.h"
+#include "server/journal/record.h"
+
+#define GROUP_BYTES (1024u * 1024u) /* one group's records, at most (or one record) */
+#define RETRY_MS    1000u
+#define PATH_SIZE   512u
+#define ENTRY_COST  128u /* what an entry costs beside its bytes */
+
+struct segment {
+    uint64_t first;   /* sequence */
+    uint32_t attempt; /* files of one first sequence: the highest counts */
+    uint64_t bytes;   /* on the disk */
+    uint64_t created_utc_ms;
+};
+
+enum writer_state {
+    WRITER_CLOSED, /* no segment is open */
+    WRITER_BUSY,   /* an operation is under way */
+    WRITER_READY,
+    WRITER_BROKEN, /* waits to try a new segment */
+    WRITER_STOPPED,
+};
+
+struct journal {
+    struct journal_config config;
+    char folder[PATH_SIZE - 64];
+    struct reactor *reactor;
+    struct journal_counters counters;
+    _Atomic bool stopping;
+
+    pthread_mutex_t lock;     /* segments, holds, watches */
+    struct segment *segments; /* in order; the last one is written to */
+    size_t segment_count;
+    size_t segment_capacity;
+    struct list holds;
+    struct list watches;
+
+    /* the journal's thread only */
+    struct message *pending_head; /* of entries, oldest first */
+    struct message *pending_tail;
+    struct message *group_head; /* being written */
+    uint8_t *group;             /* their records */
+    size_t group_size;
+    size_t group_capacity;
+    size_t group_written;
+    uint64_t next_sequence;
+    uint64_t file_bytes; /* committed size of the open segment */
+    enum writer_state state;
+    int file; /* -1: none */
+    int folder_file;
+    struct operation operation;
+    struct operation closing;
+    bool close_under_way;
+    struct timer timer;
+    uint8_t header[SEGMENT_HEADER_SIZE];
+    char path[PATH_SIZE];
+    struct segment opening;
+    struct operation removal;
+    char removal_path[PATH_SIZE];
+    bool removing;
+    void (*stopped)(void *context);
+    void *stopped_context;
+};
+
+static inline struct journal_entry *entry_of(struct message *message)
+{
+    return container_of(message, struct journal_entry, message);
+}
+
+static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
+{
+    atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
+{
+    atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+/* segments.c */
+void segment_path(const struct journal *journal, const struct segment *segment,
+                  char path[static PATH_SIZE]);
+bool segment_name_parse(const char *name, struct segment *segment);
+/* Adds at the end. The lock is taken here. */
+enum status segments_add(struct journal *journal, const struct segment *segment) MUST_CHECK;
+/* The last one has so many committed bytes now. */
+void segments_grow_last(struct journal *journal, uint64_t bytes);
+/* The segment that holds sequence and the first sequence after it (UINT64_MAX: it is the last). */
+bool segments_find(struct journal *journal, uint64_t sequence, struct segment *segment,
+                   uint64_t *next_first);
+/* Removes what retention lets go, one file at a time. */
+void segments_retain(struct journal *journal);
+
+/* journal.c */
+void watches_tell(struct journal *journal);
+
+/* writer.c */
+void writer_pump(struct journal *journal);
+void writer_begin(struct journal *journal);
+
+/* recovery.c */
+enum status recover(struct journal *journal, struct journal_recovery *recovery,
+                    struct journal_error *error) MUST_CHECK;
+
+#endif

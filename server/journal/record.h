@@ -1,0 +1,58 @@
+/* Bytes of a segment. All numbers are little-endian.
+ *
+ * segment = header (64 bytes), then records.
+ * header: magic "CENCJRN1" | version u32 (1) | crc u32 (CRC-32C) of the other 60
+ *   bytes | first sequence u64 | created, ms since 1970 u64 | node, 32 bytes, NUL padded
+ * record: size u32 | crc u32 | sequence u64 | committed u64 | kind u8 | zero, 7 bytes | payload of
+ *   size bytes | zeros to a multiple of 8. The crc (CRC-32C) covers everything of the record but
+ *   the crc itself, without the zeros at the end.
+ *
+ * `committed` is the last sequence that was on the disk when the record was written. It tells
+ * damage from an interrupted write: pages of one unsynced group may reach the disk in any order, so
+ * a bad record before a good one proves nothing, unless the good one says that the bad one had been
+ * committed. */
+#ifndef CENCD_JOURNAL_RECORD_H
+#define CENCD_JOURNAL_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SEGMENT_HEADER_SIZE 64u
+#define RECORD_HEADER_SIZE  32u
+#define RECORD_ALIGNMENT    8u
+#define SEGMENT_NODE_SIZE   32u
+
+struct segment_header {
+    uint64_t first_sequence;
+    uint64_t created_utc_ms;
+    char node[SEGMENT_NODE_SIZE];
+};
+
+struct record {
+    uint64_t sequence;
+    uint64_t committed;
+    const uint8_t *payload;
+    uint32_t size;
+    uint8_t kind;
+};
+
+void segment_header_encode(const struct segment_header *header,
+                           uint8_t bytes[static SEGMENT_HEADER_SIZE]);
+bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
+                           struct segment_header *header);
+
+/* Bytes that a record with this payload takes in the file. */
+size_t record_size(uint32_t payload_size);
+
+/* Writes record_size(record->size) bytes. */
+void record_encode(const struct record *record, uint8_t *bytes);
+
+enum record_check { RECORD_GOOD, RECORD_SHORT, RECORD_BAD };
+
+/* Looks at the record at the start of bytes. GOOD: record is filled (payload points into bytes) and
+ * *taken is its size in the file. SHORT: it claims more than size bytes. BAD: no record. */
+enum record_check record_decode(const uint8_t *bytes, size_t size, struct record *record,
+                                size_t *taken);
+
+#endif

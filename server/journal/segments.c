@@ -1,0 +1,161 @@
+/* The list of segments, their names, and which of them may go. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/journal/internal.h"
+#include "server/reactor/disk.h"
+
+void segment_path(const struct journal *journal, const struct segment *segment,
+                  char path[static PATH_SIZE])
+{
+    (void)snprintf(path, PATH_SIZE, "%s/%020" PRIu64 "-%04u.seg", journal->folder, segment->first,
+                   segment->attempt);
+}
+
+bool segment_name_parse(const char *name, struct segment *segment)
+{
+    unsigned long long first = 0;
+    unsigned attempt = 0;
+    int end = 0;
+    // NOLINTNEXTLINE(cert-err34-c): digits only, by the pattern; the length is checked
+    if (sscanf(name, "%20llu-%4u.seg%n", &first, &attempt, &end) != 2 || end != 29 ||
+        name[end] != '\0')
+        return false;
+    memset(segment, 0, sizeof *segment);
+    segment->first = first;
+    segment->attempt = attempt;
+    return first > 0;
+}
+
+static void publish(struct journal *journal)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < journal->segment_count; i++)
+        bytes += journal->segments[i].bytes;
+    counter_set(&journal->counters.disk_bytes, bytes);
+    counter_set(&journal->counters.segments, journal->segment_count);
+    if (journal->segment_count > 0)
+        counter_set(&journal->counters.oldest, journal->segments[0].first);
+}
+
+enum status segments_add(struct journal *journal, const struct segment *segment)
+{
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->segment_count == journal->segment_capacity) {
+        size_t capacity = journal->segment_capacity * 2 + 16;
+        struct segment *grown = realloc(journal->segments, capacity * sizeof *grown);
+        if (grown == NULL) {
+            status = STATUS_NO_MEMORY;
+            goto done;
+        }
+        journal->segments = grown;
+        journal->segment_capacity = capacity;
+    }
+    /* a new attempt takes the place of the one before */
+    if (journal->segment_count > 0 &&
+        journal->segments[journal->segment_count - 1].first == segment->first)
+        journal->segment_count--;
+    journal->segments[journal->segment_count++] = *segment;
+    publish(journal);
+done:
+    pthread_mutex_unlock(&journal->lock);
+    return status;
+}
+
+void segments_grow_last(struct journal *journal, uint64_t bytes)
+{
+    pthread_mutex_lock(&journal->lock);
+    CHECK(journal->segment_count > 0);
+    journal->segments[journal->segment_count - 1].bytes = bytes;
+    publish(journal);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+bool segments_find(struct journal *journal, uint64_t sequence, struct segment *segment,
+                   uint64_t *next_first)
+{
+    bool found = false;
+    pthread_mutex_lock(&journal->lock);
+    for (size_t i = journal->segment_count; i > 0 && !found; i--) {
+        if (journal->segments[i - 1].first > sequence)
+            continue;
+        *segment = journal->segments[i - 1];
+        *next_first = i < journal->segment_count ? journal->segments[i].first : UINT64_MAX;
+        found = true;
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return found;
+}
+
+/* ---- retention ---- */
+
+static uint64_t slowest_hold(const struct journal *journal)
+{
+    uint64_t slowest = UINT64_MAX;
+    for (const struct list *node = journal->holds.next; node != &journal->holds;
+         node = node->next) {
+        const struct journal_hold *hold = container_of(node, struct journal_hold, node);
+        uint64_t acknowledged = atomic_load_explicit(&hold->acknowledged, memory_order_relaxed);
+        if (acknowledged < slowest)
+            slowest = acknowledged;
+    }
+    return slowest;
+}
+
+/* Takes the oldest segment out of the list if it may go. The last one never does. */
+static bool take_removable(struct journal *journal, struct segment *segment)
+{
+    uint64_t now = reactor_utc_ms(journal->reactor);
+    uint64_t age_ms = journal->config.retention_age_s * 1000;
+    bool remove = false;
+    pthread_mutex_lock(&journal->lock);
+    if (journal->segment_count >= 2) {
+        const struct segment *next = &journal->segments[1];
+        bool read = slowest_hold(journal) >= next->first - 1;
+        /* its newest record is as old as the next segment */
+        bool old = age_ms > 0 && next->created_utc_ms + age_ms < now;
+        bool full = atomic_load(&journal->counters.disk_bytes) > journal->config.retention_bytes;
+        remove = full || (old && read);
+        if (remove) {
+            *segment = journal->segments[0];
+            journal->segment_count--;
+            memmove(journal->segments, next, journal->segment_count * sizeof *next);
+            publish(journal);
+            if (!read)
+                counter_add(&journal->counters.forced_segments, 1);
+        }
+    }
+    pthread_mutex_unlock(&journal->lock);
+    return remove;
+}
+
+static void remove_file(void *argument)
+{
+    const struct journal *journal = argument;
+    /* if it fails the file stays, and the next start finds it */
+    (void)disk_remove(journal->removal_path);
+}
+
+static void removed(struct operation *operation, int32_t result)
+{
+    (void)result;
+    struct journal *journal = container_of(operation, struct journal, removal);
+    journal->removing = false;
+    segments_retain(journal);
+    writer_pump(journal); /* a stop waits for this */
+}
+
+void segments_retain(struct journal *journal)
+{
+    struct segment segment;
+    if (journal->removing || atomic_load(&journal->stopping) || !take_removable(journal, &segment))
+        return;
+    segment_path(journal, &segment, journal->removal_path);
+    journal->removal.done = removed;
+    journal->removing =
+        reactor_work(journal->reactor, &journal->removal, remove_file, journal) == STATUS_OK;
+}

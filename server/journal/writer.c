@@ -1,0 +1,368 @@
+/* The writer: one group at a time is encoded, written and synced; what comes meanwhile is the next
+ * group. Any failure leads to a new segment, never to a second sync of the same bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/journal/internal.h"
+#include "server/reactor/disk.h"
+
+static void open_segment(struct journal *journal);
+static void write_group(struct journal *journal);
+
+/* ---- the end of entries ---- */
+
+static void tell(struct message *message, struct reactor *reactor)
+{
+    (void)reactor;
+    struct journal_entry *entry = entry_of(message);
+    entry->done(entry, entry->status);
+}
+
+static void finish_entry(struct journal *journal, struct journal_entry *entry, enum status status)
+{
+    entry->status = status;
+    atomic_fetch_sub(&journal->counters.queued_bytes, entry->size + ENTRY_COST);
+    if (entry->from == NULL || entry->from == journal->reactor) {
+        entry->done(entry, status);
+        return;
+    }
+    entry->message.deliver = tell;
+    reactor_post(journal->reactor, entry->from, &entry->message);
+}
+
+static void finish_list(struct journal *journal, struct message *message, enum status status)
+{
+    while (message != NULL) {
+        struct message *next = message->next;
+        finish_entry(journal, entry_of(message), status);
+        message = next;
+    }
+}
+
+static void note_latency(struct journal *journal, const struct journal_entry *entry)
+{
+    uint64_t took_ms = reactor_now_ms(journal->reactor) - entry->appended_ms;
+    unsigned bucket = 0;
+    while (bucket < JOURNAL_BUCKETS - 1 && took_ms >= (1ull << bucket))
+        bucket++;
+    counter_add(&journal->counters.commit_ms[bucket], 1);
+}
+
+/* ---- failure ---- */
+
+static void closed(struct operation *operation, int32_t result)
+{
+    (void)result; /* what the close says is of no use: the file is given up, or synced */
+    struct journal *journal = container_of(operation, struct journal, closing);
+    journal->close_under_way = false;
+    writer_pump(journal);
+}
+
+static void close_file(struct journal *journal)
+{
+    if (journal->file < 0)
+        return;
+    journal->closing.done = closed;
+    journal->close_under_way =
+        file_close(journal->reactor, &journal->closing, journal->file) == STATUS_OK;
+    journal->file = -1;
+}
+
+static void broken(struct journal *journal, int error)
+{
+    atomic_store(&journal->counters.durable, false);
+    atomic_store(&journal->counters.last_error, -error);
+    counter_add(&journal->counters.failures, 1);
+    journal->state = WRITER_BROKEN;
+    close_file(journal);
+    timer_start(journal->reactor, &journal->timer, RETRY_MS);
+    writer_pump(journal); /* a stop doesn't wait for the disk */
+}
+
+static void again(struct timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, timer);
+    if (journal->close_under_way)
+        timer_start(journal->reactor, timer, RETRY_MS);
+    else if (journal->state == WRITER_BROKEN)
+        open_segment(journal);
+}
+
+/* ---- a new segment: create, header, sync, sync of the folder ---- */
+
+static void folder_synced(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0) {
+        broken(journal, result);
+        return;
+    }
+    journal->opening.bytes = SEGMENT_HEADER_SIZE;
+    if (segments_add(journal, &journal->opening) != STATUS_OK) {
+        broken(journal, -ENOMEM);
+        return;
+    }
+    journal->file_bytes = SEGMENT_HEADER_SIZE;
+    journal->state = WRITER_READY;
+    segments_retain(journal);
+    writer_pump(journal);
+}
+
+static void sync_folder(struct journal *journal)
+{
+    journal->operation.done = folder_synced;
+    if (file_sync(journal->reactor, &journal->operation, journal->folder_file) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void folder_opened(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0) {
+        broken(journal, result);
+        return;
+    }
+    journal->folder_file = result;
+    sync_folder(journal);
+}
+
+static void header_synced(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0) {
+        broken(journal, result);
+        return;
+    }
+    if (journal->folder_file >= 0) {
+        sync_folder(journal);
+        return;
+    }
+    journal->operation.done = folder_opened;
+    if (file_open(journal->reactor, &journal->operation, journal->folder, O_RDONLY | O_DIRECTORY,
+                  0) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void header_written(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result != (int32_t)SEGMENT_HEADER_SIZE) {
+        broken(journal, result < 0 ? result : -ENOSPC);
+        return;
+    }
+    journal->operation.done = header_synced;
+    if (file_sync(journal->reactor, &journal->operation, journal->file) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void segment_opened(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0) {
+        broken(journal, result);
+        return;
+    }
+    struct segment_header header = {
+        .first_sequence = journal->opening.first,
+        .created_utc_ms = journal->opening.created_utc_ms,
+    };
+    journal->file = result;
+    memcpy(header.node, journal->config.node, sizeof header.node);
+    segment_header_encode(&header, journal->header);
+    journal->operation.done = header_written;
+    if (file_write(journal->reactor, &journal->operation, journal->file, journal->header,
+                   SEGMENT_HEADER_SIZE, 0) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void open_segment(struct journal *journal)
+{
+    uint64_t first = atomic_load(&journal->counters.committed) + 1;
+    /* a file of this name may be there from an attempt that failed, or from before the start */
+    journal->opening.attempt = journal->opening.first == first ? journal->opening.attempt + 1 : 0;
+    journal->opening.first = first;
+    journal->opening.created_utc_ms = reactor_utc_ms(journal->reactor);
+    segment_path(journal, &journal->opening, journal->path);
+    journal->state = WRITER_BUSY;
+    journal->operation.done = segment_opened;
+    if (file_open(journal->reactor, &journal->operation, journal->path, O_WRONLY | O_CREAT | O_EXCL,
+                  0640) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+/* ---- a group ---- */
+
+static void commit(struct journal *journal)
+{
+    struct message *message = journal->group_head;
+    uint64_t last = journal->next_sequence - 1;
+    uint64_t records = last - atomic_load(&journal->counters.committed);
+    journal->group_head = NULL;
+    journal->file_bytes += journal->group_size;
+    journal->state = WRITER_READY;
+    segments_grow_last(journal, journal->file_bytes);
+    counter_add(&journal->counters.records, records);
+    counter_add(&journal->counters.bytes, journal->group_size);
+    counter_add(&journal->counters.groups, 1);
+    atomic_store(&journal->counters.committed, last);
+    atomic_store(&journal->counters.durable, true);
+    for (struct message *each = message; each != NULL; each = each->next)
+        note_latency(journal, entry_of(each));
+    finish_list(journal, message, STATUS_OK);
+    watches_tell(journal);
+    writer_pump(journal);
+}
+
+static void group_synced(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0)
+        broken(journal, result);
+    else
+        commit(journal);
+}
+
+static void sync_group(struct journal *journal)
+{
+    journal->operation.done = group_synced;
+    if (file_sync(journal->reactor, &journal->operation, journal->file) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void delay_over(struct timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, timer);
+    journal->timer.fire = again;
+    sync_group(journal);
+}
+
+static void group_written(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result <= 0) {
+        broken(journal, result < 0 ? result : -ENOSPC);
+        return;
+    }
+    journal->group_written += (size_t)result;
+    if (journal->group_written < journal->group_size) {
+        write_group(journal);
+    } else if (journal->config.sync_delay_us > 0) {
+        journal->timer.fire = delay_over;
+        timer_start_fine(journal->reactor, &journal->timer, journal->config.sync_delay_us / 1000);
+    } else {
+        sync_group(journal);
+    }
+}
+
+static void write_group(struct journal *journal)
+{
+    size_t left = journal->group_size - journal->group_written;
+    journal->state = WRITER_BUSY;
+    journal->operation.done = group_written;
+    if (file_write(journal->reactor, &journal->operation, journal->file,
+                   journal->group + journal->group_written, (uint32_t)left,
+                   journal->file_bytes + journal->group_written) != STATUS_OK)
+        broken(journal, -ENOMEM);
+}
+
+static void encode(struct journal *journal, struct journal_entry *entry)
+{
+    struct record record = {
+        .sequence = journal->next_sequence++,
+        .committed = atomic_load(&journal->counters.committed),
+        .payload = entry->data,
+        .size = entry->size,
+        .kind = entry->kind,
+    };
+    entry->sequence = record.sequence;
+    record_encode(&record, journal->group + journal->group_size);
+    journal->group_size += record_size(entry->size);
+}
+
+static void gather_group(struct journal *journal)
+{
+    struct message **tail = &journal->group_head;
+    journal->group_size = 0;
+    journal->group_written = 0;
+    while (journal->pending_head != NULL) {
+        struct message *message = journal->pending_head;
+        struct journal_entry *entry = entry_of(message);
+        if (journal->group_size + record_size(entry->size) > GROUP_BYTES)
+            break;
+        journal->pending_head = message->next;
+        message->next = NULL;
+        encode(journal, entry);
+        *tail = message;
+        tail = &message->next;
+    }
+    if (journal->pending_head == NULL)
+        journal->pending_tail = NULL;
+}
+
+/* ---- the pump ---- */
+
+static void stop_if_done(struct journal *journal)
+{
+    if (journal->state == WRITER_BROKEN) {
+        timer_stop(&journal->timer);
+        struct message *group = journal->group_head;
+        struct message *pending = journal->pending_head;
+        journal->group_head = NULL;
+        journal->pending_head = NULL;
+        finish_list(journal, group, STATUS_SYSTEM);
+        finish_list(journal, pending, STATUS_SYSTEM);
+    }
+    if (journal->pending_head != NULL || journal->removing ||
+        atomic_load(&journal->counters.queued_bytes) > 0)
+        return; /* what is on its way pumps again */
+    if (journal->file < 0 && journal->folder_file >= 0) {
+        journal->file = journal->folder_file;
+        journal->folder_file = -1;
+    }
+    close_file(journal);
+    if (journal->close_under_way || journal->file >= 0 || journal->folder_file >= 0)
+        return;
+    journal->state = WRITER_STOPPED;
+    journal->stopped(journal->stopped_context);
+}
+
+void writer_pump(struct journal *journal)
+{
+    bool stopping = journal->stopped != NULL;
+    if (journal->state == WRITER_BUSY || journal->state == WRITER_STOPPED ||
+        journal->close_under_way)
+        return;
+    if (stopping && (journal->state == WRITER_BROKEN ||
+                     (journal->pending_head == NULL && journal->group_head == NULL))) {
+        stop_if_done(journal);
+        return;
+    }
+    if (journal->state == WRITER_BROKEN)
+        return;
+    if (journal->state == WRITER_CLOSED) {
+        open_segment(journal);
+        return;
+    }
+    if (journal->group_head == NULL) {
+        if (journal->pending_head == NULL)
+            return;
+        if (journal->file_bytes > SEGMENT_HEADER_SIZE &&
+            journal->file_bytes >= journal->config.segment_bytes) {
+            journal->state = WRITER_CLOSED;
+            close_file(journal); /* its closing pumps again */
+            return;
+        }
+        gather_group(journal);
+    } else {
+        journal->group_written = 0; /* the same records, in a new segment */
+    }
+    write_group(journal);
+}
+
+void writer_begin(struct journal *journal)
+{
+    timer_init(&journal->timer, again);
+    writer_pump(journal);
+}
