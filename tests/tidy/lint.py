@@ -28,6 +28,9 @@ def main():
     parts = sys.argv[2:]
     commands = json.loads((build / "compile_commands.json").read_text())
     paths = sorted({entry["file"] for entry in commands})
+    # what is generated into the build isn't this tree's
+    generated = str(build.resolve()) + "/"
+    paths = [path for path in paths if not path.startswith(generated)]
     paths = [path for path in paths if not parts or any(part in path for part in parts)]
     start = time.monotonic()
     errors = []
