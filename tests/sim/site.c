@@ -14,6 +14,8 @@
 #include "tests/sim/site_internal.h"
 
 #define STOP_LIMIT_MS 60000u
+#define STEPS_PER_MS  1000u /* much takes its time: completions may be on their way for a while */
+#define STEPS_LIMIT   4000000u /* of one run: more is a loop that never waits */
 
 /* ---- start ---- */
 
@@ -102,10 +104,13 @@ static uint64_t next_moment(const struct sim *sim)
 void site_run(struct site *site, uint64_t ms)
 {
     uint64_t end_ms = sim_now_ms(site->sim) + ms;
+    uint64_t steps = 0;
     for (;;) {
-        uint64_t steps = 0;
-        while (site_step(site))
-            SEEDS_REQUIRE(++steps < 10000000); /* a loop that time can't end */
+        while (site_step(site)) {
+            SEEDS_REQUIRE(++steps < STEPS_LIMIT);
+            if (steps % STEPS_PER_MS == 0)
+                sim_advance(site->sim, 1);
+        }
         uint64_t now_ms = sim_now_ms(site->sim);
         if (now_ms >= end_ms)
             return;

@@ -43,7 +43,8 @@ uint64_t site_queue_bound(const struct site *site)
     uint64_t small =
         (uint64_t)config->buffers.small_count * (config->buffers.small_size_bytes + 20);
     uint64_t large = config->buffers.large_size_bytes + config->buffers.large_size_bytes / 50;
-    return config->limits.session_buffer_bytes + small + large;
+    /* and answers to keepalives */
+    return config->limits.session_buffer_bytes + small + large + 8192;
 }
 
 /* A link that the directory knows is a device's newest, and nobody else's. */

@@ -1,0 +1,499 @@
+/* The whole server under many seeds: devices, agents and strangers do as they please in a network
+ * that delays, cuts, stalls and resets. What holds then:
+ *
+ *  - An agent reads exactly what its device said, in order, from one place on; everything up to the
+ *    device's FIN if it stayed and read. Keepalives and frames are taken out (a keepalive over a
+ *    plain link only where the network is punctual). A device hears exactly what agents said.
+ *  - A device has one session at a time, and an agent one session at most. Every connection ends
+ *    once, with one reason that is logged and counted.
+ *  - Gauges and directory agree with the links and sessions that there are, between any two turns.
+ *  - The bytes that wait in a session are bounded.
+ *  - After a stop at any moment the server is quiet soon and nothing is left of it.
+ *  - A modem's password is in no log line and in no failed identification. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/bridge/session.h"
+#include "tests/sim/play.h"
+#include "tests/sim/seeds.h"
+
+#define SEEDS       2500u
+#define AUTO_PORT   5009
+#define ALWAYS_PORT 5010
+
+static const char yaml[] = "server:\n"
+                           "  shards: 1\n"
+                           "direct_ports:\n"
+                           "  range: 20000-20003\n"
+                           "listeners:\n"
+                           "  - name: auto\n"
+                           "    address: 0.0.0.0:5009\n"
+                           "    plugins:\n"
+                           "      - irz:\n"
+                           "          hello_quiet_ms: 10000\n"
+                           "  - name: always\n"
+                           "    address: 0.0.0.0:5010\n"
+                           "    scope: other\n"
+                           "    plugins:\n"
+                           "      - irz:\n"
+                           "          greeting: always\n"
+                           "          acknowledge_keepalive: true\n"
+                           "          hello_quiet_ms: 10000\n";
+
+static struct play play;
+
+/* What all seeds together brought about. */
+static struct {
+    uint64_t closed[CLOSE_REASON_COUNT];
+    uint64_t held;
+    uint64_t other_network;
+    uint64_t moves;
+    uint64_t stalled;
+    uint64_t no_buffers;
+    uint64_t whole;  /* sessions whose agent got all up to the device's FIN */
+    uint64_t failed; /* identifications */
+    unsigned runs;
+} total;
+
+/* ---- a world ---- */
+
+static uint32_t between(uint32_t least, uint32_t most)
+{
+    return least + (uint32_t)sim_below(play.site.sim, most - least + 1u);
+}
+
+/* Mostly generous; in some runs so small that it is reached. */
+static uint32_t limit(uint32_t least, uint32_t most)
+{
+    return sim_chance(play.site.sim, 700) ? most : between(least, most);
+}
+
+static void choose_limits(struct config *config)
+{
+    config->limits.links = limit(3, 100);
+    config->limits.unidentified = limit(1, 50);
+    config->limits.unidentified_per_source = limit(1, 30);
+    config->limits.devices = sim_chance(play.site.sim, 800) ? 100 : between(1, 4);
+    config->limits.sessions = limit(1, 30);
+    config->limits.session_buffer_bytes = 1u << between(10, 16);
+    config->buffers.small_count = 1u << between(2, 6);
+    config->buffers.small_size_bytes = 1u << between(6, 11);
+    config->buffers.large_count = 1u << between(0, 2);
+    config->buffers.large_size_bytes = 1u << between(11, 14);
+}
+
+static void choose_times(struct config *config)
+{
+    config->links.hold_s = between(1, 15);
+    config->links.flap_count = between(1, 5);
+    config->links.flap_window_s = between(5, 60);
+    config->sessions.idle_timeout_s = sim_chance(play.site.sim, 300) ? 0 : between(5, 60);
+    config->sessions.half_close_s = between(0, 5);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct config_listener *listener = &config->listeners[i];
+        listener->max_links = sim_chance(play.site.sim, 200) ? between(1, 6) : 0;
+        listener->backlog = between(1, 16);
+        listener->greeting_timeout_s = between(11, 40);
+        listener->greeting_max_bytes = between(256, 1024);
+        listener->idle_timeout_s = sim_chance(play.site.sim, 200) ? 0 : between(5, 90);
+        listener->tcp.user_timeout_s = sim_chance(play.site.sim, 300) ? 0 : between(5, 120);
+        listener->tcp.keepalive_idle_s = sim_chance(play.site.sim, 300) ? 0 : between(10, 60);
+    }
+}
+
+static void choose_devices(void)
+{
+    play.device_count = between(1, PLAY_DEVICES);
+    for (uint32_t i = 0; i < play.device_count; i++) {
+        struct device_role *device = &play.devices[i];
+        bool always = sim_chance(play.site.sim, 400);
+        memset(device, 0, sizeof *device);
+        (void)snprintf(device->scope, sizeof device->scope, "%s", always ? "other" : "default");
+        (void)snprintf(device->serial, sizeof device->serial, "8684410336%05u", i / 2);
+        device->port = always ? ALWAYS_PORT : AUTO_PORT;
+        device->encapsulated = sim_chance(play.site.sim, 400);
+        device->greeted = always || device->encapsulated;
+        device->acknowledged = always;
+    }
+}
+
+/* Where every keepalive must be recognised, nothing may be late, and everybody reads. */
+static void be_punctual(struct sim_options *options)
+{
+    options->stall = 0;
+    options->delay = 0;
+    options->time_passes = 0;
+    options->socket_bytes_min = 32768;
+    options->socket_bytes_max = 32768;
+}
+
+/* Two roles with one serial in one scope would be one device with two voices. */
+static void make_serials_differ(void)
+{
+    for (uint32_t i = 0; i < play.device_count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(play.devices[i].serial, play.devices[j].serial) == 0 &&
+                strcmp(play.devices[i].scope, play.devices[j].scope) == 0)
+                play.devices[i].serial[0] = (char)('a' + i);
+}
+
+static void open_world(uint64_t seed)
+{
+    struct sim_options options;
+    sim_options_random(&options, seed);
+    if (options.stall_ms > 1500)
+        options.stall_ms = 1500; /* a longer pause in a hello looks like its end */
+    play.strict = seed % 4 == 0;
+    if (play.strict)
+        be_punctual(&options);
+    play.dial_count = 0;
+    play.agent_count = 0;
+    play.stranger_count = 0;
+    site_load(&play.site, &options, yaml);
+    struct config *config = play.site.config;
+    config->server.shards = between(1, 3);
+    choose_limits(config);
+    choose_times(config);
+    if (play.strict)
+        config->limits.session_buffer_bytes = 65536;
+    play.largest = play.strict || sim_chance(play.site.sim, 700) ? 300 : 8000;
+    choose_devices();
+    make_serials_differ();
+    uint64_t nofile = 20000;
+    if (sim_chance(play.site.sim, 200)) /* a table that fills */
+        nofile = 2 * ((4 + config->server.shards - 1) / config->server.shards) + 2 * 4 + 16 +
+                 config->limits.sessions / config->server.shards + 1 + between(1, 12);
+    site_start(&play.site, nofile);
+}
+
+/* ---- what happens ---- */
+
+static void pump(bool all)
+{
+    for (uint32_t i = 0; i < play.dial_count; i++)
+        if (all || dial_says_hello(&play.dials[i]) || sim_chance(play.site.sim, 500))
+            dial_pump(&play, &play.dials[i]);
+    for (uint32_t i = 0; i < play.agent_count; i++)
+        agent_pump(&play, &play.agents[i]);
+}
+
+/* Hellos go on meanwhile: a pause within one looks like its end. */
+static void sleep_for(uint64_t ms)
+{
+    while (ms > 0) {
+        uint64_t slice_ms = ms < 700 ? ms : 700;
+        site_run(&play.site, slice_ms);
+        pump(play.strict);
+        ms -= slice_ms;
+    }
+}
+
+static uint32_t recent(uint32_t count)
+{
+    uint32_t among = count < 8 ? count : 8;
+    return count - 1 - (uint32_t)sim_below(play.site.sim, among);
+}
+
+static void act(void)
+{
+    switch (sim_below(play.site.sim, 12)) {
+    case 0:
+        dial_in(&play);
+        break;
+    case 1:
+        agent_come(&play);
+        break;
+    case 2:
+        if (sim_chance(play.site.sim, 300))
+            stranger_come(&play);
+        break;
+    case 3:
+        if (play.stranger_count > 0)
+            stranger_act(&play, &play.strangers[recent(play.stranger_count)]);
+        break;
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        if (play.dial_count > 0)
+            dial_act(&play, &play.dials[recent(play.dial_count)]);
+        break;
+    default:
+        if (play.agent_count > 0)
+            agent_act(&play, &play.agents[recent(play.agent_count)]);
+    }
+}
+
+static void go_on(void)
+{
+    static const uint32_t sleeps_ms[] = {10, 100, 100, 1000, 1000, 5000, 15000, 60000};
+    struct sim *sim = play.site.sim;
+    if (sim_chance(sim, 60)) {
+        sleep_for(1 + sim_below(sim, sleeps_ms[sim_below(sim, 8)]));
+        return;
+    }
+    for (uint64_t steps = sim_below(sim, 12); steps > 0; steps--)
+        (void)site_step(&play.site);
+}
+
+static void live(void)
+{
+    uint32_t actions = between(50, 500);
+    for (uint32_t i = 0; i < actions; i++) {
+        act();
+        go_on();
+        pump(play.strict);
+        if (i % 8 == 0)
+            site_check(&play.site);
+    }
+}
+
+/* ---- the end ---- */
+
+static uint64_t progress(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < play.dial_count; i++)
+        sum += play.dials[i].heard + UINT32_MAX - play.dials[i].wire_size;
+    for (uint32_t i = 0; i < play.agent_count; i++)
+        sum += play.agents[i].raw;
+    return sum;
+}
+
+/* Everybody who is still there reads, in a network without faults. */
+static void calm_down(void)
+{
+    sim_calm_down(play.site.sim);
+    for (uint32_t i = 0; i < play.agent_count; i++)
+        if (play.agents[i].pause_ms > sim_now_ms(play.site.sim))
+            play.agents[i].pause_ms = UINT64_MAX; /* but for those who have stopped reading */
+    uint64_t before = UINT64_MAX;
+    for (int still = 0; still < 60; still++) { /* longer than the longest stall */
+        site_run(&play.site, 30);
+        pump(true);
+        if (progress() != before)
+            still = 0;
+        before = progress();
+    }
+    site_check(&play.site);
+}
+
+static void note_dial(struct dial *dial)
+{
+    const struct link *link = site_link(&play.site, &dial->address);
+    dial->alive_at_end = dial->peer != NULL && !dial->vanished && link != NULL &&
+                         sim_peer_state(dial->peer) == SIM_PEER_CONNECTED;
+}
+
+/* Whoever is joined and reads has read all there is; nothing is stuck. */
+static void note_agent(struct agent *agent)
+{
+    const struct session *session = site_session(&play.site, &agent->address);
+    bool there = agent->peer != NULL && !agent->left;
+    bool reads = there && agent->pause_ms <= sim_now_ms(play.site.sim);
+    agent->joined_at_end = session != NULL;
+    agent->fin_at_end = there && !agent->slow && sim_peer_state(agent->peer) == SIM_PEER_FIN;
+    if (session == NULL || !there)
+        return;
+    if (reads) {
+        SEEDS_REQUIRE(session->agent.queued_bytes == 0);
+        SEEDS_REQUIRE(agent->raw == session->bytes_to_agent);
+    }
+    if (agent->hearer == NULL || !agent->hearer->alive_at_end)
+        return;
+    SEEDS_REQUIRE(agent->delivered == agent->written);
+    if (reads && agent->speaker != NULL && agent->hearer->wire_size == 0)
+        SEEDS_REQUIRE(agent->offset + agent->read == agent->hearer->payload);
+}
+
+static struct dial *dial_of_link(uint64_t link)
+{
+    for (uint32_t i = 0; i < play.dial_count; i++) {
+        const struct site_end *end = site_end(&play.site, &play.dials[i].address);
+        if (end->fate == SITE_LINK_CLOSED && end->link == link)
+            return &play.dials[i];
+    }
+    SEEDS_REQUIRE(!"the link of a session is one of a device");
+}
+
+static void judge_session(struct agent *agent, const struct site_end *end, struct dial *dial)
+{
+    const struct site_end *link = site_end(&play.site, &dial->address);
+    SEEDS_REQUIRE(dial->device == agent->device);
+    agent_last_words(agent, dial);
+    SEEDS_REQUIRE(agent->hearer == NULL || agent->hearer == dial);
+    SEEDS_REQUIRE(agent->speaker == NULL || agent->speaker == dial);
+    SEEDS_REQUIRE(agent->raw <= end->to_agent);
+    SEEDS_REQUIRE(agent->delivered <= end->to_device);
+    SEEDS_REQUIRE(end->to_device <= agent->written);
+    if (agent->hearer != NULL && agent->read >= MATCH_BYTES)
+        SEEDS_REQUIRE(agent->offset <= agent->heard_from);
+    if (agent->shut && (end->reason == CLOSE_AGENT_CLOSED || end->reason == CLOSE_SESSION_YIELDED))
+        SEEDS_REQUIRE(end->to_device == agent->written);
+    if (!agent->fin_at_end)
+        return;
+    SEEDS_REQUIRE(agent->raw == end->to_agent);
+    if (end->reason == CLOSE_SESSION_DEVICE_GONE && link->reason == CLOSE_PEER_CLOSED &&
+        dial->shut && agent->read >= MATCH_BYTES) {
+        SEEDS_REQUIRE(agent->offset + agent->read == dial->payload);
+        total.whole++;
+    }
+}
+
+/* What agents said to a device that stayed has all arrived. */
+static void judge_dial(const struct dial *dial)
+{
+    const struct site_end *end = site_end(&play.site, &dial->address);
+    uint64_t said = 0;
+    SEEDS_REQUIRE(end->fate == SITE_LINK_CLOSED || end->fate == SITE_UNKNOWN);
+    if (!dial->alive_at_end)
+        return;
+    SEEDS_REQUIRE(end->fate == SITE_LINK_CLOSED);
+    for (uint32_t i = 0; i < play.agent_count; i++) {
+        const struct site_end *session = site_end(&play.site, &play.agents[i].address);
+        if (session->fate == SITE_SESSION_FINISHED && session->link == end->link)
+            said += session->to_device;
+    }
+    SEEDS_REQUIRE(dial->heard == said);
+}
+
+/* No byte went to two agents. */
+static void judge_overlaps(void)
+{
+    for (uint32_t i = 0; i < play.agent_count; i++)
+        for (uint32_t j = 0; j < i; j++) {
+            const struct agent *a = &play.agents[i];
+            const struct agent *b = &play.agents[j];
+            if (a->speaker != NULL && a->speaker == b->speaker && a->read >= MATCH_BYTES &&
+                b->read >= MATCH_BYTES)
+                SEEDS_REQUIRE(a->offset + a->read <= b->offset || b->offset + b->read <= a->offset);
+        }
+}
+
+static void judge(void)
+{
+    for (uint32_t i = 0; i < play.agent_count; i++) {
+        struct agent *agent = &play.agents[i];
+        const struct site_end *end = site_end(&play.site, &agent->address);
+        SEEDS_REQUIRE(end->fate != SITE_LINK_CLOSED);
+        if (end->fate == SITE_SESSION_FINISHED) {
+            judge_session(agent, end, dial_of_link(end->link));
+        } else {
+            SEEDS_REQUIRE(agent->raw == 0 && agent->hearer == NULL && !agent->joined_at_end);
+            if (agent->fin_at_end)
+                SEEDS_REQUIRE(end->fate == SITE_AGENT_REFUSED);
+        }
+    }
+    for (uint32_t i = 0; i < play.dial_count; i++)
+        judge_dial(&play.dials[i]);
+    judge_overlaps();
+    SEEDS_REQUIRE(strstr(play.site.log_text, PLAY_SECRET) == NULL);
+}
+
+#define FAILED_READ 64u
+
+static void judge_failed(void)
+{
+    static struct failed_identification failed[FAILED_READ];
+    size_t count = failed_log_read(play.site.server->failed, failed, FAILED_READ);
+    total.failed += count;
+    for (size_t i = 0; i < count; i++) {
+        SEEDS_REQUIRE(failed[i].kept <= FAILED_BYTES && failed[i].kept <= failed[i].size);
+        SEEDS_REQUIRE(
+            memmem(failed[i].bytes, failed[i].kept, PLAY_SECRET, sizeof PLAY_SECRET - 1) == NULL);
+    }
+}
+
+static void add_up(void)
+{
+    for (int i = 0; i < CLOSE_REASON_COUNT; i++)
+        total.closed[i] += play.site.at_stop[i];
+    for (uint32_t i = 0; i < play.site.server->shard_count; i++) {
+        const struct shard *shard = play.site.server->shards[i];
+        const struct reactor_counters *counters = reactor_counters(shard->reactor);
+        total.held += atomic_load(&shard->counters.held);
+        total.other_network += atomic_load(&shard->counters.other_network);
+        total.moves += atomic_load(&counters->moves);
+        total.stalled += atomic_load(&counters->stalled_sends);
+        total.no_buffers += atomic_load(&counters->no_buffers);
+    }
+    total.runs++;
+}
+
+static void run_seed(uint64_t seed)
+{
+    open_world(seed);
+    live();
+    if (!sim_chance(play.site.sim, 300)) { /* otherwise it is stopped in the midst of it all */
+        calm_down();
+        for (uint32_t i = 0; i < play.dial_count; i++)
+            note_dial(&play.dials[i]);
+        for (uint32_t i = 0; i < play.agent_count; i++)
+            note_agent(&play.agents[i]);
+    } else {
+        for (uint32_t i = 0; i < play.dial_count; i++)
+            play.dials[i].alive_at_end = false;
+        for (uint32_t i = 0; i < play.agent_count; i++)
+            play.agents[i].fin_at_end = play.agents[i].joined_at_end = false;
+    }
+    site_stop(&play.site);
+    if (play.site.log_file >= 0)
+        judge();
+    judge_failed();
+    add_up();
+    site_close(&play.site);
+}
+
+/* ---- what was reached ---- */
+
+static void print_total(void)
+{
+    printf("%u runs; held %llu, from another network %llu, hand-overs %llu, stalled sends %llu, "
+           "waits for a buffer %llu, whole answers %llu, failed identifications %llu\n",
+           total.runs, (unsigned long long)total.held, (unsigned long long)total.other_network,
+           (unsigned long long)total.moves, (unsigned long long)total.stalled,
+           (unsigned long long)total.no_buffers, (unsigned long long)total.whole,
+           (unsigned long long)total.failed);
+    for (int i = 0; i < CLOSE_REASON_COUNT; i++)
+        printf("%10s %-14s %llu\n", close_layer((enum close_reason)i),
+               close_cause((enum close_reason)i), (unsigned long long)total.closed[i]);
+}
+
+/* All but those that only a lack of memory, an error of the server or a lost message brings. */
+static void require_variety(void)
+{
+    for (int i = 0; i < CLOSE_REASON_COUNT; i++)
+        if (i != CLOSE_LIMIT_MEMORY && i != CLOSE_SERVER_ERROR && i != CLOSE_PEER_ERROR &&
+            i != CLOSE_AGENT_ERROR && i != CLOSE_LINK_HOLD_TIMEOUT)
+            assert_int_not_equal(total.closed[i], 0);
+    assert_true(total.held > total.closed[CLOSE_LINK_OLDER_ALIVE]);
+    assert_int_not_equal(total.other_network, 0);
+    assert_int_not_equal(total.moves, 0);
+    assert_int_not_equal(total.stalled, 0);
+    assert_int_not_equal(total.no_buffers, 0);
+    assert_int_not_equal(total.whole, 0);
+    assert_int_not_equal(total.failed, 0);
+}
+
+static void all_holds_under_every_seed(void **state)
+{
+    (void)state;
+    seeds_run("server", SEEDS, run_seed);
+    print_total();
+    if (total.runs >= 600)
+        require_variety();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_holds_under_every_seed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
