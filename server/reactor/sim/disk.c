@@ -105,8 +105,11 @@ void sim_disk_init(struct sim_disk *disk)
 
 void sim_disk_free(struct sim_disk *disk)
 {
-    while (!list_empty(&disk->files))
-        file_free(container_of(disk->files.next, struct sim_file, node));
+    for (struct list *node = disk->files.next; node != &disk->files;) {
+        struct sim_file *file = container_of(node, struct sim_file, node);
+        node = node->next;
+        file_free(file);
+    }
     free(disk->descriptors);
 }
 

@@ -128,9 +128,14 @@ void sim_peer_release(struct sim_peer *peer)
 
 void sim_peers_free(struct sim *sim)
 {
-    while (!list_empty(&sim->peer_listeners))
-        sim_peer_listen_close(
-            container_of(sim->peer_listeners.next, struct sim_peer_listener, node));
-    while (!list_empty(&sim->peers))
-        sim_peer_release(container_of(sim->peers.next, struct sim_peer, node));
+    for (struct list *node = sim->peer_listeners.next; node != &sim->peer_listeners;) {
+        struct sim_peer_listener *handle = container_of(node, struct sim_peer_listener, node);
+        node = node->next;
+        sim_peer_listen_close(handle);
+    }
+    for (struct list *node = sim->peers.next; node != &sim->peers;) {
+        struct sim_peer *peer = container_of(node, struct sim_peer, node);
+        node = node->next;
+        sim_peer_release(peer);
+    }
 }
