@@ -149,9 +149,9 @@ struct sim_listener *sim_listener_of(struct kernel *kernel, int listening, bool 
 void sim_network_free(struct sim *sim)
 {
     sim_peers_free(sim);
-    while (!list_empty(&sim->listeners)) {
-        struct sim_listener *listener =
-            container_of(sim->listeners.next, struct sim_listener, node);
+    for (struct list *node = sim->listeners.next; node != &sim->listeners;) {
+        struct sim_listener *listener = container_of(node, struct sim_listener, node);
+        node = node->next;
         listener->references = 1;
         sim_listener_release(listener);
     }
