@@ -1,0 +1,93 @@
+#include "codec/proto/pack.h"
+
+#include <string.h>
+
+#include "codec/proto/text.h"
+#include "codec/proto/walk.h"
+
+#define ARENA_ALIGNMENT 16u
+
+/* Depth, number of parts, and UTF-8 in every string. */
+static enum codec_result check(const ProtobufCMessage *message)
+{
+    struct proto_walk walk;
+    enum proto_step step;
+    size_t parts = 0;
+
+    proto_walk_start(&walk, message);
+    while ((step = proto_walk_next(&walk)) != PROTO_END) {
+        if (step == PROTO_TOO_DEEP) {
+            return CODEC_INVALID;
+        }
+        if (step == PROTO_OPEN || (step == PROTO_VALUE && walk.count > 1)) {
+            parts++;
+        }
+        if (parts > PROTO_PARTS_MAX) {
+            return CODEC_FULL;
+        }
+        if (step == PROTO_VALUE && walk.field->type == PROTOBUF_C_TYPE_STRING) {
+            const char *text = *(const char *const *)walk.value;
+
+            if (text != NULL && !proto_utf8_valid(text, strlen(text))) {
+                return CODEC_INVALID;
+            }
+        }
+    }
+    return CODEC_OK;
+}
+
+enum codec_result proto_pack(const ProtobufCMessage *message, uint8_t *data, size_t capacity,
+                             size_t *size)
+{
+    enum codec_result result = check(message);
+    size_t needed;
+
+    if (result != CODEC_OK) {
+        return result;
+    }
+    needed = protobuf_c_message_get_packed_size(message);
+    if (needed > capacity || needed > PROTO_PACKED_MAX) {
+        return CODEC_FULL;
+    }
+    *size = protobuf_c_message_pack(message, data);
+    CODEC_CHECK(*size == needed);
+    return CODEC_OK;
+}
+
+static void *arena_alloc(void *data, size_t size)
+{
+    struct proto_arena *arena = data;
+    size_t padding = -arena->used & (ARENA_ALIGNMENT - 1);
+    void *memory;
+
+    if (padding > arena->size - arena->used || size > arena->size - arena->used - padding) {
+        arena->full = true;
+        return NULL;
+    }
+    memory = arena->memory + arena->used + padding;
+    arena->used += padding + size;
+    return memory;
+}
+
+static void arena_free(void *data, void *pointer)
+{
+    (void)data;
+    (void)pointer;
+}
+
+enum codec_result proto_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
+                               size_t size, struct proto_arena *arena, ProtobufCMessage **message)
+{
+    ProtobufCAllocator allocator = {
+        .alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
+
+    if (size > PROTO_PACKED_MAX) {
+        return CODEC_INVALID;
+    }
+    arena->full = false;
+    *message = protobuf_c_message_unpack(descriptor, &allocator, size, data);
+    if (*message == NULL) {
+        return arena->full ? CODEC_FULL : CODEC_INVALID;
+    }
+    return check(*message) == CODEC_OK ? CODEC_OK : CODEC_INVALID;
+}
