@@ -134,7 +134,8 @@ static void on_listener_closed(struct listener *listener)
     container_of(listener, struct shard, listener)->listener_closed = true;
 }
 
-static const struct listener_ops listener_ops = {on_accepted, on_listener_closed};
+static const struct listener_ops listener_ops = {.accepted = on_accepted,
+                                                 .closed = on_listener_closed};
 
 static bool everything_closed(void)
 {

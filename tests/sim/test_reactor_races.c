@@ -111,7 +111,8 @@ static void on_listener_closed(struct listener *listener)
     stage.listeners_closed++;
 }
 
-static const struct listener_ops listener_ops = {on_accepted, on_listener_closed};
+static const struct listener_ops listener_ops = {.accepted = on_accepted,
+                                                 .closed = on_listener_closed};
 
 /* ---- the stage ---- */
 
