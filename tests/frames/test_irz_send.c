@@ -42,20 +42,20 @@ static void connect_modem(struct connection *connection, const char *hello)
 static size_t send_all(struct connection *connection, const uint8_t *data, size_t size,
                        size_t out_capacity, uint8_t *out)
 {
-    size_t out_size = 0;
+    uint8_t *to = out;
 
     while (size > 0) {
         struct plugin_sent sent = {
-            .data = data, .size = size, .out = out + out_size, .out_capacity = out_capacity};
+            .data = data, .size = size, .out = to, .out_capacity = out_capacity};
 
         irz_plugin.send(connection->instance, connection->state, &sent);
         assert_true(sent.consumed > 0 && sent.consumed <= size);
         assert_true(sent.out_size <= out_capacity);
         data += sent.consumed;
         size -= sent.consumed;
-        out_size += sent.out_size;
+        to += sent.out_size;
     }
-    return out_size;
+    return (size_t)(to - out);
 }
 
 static void wraps_the_vector(void **state)
