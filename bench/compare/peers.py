@@ -82,6 +82,7 @@ class Failure(Exception):
 
 FIRST_PORT, LAST_PORT = 10000, 32767  # below what the kernel gives out by itself
 FEW_PORTS = 1200
+taken_ports = set()
 
 
 def is_free(port):
@@ -94,14 +95,16 @@ def is_free(port):
     return True
 
 
-def free_range(count, unwanted=()):
-    """The first of count consecutive ports on which nobody listens."""
-    for _ in range(20):
+def free_range(count):
+    """The first of count consecutive ports on which nobody listens and which no call before gave
+    out: a direct port is opened only when its device comes."""
+    for _ in range(50):
         # few: near the end, out of the way of servers that take large ranges
-        lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 2 * FEW_PORTS
+        lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 4 * FEW_PORTS
         first = random.randrange(lowest, LAST_PORT - count + 1)
         ports = range(first, first + count)
-        if not any(port in ports for port in unwanted) and all(map(is_free, ports)):
+        if taken_ports.isdisjoint(ports) and all(map(is_free, ports)):
+            taken_ports.update(ports)
             return first
     raise Failure(f"no {count} consecutive free ports from {FIRST_PORT} to {LAST_PORT}")
 
@@ -153,6 +156,9 @@ class Peer:
                                         **values))
         return str(path)
 
+    def give_ports_back(self):
+        taken_ports.difference_update((self.front, self.echo))
+
     def start(self, allocations=None):
         """allocations: the file in which the preloaded counter counts, or None."""
         environment = dict(os.environ)
@@ -196,6 +202,7 @@ class Peer:
         return self.log.read_text(errors="replace").strip()[-500:] or "nothing"
 
     def stop(self):
+        self.give_ports_back()
         if self.process is None:
             return
         self.process.terminate()
@@ -295,11 +302,16 @@ class Cencd(Peer):
         super().__init__(tools, folder)
         self.shards = shards
         self.sessions = sessions
+        self.first_port = free_range(sessions)
+
+    def give_ports_back(self):
+        super().give_ports_back()
+        taken_ports.difference_update(range(self.first_port, self.first_port + self.sessions))
 
     def command(self):
-        first = free_range(self.sessions, unwanted=(self.front, self.echo))
         path = self.write("yaml", CENCD, shards=self.shards, sessions=self.sessions,
-                          first_port=first, last_port=first + self.sessions - 1)
+                          first_port=self.first_port,
+                          last_port=self.first_port + self.sessions - 1)
         return [self.tools["cencd"], "--config", path]
 
     def connections(self):

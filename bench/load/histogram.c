@@ -40,6 +40,9 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share)
 {
     uint64_t wanted = (uint64_t)(share * (double)histogram->total);
     uint64_t seen = 0;
+    if (wanted >= histogram->total && wanted > 0) {
+        wanted = histogram->total - 1;
+    }
     for (uint32_t bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
         seen += histogram->counts[bucket];
         if (seen > wanted) {

@@ -1,12 +1,16 @@
 #include "bench/load/modes.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+#define STALL_NS 5000000000
 
 void interval_start(struct interval *interval, const struct options *options)
 {
     *interval = (struct interval){0};
     usage_open(&interval->source, options);
-    interval->begin_at_ns = now_ns() + (uint64_t)(options->warm_up_seconds * 1e9);
+    interval->progress_at_ns = now_ns();
+    interval->begin_at_ns = interval->progress_at_ns + (uint64_t)(options->warm_up_seconds * 1e9);
     interval->end_at_ns = interval->begin_at_ns + (uint64_t)(options->seconds * 1e9);
 }
 
@@ -20,9 +24,15 @@ bool interval_begins(struct interval *interval, uint64_t now)
     return true;
 }
 
-bool interval_ends(struct interval *interval, uint64_t now)
+bool interval_ends(struct interval *interval, uint64_t now, uint64_t counted)
 {
-    if (!interval->measuring || now < interval->end_at_ns) {
+    if (counted != interval->last_counted) {
+        interval->last_counted = counted;
+        interval->progress_at_ns = now;
+    } else if (now > interval->progress_at_ns + STALL_NS) {
+        die("nothing comes through", ETIMEDOUT);
+    }
+    if (!interval->measuring || now < interval->end_at_ns || counted == 0) {
         return false;
     }
     interval->end = usage_take(&interval->source);
@@ -31,9 +41,10 @@ bool interval_ends(struct interval *interval, uint64_t now)
 
 static void print_latency(const struct histogram *histogram)
 {
-    (void)printf(", \"p50_us\": %.3f, \"p99_us\": %.3f",
+    (void)printf(", \"p50_us\": %.3f, \"p99_us\": %.3f, \"worst_us\": %.3f",
                  (double)histogram_quantile(histogram, 0.50) / 1e3,
-                 (double)histogram_quantile(histogram, 0.99) / 1e3);
+                 (double)histogram_quantile(histogram, 0.99) / 1e3,
+                 (double)histogram_quantile(histogram, 1.00) / 1e3);
 }
 
 void result_print(const struct interval *interval, const struct result *result)

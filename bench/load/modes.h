@@ -19,6 +19,8 @@ struct interval {
     struct usage end;
     uint64_t begin_at_ns;
     uint64_t end_at_ns;
+    uint64_t last_counted;
+    uint64_t progress_at_ns; /* when what was counted changed last */
     bool measuring;
 };
 
@@ -26,8 +28,9 @@ void interval_start(struct interval *interval, const struct options *options);
 /* To be called between completions with the time. Returns true once, when measuring begins: the
  * caller forgets what it counted so far. */
 bool interval_begins(struct interval *interval, uint64_t now);
-/* True when it is over. */
-bool interval_ends(struct interval *interval, uint64_t now);
+/* True when it is over, which it isn't before something was counted. Ends the process with a
+ * message if nothing is for five seconds. */
+bool interval_ends(struct interval *interval, uint64_t now, uint64_t counted);
 
 /* What a mode counted. */
 struct result {
