@@ -202,7 +202,7 @@ static void hang_up(struct play *play, struct dial *dial)
 {
     struct sim *sim = play->site.sim;
     unsigned how = (unsigned)sim_below(sim, 10);
-    if (how < 5 && dial->wire_size == 0) {
+    if (how < 6 && dial->wire_size == 0) {
         sim_peer_shutdown(dial->peer);
         dial->shut = true;
     } else if (how == 6) {

@@ -23,7 +23,7 @@
 #include "tests/sim/play.h"
 #include "tests/sim/seeds.h"
 
-#define SEEDS       2500u
+#define SEEDS       8000u
 #define AUTO_PORT   5009
 #define ALWAYS_PORT 5010
 
@@ -234,7 +234,7 @@ static void go_on(void)
 {
     static const uint32_t sleeps_ms[] = {10, 100, 100, 1000, 1000, 5000, 15000, 60000};
     struct sim *sim = play.site.sim;
-    if (sim_chance(sim, 60)) {
+    if (sim_chance(sim, 40)) {
         sleep_for(1 + sim_below(sim, sleeps_ms[sim_below(sim, 8)]));
         return;
     }
@@ -244,7 +244,7 @@ static void go_on(void)
 
 static void live(void)
 {
-    uint32_t actions = between(50, 500);
+    uint32_t actions = between(50, 1200);
     for (uint32_t i = 0; i < actions; i++) {
         act();
         go_on();

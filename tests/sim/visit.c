@@ -29,6 +29,8 @@ void agent_come(struct play *play)
     if (play->agent_count == PLAY_AGENTS ||
         !site_device(&play->site, device->scope, device->serial, &info) || info.direct_port == 0)
         return;
+    if (info.state == DEVICE_IN_SESSION && !sim_chance(sim, 150))
+        return; /* mostly they find the line free */
     struct agent *agent = &play->agents[play->agent_count];
     memset(agent, 0, sizeof *agent);
     agent->device = device;
@@ -167,7 +169,14 @@ void agent_act(struct play *play, struct agent *agent)
     struct sim *sim = play->site.sim;
     if (agent->peer == NULL || agent->left)
         return;
-    if (sim_chance(sim, 60)) {
+    if (sim_peer_state(agent->peer) != SIM_PEER_CONNECTED) {
+        if (sim_chance(sim, 100) && !agent->shut) {
+            sim_peer_shutdown(agent->peer);
+            agent->shut = true;
+        }
+        return;
+    }
+    if (sim_chance(sim, 40)) {
         leave(play, agent);
     } else if (!play->strict && sim_chance(sim, 80)) {
         agent->slow = true;
