@@ -21,7 +21,8 @@
 #define CONFIG_MAX_PLUGINS   16 /* per listener */
 #define CONFIG_MAX_LISTENERS 1024
 #define CONFIG_MAX_CIDRS     64
-#define CONFIG_NAME_SIZE     32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
+#define CONFIG_PATH_SIZE     201 /* with NUL */
+#define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
 struct config_tcp {
     uint32_t keepalive_idle_s;     /* default 60, 0 = off, ..7200 */
@@ -51,8 +52,9 @@ struct config_listener {
 
 struct config {
     struct {
-        char node[CONFIG_NAME_SIZE]; /* default "node1" */
-        uint32_t shards;             /* "auto" = 0 (default), or 1..512 */
+        char node[CONFIG_NAME_SIZE];      /* default "node1" */
+        char state_dir[CONFIG_PATH_SIZE]; /* default "": nothing is kept */
+        uint32_t shards;                  /* "auto" = 0 (default), or 1..512 */
     } server;
     struct {
         enum log_level level; /* default info */
@@ -92,6 +94,13 @@ struct config {
         uint32_t max_connections;        /* default 32, 1..1024 */
         uint32_t failed_identifications; /* kept; default 1000, 1..100000 */
     } ops;
+    struct {
+        uint32_t segment_mb;     /* default 64, 1..1024 */
+        uint32_t queue_mb;       /* default 64, 1..4096 */
+        uint32_t retention_mb;   /* default 10240, 16..4000000000 */
+        uint32_t retention_days; /* default 30, 0 = by size only, ..3650 */
+        bool sessions_need_it;   /* default false */
+    } journal;
     struct {
         uint32_t small_count;      /* per shard; power of two; default 1024, 64..32768 */
         uint32_t small_size_bytes; /* default 2048, 512..16384 */

@@ -15,6 +15,29 @@ static const struct config_key server_keys[] = {
     {"shards", CONFIG_SHARDS, GLOBAL(server.shards), .minimum = 1, .maximum = 512,
      .fallback = "auto", .unit = "threads",
      .help = "Threads that carry links; auto: one for each processor this process may use."},
+    {"state_dir", CONFIG_PATH, GLOBAL(server.state_dir), .fallback = "\"\"",
+     .help = "Folder of what must outlast a restart: the journal and the directory. It is made if "
+             "its parent exists. Empty: nothing is kept, everything is in memory."},
+};
+
+static const struct config_key journal_keys[] = {
+    {"segment_mb", CONFIG_INTEGER, GLOBAL(journal.segment_mb), .minimum = 1, .maximum = 1024,
+     .fallback = "64", .unit = "MiB", .help = "Size at which the next file begins."},
+    {"queue_mb", CONFIG_INTEGER, GLOBAL(journal.queue_mb), .minimum = 1, .maximum = 4096,
+     .fallback = "64", .unit = "MiB",
+     .help = "Events that wait for the disk. At half of it connects and disconnects are refused, "
+             "at three quarters sessions and pushes, at the whole last gasps and new devices."},
+    {"retention_mb", CONFIG_INTEGER, GLOBAL(journal.retention_mb), .minimum = 16,
+     .maximum = 4000000000, .fallback = "10240", .unit = "MiB",
+     .help = "The most that the journal may take on the disk; beyond it the oldest files go, read "
+             "or not."},
+    {"retention_days", CONFIG_INTEGER, GLOBAL(journal.retention_days), .minimum = 0,
+     .maximum = 3650, .fallback = "30", .unit = "days",
+     .help = "Files with nothing newer go when every reader has had them; 0: only when the disk "
+             "limit asks for it."},
+    {"sessions_need_it", CONFIG_BOOL, GLOBAL(journal.sessions_need_it), .fallback = "false",
+     .help = "Whether agents are refused while the disk takes no events, so that no access goes "
+             "unrecorded."},
 };
 
 static const struct config_key log_keys[] = {
@@ -166,6 +189,7 @@ static const struct config_section links_section = SECTION(links_keys);
 static const struct config_section sessions_section = SECTION(sessions_keys);
 static const struct config_section direct_ports_section = SECTION(direct_ports_keys);
 static const struct config_section ops_section = SECTION(ops_keys);
+static const struct config_section journal_section = SECTION(journal_keys);
 static const struct config_section buffers_section = SECTION(buffers_keys);
 static const struct config_section plugins_section = SECTION(plugins_keys);
 
@@ -182,6 +206,8 @@ static const struct config_key root_keys[] = {
     {"direct_ports", CONFIG_SECTION, .section = &direct_ports_section,
      .help = "TCP ports that belong to one device each."},
     {"ops", CONFIG_SECTION, .section = &ops_section, .help = "Numbers for monitoring."},
+    {"journal", CONFIG_SECTION, .section = &journal_section,
+     .help = "The durable log of all events; used if server.state_dir is set."},
     {"buffers", CONFIG_SECTION, .section = &buffers_section,
      .help = "Memory that each shard receives into."},
     {"plugins", CONFIG_SECTION, .section = &plugins_section, .help = "Where plugins come from."},

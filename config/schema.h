@@ -14,6 +14,7 @@ enum config_type {
     CONFIG_SHARDS,       /* the same, or "auto" = 0 */
     CONFIG_LEVEL,        /* enum log_level */
     CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
+    CONFIG_PATH,         /* char[CONFIG_PATH_SIZE]: an absolute path, or empty */
     CONFIG_ENDPOINT,     /* struct address with a port */
     CONFIG_IP,           /* struct address, port 0 */
     CONFIG_PORT_RANGE,   /* two uint16_t, at offset and second_offset */

@@ -25,6 +25,8 @@ static const char *expected_text(enum config_type type)
         return "one of error, warn, info, debug";
     case CONFIG_NAME:
         return "a name of 1 to 31 characters a-z 0-9 . _ -";
+    case CONFIG_PATH:
+        return "an absolute path of at most 200 characters, or \"\"";
     case CONFIG_ENDPOINT:
         return "IP:PORT, such as 0.0.0.0:5009 or \"[::1]:5009\", port 1..65535";
     case CONFIG_IP:
@@ -165,6 +167,16 @@ static bool set_name(const struct config_key *key, const struct tree_node *node,
     return true;
 }
 
+static bool set_path(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    size_t size = strlen(node->text);
+
+    if (size >= CONFIG_PATH_SIZE || (size > 0 && node->text[0] != '/'))
+        return false;
+    memcpy(place(base, key->offset), node->text, size + 1);
+    return true;
+}
+
 static bool set_endpoint(const struct config_key *key, const struct tree_node *node, void *base)
 {
     struct address address;
@@ -222,6 +234,7 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_SHARDS] = set_shards,
     [CONFIG_LEVEL] = set_level,
     [CONFIG_NAME] = set_name,
+    [CONFIG_PATH] = set_path,
     [CONFIG_ENDPOINT] = set_endpoint,
     [CONFIG_IP] = set_ip,
     [CONFIG_PORT_RANGE] = set_port_range,
