@@ -180,6 +180,38 @@ static void test_devices_add_no_series(void **state)
     world_free(world);
 }
 
+/* docs/operations-http.md names every metric and every reason. */
+static void test_all_are_documented(void **state)
+{
+    static char text[1 << 16];
+    struct ops_world *world = world_create();
+    const char *source = getenv("CENCD_SOURCE"); /* set by ctest */
+    char path[4096];
+    char wanted[128];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/docs/operations-http.md", source != NULL ? source : ".");
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    assert_int_equal(fclose(file), 0);
+    assert_true(size < sizeof(text) - 1);
+    text[size] = '\0';
+    read_metrics(world);
+    for (size_t i = 0; i < exposition.count; i++) {
+        snprintf(wanted, sizeof(wanted), "`%s", exposition.samples[i].family);
+        if (strstr(text, wanted) == NULL)
+            fail_msg("%s` is not in %s", wanted, path);
+    }
+    for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++) {
+        snprintf(wanted, sizeof(wanted), "| `%s` | `%s` |", close_layer((enum close_reason)reason),
+                 close_cause((enum close_reason)reason));
+        if (strstr(text, wanted) == NULL)
+            fail_msg("%s is not in %s", wanted, path);
+    }
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_accepting),
         cmocka_unit_test(test_label_values_are_escaped),
         cmocka_unit_test(test_devices_add_no_series),
+        cmocka_unit_test(test_all_are_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
