@@ -107,6 +107,15 @@ char *address_format(const struct address *address, char text[static ADDRESS_TEX
     return text;
 }
 
+char *address_format_ip(const struct address *address, char text[static ADDRESS_TEXT_SIZE])
+{
+    text[0] = '\0';
+    if (address->family != 0)
+        CHECK(inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->ip, text,
+                        ADDRESS_TEXT_SIZE) != NULL);
+    return text;
+}
+
 void address_from_socket(const union socket_address *from, struct address *address)
 {
     *address = (struct address){0};

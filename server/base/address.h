@@ -36,6 +36,9 @@ enum status address_parse(const char *text, struct address *address) MUST_CHECK;
 /* Writes "ip:port" or "[ip6]:port" and returns text; "-" for family 0. */
 char *address_format(const struct address *address, char text[static ADDRESS_TEXT_SIZE]);
 
+/* The IP alone, without brackets and port; "" for family 0. */
+char *address_format_ip(const struct address *address, char text[static ADDRESS_TEXT_SIZE]);
+
 void address_from_socket(const union socket_address *from, struct address *address);
 
 /* Returns the length that bind(2) and connect(2) want. */

@@ -34,10 +34,12 @@ struct device {
     uint32_t hash;
     uint32_t epoch;
     uint32_t listener;
+    struct gasp gasp;
     uint16_t replacements; /* in the window */
     uint16_t direct_port;
     uint8_t signal_csq;
     uint8_t state;
+    bool recorded;
     char serial[]; /* with NUL */
 };
 
@@ -354,19 +356,24 @@ failed:
     return NULL;
 }
 
-static void attach(struct directory *directory, struct stripe *stripe, struct device *device,
+/* True if it is another kind, model, firmware or hardware than before. */
+static bool attach(struct directory *directory, struct stripe *stripe, struct device *device,
                    const struct registration *registration)
 {
+    const char *former[] = {device->kind, device->model, device->firmware, device->hardware};
     set_identity(directory, device, registration->identity);
+    const char *present[] = {device->kind, device->model, device->firmware, device->hardware};
+    bool changed = memcmp(former, present, sizeof former) != 0; /* pooled: equal texts are one */
     device->last_seen_utc_ms = registration->utc_ms;
     if (device->link.id == registration->link.id)
-        return; /* it said once more who it is */
+        return changed; /* it said once more who it is */
     stripe->online++;
     device->link = registration->link;
     device->peer = registration->peer;
     device->listener = registration->listener;
     device->state = DEVICE_IDLE;
     device->epoch++;
+    return changed;
 }
 
 /* Shards take their time once a turn: another one's may be a little behind. */
@@ -409,13 +416,16 @@ static enum registration_result register_locked(struct directory *directory, str
             return REGISTRATION_FULL;
         device->first_seen_utc_ms = registration->utc_ms;
         device->direct_port = lease_port(directory);
+        device->recorded = !directory->config.recorded;
         result = REGISTERED_NEW;
     }
+    if (!device->recorded)
+        result = REGISTERED_NEW;
     registration->device = device;
     if (device->link.id != 0 && device->link.id != registration->link.id)
         result = refuse(directory, stripe, device, registration);
     else
-        attach(directory, stripe, device, registration);
+        registration->changed = attach(directory, stripe, device, registration);
     registration->epoch = device->epoch;
     registration->direct_port = device->direct_port;
     return result;
@@ -433,6 +443,7 @@ enum registration_result directory_register(struct directory *directory,
     registration->epoch = 0;
     registration->direct_port = 0;
     registration->occupant = (struct link_ref){0};
+    registration->changed = false;
     registration->other_network = false;
     registration->flapping = false;
     if (scope == NULL)
@@ -521,6 +532,43 @@ void directory_set_in_session(struct directory *directory, struct device *device
 
 /* ---- reports ---- */
 
+void directory_recorded(struct directory *directory, struct device *device)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    device->recorded = true;
+    unlock_stripe(stripe);
+}
+
+enum status directory_gasp(struct directory *directory, const char *scope, const char *serial,
+                           const struct gasp *gasp, struct device **found)
+{
+    struct device *device = directory_find(directory, scope, serial);
+
+    if (device == NULL)
+        return STATUS_NOT_FOUND;
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+    if (gasp->utc_ms >= device->gasp.utc_ms)
+        device->gasp = *gasp;
+    unlock_stripe(stripe);
+    *found = device;
+    return STATUS_OK;
+}
+
+bool directory_clear_gasp(struct directory *directory, struct device *device, uint64_t began_utc_ms,
+                          struct gasp *former)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+    bool over = device->gasp.utc_ms != 0 && device->gasp.utc_ms < began_utc_ms;
+
+    if (over) {
+        *former = device->gasp;
+        device->gasp = (struct gasp){0};
+    }
+    unlock_stripe(stripe);
+    return over;
+}
+
 void directory_get(struct directory *directory, const struct device *device,
                    struct device_info *info)
 {
@@ -543,6 +591,7 @@ void directory_get(struct directory *directory, const struct device *device,
         .direct_port = device->direct_port,
         .signal_csq = device->signal_csq,
         .state = (enum device_state)device->state,
+        .gasp = device->gasp,
     };
     unlock_stripe(stripe);
 }

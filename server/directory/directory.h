@@ -27,6 +27,12 @@ struct link_ref {
 enum device_state { DEVICE_OFFLINE, DEVICE_IDLE, DEVICE_IN_SESSION };
 const char *device_state_name(enum device_state state); /* "offline", "idle", "in session" */
 
+/* A last gasp that still counts. */
+struct gasp {
+    uint64_t utc_ms;   /* of receipt; 0: none */
+    uint64_t sequence; /* of its event; 0: not recorded */
+};
+
 /* A consistent copy of a device, for reports. Strings live as long as the directory. */
 struct device_info {
     const struct device *device;
@@ -45,6 +51,7 @@ struct device_info {
     uint16_t direct_port;      /* 0: none leased */
     uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
     enum device_state state;
+    struct gasp gasp; /* utc_ms 0: none since it was last heard */
 };
 
 struct directory_config {
@@ -55,6 +62,7 @@ struct directory_config {
     uint32_t flap_window_s;
     uint32_t network_prefix_v4;
     uint32_t network_prefix_v6;
+    bool recorded; /* a device counts as new until directory_recorded */
 };
 
 enum status directory_create(const struct directory_config *config,
@@ -83,12 +91,16 @@ struct registration {
     uint32_t epoch;
     uint16_t direct_port;     /* leased now or before; 0: none left */
     struct link_ref occupant; /* OCCUPIED, OUTDATED */
+    bool changed;             /* AGAIN: another kind, model, firmware or hardware than before */
     bool other_network;       /* OCCUPIED: the occupant comes from another network */
     bool flapping;            /* OCCUPIED: replaced too often lately */
 };
 
 enum registration_result directory_register(struct directory *directory,
                                             struct registration *registration) MUST_CHECK;
+
+/* That the device was added is on the disk: from now on it registers as known. */
+void directory_recorded(struct directory *directory, struct device *device);
 
 /* The link is gone. True if it was the device's newest, which is offline then; epoch and port, if
  * not NULL, say whose line to close. */
@@ -104,6 +116,16 @@ void directory_set_signal(struct directory *directory, struct device *device,
                           const struct link_ref *link, uint8_t signal_csq);
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms);
+
+/* A last gasp was recorded. STATUS_NOT_FOUND: nobody knows such a device, nothing changes. An older
+ * gasp than the one that is kept changes nothing either. */
+enum status directory_gasp(struct directory *directory, const char *scope, const char *serial,
+                           const struct gasp *gasp, struct device **device) MUST_CHECK;
+
+/* Something of the device that began at began_utc_ms was heard: a gasp from before is over. True if
+ * there was one, which former says then. */
+bool directory_clear_gasp(struct directory *directory, struct device *device, uint64_t began_utc_ms,
+                          struct gasp *former);
 
 /* Copies the device's present facts. */
 void directory_get(struct directory *directory, const struct device *device,
