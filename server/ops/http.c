@@ -180,7 +180,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
     (void)version;
     (void)body;
-    (void)body_size;
+    *body_size = 0; /* no body is let in */
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         answer_sentence(&answer, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered");
     } else if (announces_body(connection)) {

@@ -37,19 +37,29 @@ void page_add(struct page *page, const char *text, size_t size)
     page->text[page->size] = '\0';
 }
 
+static void print(struct page *page, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void print(struct page *page, const char *format, va_list arguments)
+{
+    va_list again;
+
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    if (size >= 0 && make_room(page, (size_t)size)) {
+        (void)vsnprintf(page->text + page->size, (size_t)size + 1, format, again);
+        page->size += (size_t)size;
+    }
+    va_end(again);
+}
+
 void page_print(struct page *page, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    int size = vsnprintf(NULL, 0, format, arguments);
+    print(page, format, arguments);
     va_end(arguments);
-    if (size < 0 || !make_room(page, (size_t)size))
-        return;
-    va_start(arguments, format);
-    (void)vsnprintf(page->text + page->size, (size_t)size + 1, format, arguments);
-    va_end(arguments);
-    page->size += (size_t)size;
 }
 
 void page_free(struct page *page)
