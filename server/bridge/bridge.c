@@ -43,6 +43,7 @@ static void on_device_received(struct stream *stream, struct chunk *chunk)
     struct link *link = container_of(stream, struct link, stream);
     struct session *session = link->session;
     count_up(&link_counters(link)->bytes_received, chunk->size);
+    link_count(&link->bytes_received, chunk->size);
     if (link->link_flags & PLUGIN_LINK_RECEIVE)
         filter(session, chunk);
     link_touch(link);
@@ -133,6 +134,7 @@ static void on_agent_received(struct stream *stream, struct chunk *chunk)
     bool good = true;
     session->moved_ms = reactor_now_ms(stream->reactor);
     session->bytes_to_device += chunk->size;
+    link_count(&link->bytes_sent, chunk->size);
     count_up(&session->shard->counters.bytes_to_devices, chunk->size);
     if (link->link_flags & PLUGIN_LINK_SEND) {
         good = wrap(session, chunk);

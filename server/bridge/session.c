@@ -9,6 +9,7 @@
 
 #include "server/base/check.h"
 #include "server/bridge/bridge.h"
+#include "server/link/events.h"
 
 #define ROUTE_ATTEMPTS 3u
 
@@ -125,6 +126,11 @@ static void finish(struct session *session, enum close_reason reason)
         (unsigned long long)session->bytes_to_device, (unsigned long long)duration_ms);
     session_log(session, "session finished", extra);
     count_close(session, reason);
+    events_access_finished(session, reason, duration_ms);
+    if (session->bytes_to_agent > 0)
+        events_power_restored(session->shard, session->device,
+                              reactor_utc_ms(session->shard->reactor) - duration_ms,
+                              RESTORED_BY_SESSION);
     session->link = NULL;
     session->agent.ops = &session_agent_ops;
     drain(session);
@@ -211,6 +217,7 @@ static void join(struct session *session, struct link *link)
     count_up(&shard->counters.sessions_started, 1);
     link_enter_session(link, session);
     session_log(session, "session started", "");
+    events_access_started(session);
     bridge_join(session);
 }
 
@@ -221,6 +228,10 @@ static void arrive(struct session *session)
     struct link *link = link_find(shard, &session->target);
     if (shard->stopping) {
         refuse(session, CLOSE_SERVER_STOPPING);
+        return;
+    }
+    if (!events_sessions_allowed(shard->server)) {
+        refuse(session, CLOSE_SESSION_UNRECORDED);
         return;
     }
     if (link == NULL || (link->state != LINK_IDLE && link->state != LINK_IN_SESSION)) {

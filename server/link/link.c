@@ -9,6 +9,7 @@
 #include "server/base/check.h"
 #include "server/bridge/session.h"
 #include "server/link/admission.h"
+#include "server/link/events.h"
 #include "server/link/greeting.h"
 
 #define MAX_UNREAD_REPLIES 4096u /* bytes that wait for the device; then it is not answered */
@@ -119,6 +120,7 @@ void link_accept(struct device_listener *listener, uint32_t slot, const struct a
     timer_init(&link->timer, NULL);
     stream_init(&link->stream, shard->reactor, slot, &link_ops);
     link_touch(link);
+    link->connected_at_ms = link->received_at_ms;
     count_up(state_gauge(link), 1);
     enum close_reason reason;
     if (!admission_enter(link, &reason))
@@ -175,6 +177,7 @@ void idle_received(struct link *link, struct chunk *chunk)
     struct plugin_received received = {.data = chunk->data, .size = chunk->size};
     count_up(&shard->counters.idle_bytes, chunk->size);
     count_up(&link_counters(link)->bytes_received, chunk->size);
+    link_count(&link->bytes_received, chunk->size);
     link_filter(link, &received);
     count_up(&shard->counters.unclaimed_bytes, received.size);
     chunk_free(shard->reactor, chunk);
@@ -226,7 +229,7 @@ void link_enter_idle(struct link *link)
                                  reactor_utc_ms(shard->reactor));
     }
     stream_receive_stop(&link->stream);
-    if (link->challenger == NULL)
+    if ((link->link_flags & LINK_CHALLENGED) == 0)
         link_restart_timer(link);
     stream_watch(&link->stream);
 }
@@ -244,7 +247,7 @@ void link_enter_session(struct link *link, struct session *session)
 
 /* ---- the end ---- */
 
-static void tell_end(struct link *link)
+static void tell_end(struct link *link, enum close_reason reason, bool was_registered)
 {
     struct shard *shard = link_shard(link);
     struct link_ref ref = link_ref(link);
@@ -252,6 +255,8 @@ static void tell_end(struct link *link)
         return;
     bool was_newest = directory_release(shard->server->directory, link->device, &ref,
                                         reactor_utc_ms(shard->reactor));
+    if (was_registered)
+        events_disconnected(link, reason, !was_newest);
     if (was_newest && shard->server->hooks.device_offline != NULL)
         shard->server->hooks.device_offline(shard, link->device, link->direct_port, link->epoch);
     registration_link_gone(link);
@@ -280,7 +285,7 @@ void link_close(struct link *link, enum close_reason reason)
     link->session = NULL;
     set_state(link, LINK_GONE);
     link->stream.ops = &link_ops;
-    tell_end(link);
+    tell_end(link, reason, state == LINK_IDLE || state == LINK_IN_SESSION);
     stream_close(&link->stream);
 }
 

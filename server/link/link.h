@@ -22,8 +22,7 @@ struct link {
     struct stream stream;
     struct timer timer; /* greeting: deadline; held: its end; idle, in session: idle timeout */
     uint64_t id;
-    struct link_ref *challenger; /* a newer link waits for this one to end or prove alive */
-    struct device *device;       /* from state held on */
+    struct device *device; /* from state held on */
     union {
         struct greeting *greeting; /* greeting, held */
         struct session *session;   /* in session */
@@ -33,6 +32,9 @@ struct link {
     struct address peer;
     uint32_t index; /* in the pool */
     uint32_t epoch;
+    uint32_t connected_at_ms; /* low bits of the time of the accept */
+    uint32_t bytes_received;  /* stays at the largest value */
+    uint32_t bytes_sent;
     uint32_t received_at_ms; /* low bits of the time of the last byte from the device */
     uint16_t listener;
     uint16_t direct_port;
@@ -45,7 +47,13 @@ struct link {
 /* With its places in the reactor's tables (9 bytes) a link stays below 256 bytes. */
 static_assert(sizeof(struct link) <= 247, "a link has grown beyond its budget");
 
+#define LINK_CHALLENGED  0x40u /* in link_flags: a newer link waits for this one */
 #define LINK_WATCH_SPENT 0x80u /* in link_flags: the armed poll fires for bytes already taken */
+
+static inline void link_count(uint32_t *bytes, uint64_t more)
+{
+    *bytes = more < UINT32_MAX - *bytes ? *bytes + (uint32_t)more : UINT32_MAX;
+}
 
 #define LINK_COUNTED_UNIDENTIFIED 0x1u
 #define LINK_COUNTED_SOURCE       0x2u

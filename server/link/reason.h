@@ -35,7 +35,9 @@
     X(SESSION_REFUSED, "session", "refused", "the agent's address is not allowed")                 \
     X(SESSION_DEVICE_GONE, "session", "device_gone", "the device's link ended")                    \
     X(SESSION_YIELDED, "session", "yielded", "half-closed, and another agent came")                \
+    X(SESSION_UNRECORDED, "session", "unrecorded", "the disk takes no events (sessions_need_it)")  \
     X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \
+    X(SERVER_JOURNAL, "server", "journal", "a new device could not be recorded")                   \
     X(SERVER_ERROR, "server", "error", "an operation of the server failed")
 
 enum close_reason {

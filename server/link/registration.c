@@ -4,17 +4,22 @@
  * the older link is in a session that moves bytes, or the device changes links too often, the
  * newcomer is held: it sends a challenge to the older link's shard, and the older link either
  * proves alive by a byte from the device within hold_s (the newcomer is closed), or gives way. */
+#include <cenc/v1/events.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/check.h"
 #include "server/bridge/session.h"
+#include "server/link/events.h"
 #include "server/link/greeting.h"
 
-#define HELD_GRACE_MS 5000u /* the verdict has been lost if it takes longer than the hold */
+#define RECORD_PATIENCE_MS 30000u
+#define HELD_GRACE_MS      5000u /* the verdict has been lost if it takes longer than the hold */
 
 struct challenge {
     struct message message;
+    struct list node; /* in the shard of link, while that has to prove alive */
+    struct link *link;
     struct device *device;
     struct link_ref newcomer;
     struct link_ref occupant;
@@ -36,6 +41,14 @@ static void post(struct shard *from, uint16_t to, struct message *message)
 
 /* ---- the newcomer ---- */
 
+/* By the wall clock, as gasps are told. */
+static uint64_t accepted_utc_ms(const struct link *link)
+{
+    struct reactor *reactor = link->stream.reactor;
+    uint32_t age_ms = (uint32_t)reactor_now_ms(reactor) - link->connected_at_ms;
+    return reactor_utc_ms(reactor) - age_ms;
+}
+
 /* What came with the greeting is the device's first data; NULL if nothing did. */
 static struct chunk *greeting_rest(struct link *link)
 {
@@ -49,21 +62,20 @@ static struct chunk *greeting_rest(struct link *link)
     return rest;
 }
 
-static void registered(struct link *link, const struct registration *registration, bool is_new)
+static void registered(struct link *link)
 {
     struct shard *shard = link_shard(link);
-    struct greeting *greeting = link->greeting;
-    const struct plugin_identity *identity = &greeting->identity;
+    const struct plugin_identity *identity = &link->greeting->identity;
     char peer[ADDRESS_TEXT_SIZE];
     char model[128];
-    link->epoch = registration->epoch;
-    link->direct_port = registration->direct_port;
-    link_log(link, LOG_INFO, is_new ? "new device registered" : "registered",
+    link_log(link, LOG_INFO, "registered",
              "listener=%s peer=%s model=%s csq=%u direct_port=%u epoch=%u",
              link_listener(link)->name, address_format(&link->peer, peer),
              log_quote(identity->model, model, sizeof model), identity->signal_csq,
              link->direct_port, link->epoch);
     count_up(&link_counters(link)->identified, 1);
+    events_connected(link);
+    events_power_restored(shard, link->device, accepted_utc_ms(link), RESTORED_BY_LINK);
     if (shard->server->hooks.device_online != NULL)
         shard->server->hooks.device_online(shard, link->device, link->direct_port, link->epoch);
     struct chunk *rest = greeting_rest(link);
@@ -71,6 +83,34 @@ static void registered(struct link *link, const struct registration *registratio
     link_enter_idle(link);
     if (rest != NULL)
         idle_received(link, rest);
+}
+
+/* What the server says it knows must be on the disk: a new device waits for its record. */
+static void added(struct shard *shard, struct device *device, struct link *link, enum status status)
+{
+    (void)shard;
+    (void)device;
+    if (link == NULL)
+        return;
+    if (status != STATUS_OK) {
+        link_close(link, CLOSE_SERVER_JOURNAL);
+        return;
+    }
+    link_log(link, LOG_INFO, "new device", "kind=%s", link->greeting->identity.kind);
+    registered(link);
+}
+
+static void record_late(struct timer *timer)
+{
+    link_close(container_of(timer, struct link, timer), CLOSE_SERVER_JOURNAL);
+}
+
+static void register_new(struct link *link)
+{
+    link->state = LINK_HELD;
+    link_start_timer(link, record_late, RECORD_PATIENCE_MS);
+    if (events_device_added(link, added) != STATUS_OK)
+        link_close(link, CLOSE_SERVER_JOURNAL);
 }
 
 static void hold_over(struct timer *timer)
@@ -98,6 +138,8 @@ static void hold(struct link *link, const struct registration *registration)
         count_up(&shard->counters.other_network, 1);
         link_log(link, LOG_WARN, "the device dials in from another network",
                  "security=replacement");
+        events_security(link, CENC__V1__SECURITY_KIND__SECURITY_KIND_REPLACED_FROM_OTHER_NETWORK,
+                        NULL, "");
     }
     post(shard, registration->occupant.shard, &challenge->message);
 }
@@ -117,10 +159,16 @@ void registration_begin(struct link *link, const struct plugin_identity *identit
     link_identified(link);
     enum registration_result result = directory_register(shard->server->directory, &registration);
     link->device = registration.device;
+    link->epoch = registration.epoch;
+    link->direct_port = registration.direct_port;
     switch (result) {
     case REGISTERED_NEW:
+        register_new(link);
+        break;
     case REGISTERED_AGAIN:
-        registered(link, &registration, result == REGISTERED_NEW);
+        if (registration.changed)
+            events_device_changed(link);
+        registered(link);
         break;
     case REGISTRATION_OCCUPIED:
         hold(link, &registration);
@@ -172,14 +220,29 @@ static void answer(struct shard *shard, struct device *device, const struct link
     post(shard, newcomer->shard, &verdict->message);
 }
 
+static struct challenge *challenge_of(const struct link *link)
+{
+    struct list *challenges = &link_shard(link)->challenges;
+    if ((link->link_flags & LINK_CHALLENGED) == 0)
+        return NULL;
+    for (struct list *node = challenges->next; node != challenges; node = node->next) {
+        struct challenge *challenge = container_of(node, struct challenge, node);
+        if (challenge->link == link)
+            return challenge;
+    }
+    CHECK(false);
+    return NULL;
+}
+
 static void answer_challenger(struct link *link, bool way_is_free)
 {
-    struct link_ref *challenger = link->challenger;
-    if (challenger == NULL)
+    struct challenge *challenge = challenge_of(link);
+    if (challenge == NULL)
         return;
-    link->challenger = NULL;
-    answer(link_shard(link), link->device, challenger, way_is_free);
-    free(challenger);
+    link->link_flags &= (uint8_t)~LINK_CHALLENGED;
+    list_remove(&challenge->node);
+    answer(link_shard(link), link->device, &challenge->newcomer, way_is_free);
+    free(challenge);
 }
 
 void registration_link_gone(struct link *link)
@@ -189,10 +252,12 @@ void registration_link_gone(struct link *link)
 
 void link_proves_alive(struct link *link)
 {
-    if (link->challenger == NULL)
+    if ((link->link_flags & LINK_CHALLENGED) == 0)
         return;
     link_log(link, LOG_WARN, "proved alive: the newcomer with the same serial is closed",
              "security=duplicate");
+    events_security(link, CENC__V1__SECURITY_KIND__SECURITY_KIND_DUPLICATE_DEVICE, NULL,
+                    "the older connection proved alive; the newcomer was closed");
     answer_challenger(link, false);
     link_restart_timer(link);
 }
@@ -221,19 +286,37 @@ static bool moves_bytes(const struct link *link)
 }
 
 /* The newest of several newcomers waits; the others have lost. */
-static bool await_proof(struct link *link, const struct challenge *challenge)
+static void await_proof(struct link *link, struct challenge *challenge)
 {
     struct shard *shard = link_shard(link);
-    struct link_ref *challenger = malloc(sizeof *challenger);
-    if (challenger == NULL)
-        return false;
-    *challenger = challenge->newcomer;
-    bool waiting = link->challenger != NULL;
+    bool waiting = (link->link_flags & LINK_CHALLENGED) != 0;
     answer_challenger(link, false);
-    link->challenger = challenger;
+    challenge->link = link;
+    list_append(&shard->challenges, &challenge->node);
+    link->link_flags |= LINK_CHALLENGED;
     count_up(&shard->counters.held, 1);
     if (!waiting)
         link_start_timer(link, proof_is_late, shard->server->config->links.hold_s * 1000ull);
+}
+
+/* True if the challenge has its answer, false if it waits with the link. */
+static bool decide(struct shard *shard, struct challenge *challenge)
+{
+    struct link *link = link_find(shard, &challenge->occupant);
+    if (link != NULL) {
+        CHECK(link->device == challenge->device);
+        const struct challenge *former = challenge_of(link);
+        if (former != NULL && former->newcomer.id > challenge->newcomer.id) {
+            answer(shard, challenge->device, &challenge->newcomer, false);
+            return true;
+        }
+        if (moves_bytes(link) || challenge->flapping) {
+            await_proof(link, challenge);
+            return false;
+        }
+        give_way(link);
+    }
+    answer(shard, challenge->device, &challenge->newcomer, true);
     return true;
 }
 
@@ -242,21 +325,7 @@ void registration_challenge(struct message *message, struct reactor *reactor)
 {
     struct challenge *challenge = container_of(message, struct challenge, message);
     struct shard *shard = shard_of(reactor);
-    struct link *link = link_find(shard, &challenge->occupant);
-    bool answered = false;
-    if (link != NULL) {
-        CHECK(link->device == challenge->device);
-        if (link->challenger != NULL && link->challenger->id > challenge->newcomer.id) {
-            answer(shard, challenge->device, &challenge->newcomer, false);
-            answered = true;
-        } else if (moves_bytes(link) || challenge->flapping) {
-            answered = await_proof(link, challenge);
-        }
-        if (!answered)
-            give_way(link);
-    }
-    if (!answered)
-        answer(shard, challenge->device, &challenge->newcomer, true);
     atomic_fetch_sub(&shard->server->messages, 1);
-    free(challenge);
+    if (decide(shard, challenge))
+        free(challenge);
 }

@@ -17,6 +17,7 @@
 
 struct server;
 struct session;
+struct journal;
 
 /* Counters of one shard and one listener: written by the shard, read by anyone. */
 struct listener_counters {
@@ -41,6 +42,7 @@ struct shard_counters {
     _Atomic uint64_t held;            /* newcomers that waited for an older link */
     _Atomic uint64_t other_network;   /* replacements from another network */
     _Atomic uint64_t idle_bytes;      /* received from devices outside sessions */
+    _Atomic uint64_t events_lost;     /* for want of memory */
     struct listener_counters *listeners;
 };
 
@@ -61,7 +63,8 @@ struct shard {
     struct device_listener *listeners;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;
-    struct list sessions; /* all of this shard, also those that drain */
+    struct list challenges; /* of newcomers that wait for a link of this shard */
+    struct list sessions;   /* all of this shard, also those that drain */
     bool stopping;
     uint64_t stop_at_ms; /* when draining agents are dropped */
     struct shard_counters counters;
@@ -79,6 +82,7 @@ struct server_hooks {
 struct server {
     const struct config *config;
     struct directory *directory;
+    struct journal *journal; /* NULL: nothing is recorded */
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
     struct server_hooks hooks;

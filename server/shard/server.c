@@ -170,6 +170,7 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     shard->server = server;
     shard->index = index;
     list_init(&shard->sessions);
+    list_init(&shard->challenges);
     timer_init(&shard->tick, tick);
     shard->listeners = calloc(config->listener_count, sizeof *shard->listeners);
     shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);

@@ -1,0 +1,351 @@
+#include "server/link/events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/proto/event_codes.h"
+#include "server/base/check.h"
+#include "server/link/events_internal.h"
+
+#define EVENT_BYTES_MAX 4096u /* of the events of this file; pushes may be larger */
+
+static bool off(const struct shard *shard)
+{
+    return shard->server->journal == NULL;
+}
+
+/* ---- what all events share ---- */
+
+static char *text_of(const char *text, char *out, size_t size)
+{
+    (void)proto_text(text, strlen(text), out, size);
+    return out;
+}
+
+void event_endpoint(const struct address *address, Cenc__V1__Endpoint *endpoint,
+                    char text[static ADDRESS_TEXT_SIZE])
+{
+    cenc__v1__endpoint__init(endpoint);
+    endpoint->address = address_format_ip(address, text);
+    endpoint->port = address->port;
+}
+
+static void fill_device(const struct device_info *info, struct event_texts *texts)
+{
+    Cenc__V1__Device *device = &texts->device;
+    cenc__v1__device__init(device);
+    device->scope = proto_string(info->scope);
+    device->serial = text_of(info->serial, texts->serial, sizeof texts->serial);
+    device->kind = text_of(info->kind, texts->kind, sizeof texts->kind);
+    device->model = text_of(info->model, texts->model, sizeof texts->model);
+    device->firmware = text_of(info->firmware, texts->firmware, sizeof texts->firmware);
+    device->hardware = text_of(info->hardware, texts->hardware, sizeof texts->hardware);
+}
+
+void event_begin(struct shard *shard, const struct device *device, struct event_texts *texts,
+                 Cenc__V1__Event *event)
+{
+    cenc__v1__event__init(event);
+    event->node = proto_string(shard->server->config->server.node);
+    event->received_unix_ms = (int64_t)reactor_utc_ms(shard->reactor);
+    if (device == NULL)
+        return;
+    struct device_info info;
+    directory_get(shard->server->directory, device, &info);
+    fill_device(&info, texts);
+    event->device = &texts->device;
+    event->link_epoch = info.epoch;
+    event->listener = proto_string(shard->server->config->listeners[info.listener].name);
+}
+
+/* ---- appending ---- */
+
+static void recorded(struct journal_entry *entry, enum status status)
+{
+    struct pending_event *event = container_of(entry, struct pending_event, entry);
+    struct shard *shard = event->shard;
+    if (event->done != NULL)
+        event->done(event, status);
+    atomic_fetch_sub(&shard->server->messages, 1);
+    free(event);
+}
+
+static enum status append_bytes(struct shard *shard, const Cenc__V1__Event *event,
+                                const struct pending_event *template, const uint8_t *bytes,
+                                size_t size)
+{
+    struct pending_event *pending = calloc(1, sizeof *pending + size);
+    if (pending == NULL)
+        return STATUS_NO_MEMORY;
+    if (template != NULL)
+        *pending = *template;
+    memcpy(pending->bytes, bytes, size);
+    pending->shard = shard;
+    pending->entry.data = pending->bytes;
+    pending->entry.size = (uint32_t)size;
+    pending->entry.kind = JOURNAL_EVENT;
+    pending->entry.class = (uint8_t)event_class(event);
+    pending->entry.from = shard->reactor;
+    pending->entry.done = recorded;
+    atomic_fetch_add(&shard->server->messages, 1);
+    enum status status = journal_append(shard->server->journal, &pending->entry);
+    if (status != STATUS_OK) {
+        atomic_fetch_sub(&shard->server->messages, 1);
+        free(pending);
+    }
+    return status;
+}
+
+enum status event_append(struct shard *shard, const Cenc__V1__Event *event,
+                         const struct pending_event *template)
+{
+    uint8_t bytes[EVENT_BYTES_MAX];
+    size_t size = 0;
+    enum codec_result result = event_pack(event, bytes, sizeof bytes, &size);
+    CHECK(result == CODEC_OK); /* every text went through proto_text, every size is bounded */
+    return append_bytes(shard, event, template, bytes, size);
+}
+
+/* An event that nothing waits for: if it is refused, the journal has counted it. */
+static void tell(struct shard *shard, Cenc__V1__Event *event)
+{
+    event->event_type = proto_string(event_code_text(event_code_of(event->body_case)));
+    enum status status = event_append(shard, event, NULL);
+    if (status == STATUS_NO_MEMORY)
+        count_up(&shard->counters.events_lost, 1);
+}
+
+/* ---- devices ---- */
+
+static void fill_signal(uint8_t csq, struct event_texts *texts, Cenc__V1__Signal **signal)
+{
+    if (csq == PLUGIN_SIGNAL_UNKNOWN)
+        return;
+    cenc__v1__signal__init(&texts->signal);
+    texts->signal.csq = csq;
+    texts->signal.rssi_dbm = 2 * csq - 113;
+    *signal = &texts->signal;
+}
+
+static void fill_state(const struct link *link, const struct device_info *info,
+                       struct event_texts *texts, Cenc__V1__DeviceState *state)
+{
+    cenc__v1__device_state__init(state);
+    state->first_seen_unix_ms = (int64_t)info->first_seen_utc_ms;
+    state->last_seen_unix_ms = (int64_t)info->last_seen_utc_ms;
+    state->listener = proto_string(link_listener(link)->name);
+    state->direct_port = info->direct_port;
+    state->last_gasp_unix_ms = (int64_t)info->gasp.utc_ms;
+    state->link_epoch = info->epoch;
+    fill_signal(info->signal_csq, texts, &state->signal);
+}
+
+static void device_added(struct pending_event *event, enum status status)
+{
+    struct shard *shard = event->shard;
+    if (status == STATUS_OK)
+        directory_recorded(shard->server->directory, event->device);
+    event->added(shard, event->device, link_find(shard, &event->link), status);
+}
+
+enum status events_device_added(struct link *link,
+                                void (*done)(struct shard *shard, struct device *device,
+                                             struct link *link, enum status status))
+{
+    struct shard *shard = link_shard(link);
+    struct event_texts texts;
+    struct device_info info;
+    Cenc__V1__Event event;
+    Cenc__V1__DeviceAdded body;
+    Cenc__V1__DeviceState state;
+    if (off(shard)) {
+        done(shard, link->device, link, STATUS_OK);
+        return STATUS_OK;
+    }
+    struct pending_event template = {
+        .done = device_added,
+        .device = link->device,
+        .link = link_ref(link),
+        .added = done,
+    };
+    event_begin(shard, link->device, &texts, &event);
+    directory_get(shard->server->directory, link->device, &info);
+    fill_state(link, &info, &texts, &state);
+    cenc__v1__device_added__init(&body);
+    body.state = &state;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
+    event.device_added = &body;
+    return event_append(shard, &event, &template);
+}
+
+void events_device_changed(struct link *link)
+{
+    struct shard *shard = link_shard(link);
+    struct event_texts texts;
+    struct device_info info;
+    Cenc__V1__Event event;
+    Cenc__V1__DeviceChanged body;
+    Cenc__V1__DeviceState state;
+    if (off(shard))
+        return;
+    event_begin(shard, link->device, &texts, &event);
+    directory_get(shard->server->directory, link->device, &info);
+    fill_state(link, &info, &texts, &state);
+    cenc__v1__device_changed__init(&body);
+    body.state = &state;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_CHANGED;
+    event.device_changed = &body;
+    tell(shard, &event);
+}
+
+void events_connected(struct link *link)
+{
+    struct shard *shard = link_shard(link);
+    struct event_texts texts;
+    struct device_info info;
+    Cenc__V1__Event event;
+    Cenc__V1__Connected body;
+    if (off(shard))
+        return;
+    event_begin(shard, link->device, &texts, &event);
+    directory_get(shard->server->directory, link->device, &info);
+    cenc__v1__connected__init(&body);
+    event_endpoint(&link->peer, &texts.peer, texts.peer_text);
+    fill_signal(info.signal_csq, &texts, &body.signal);
+    body.transport = CENC__V1__TRANSPORT__TRANSPORT_TCP;
+    body.peer = &texts.peer;
+    body.local_port = link_listener(link)->address.port;
+    body.direct_port = link->direct_port;
+    event.link_epoch = link->epoch;
+    event.body_case = CENC__V1__EVENT__BODY_CONNECTED;
+    event.connected = &body;
+    tell(shard, &event);
+}
+
+static void fill_reason(enum close_reason reason, struct event_texts *texts)
+{
+    cenc__v1__close_reason__init(&texts->reason);
+    texts->reason.layer = proto_string(close_layer(reason));
+    texts->reason.cause = proto_string(close_cause(reason));
+}
+
+void events_disconnected(struct link *link, enum close_reason reason, bool newer_link)
+{
+    struct shard *shard = link_shard(link);
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__Disconnected body;
+    if (off(shard))
+        return;
+    event_begin(shard, link->device, &texts, &event);
+    cenc__v1__disconnected__init(&body);
+    event_endpoint(&link->peer, &texts.peer, texts.peer_text);
+    fill_reason(reason, &texts);
+    body.reason = &texts.reason;
+    body.peer = &texts.peer;
+    body.duration_ms = (uint32_t)reactor_now_ms(shard->reactor) - link->connected_at_ms;
+    body.bytes_received = link->bytes_received;
+    body.bytes_sent = link->bytes_sent;
+    body.newer_link = newer_link;
+    event.link_epoch = link->epoch;
+    event.body_case = CENC__V1__EVENT__BODY_DISCONNECTED;
+    event.disconnected = &body;
+    tell(shard, &event);
+}
+
+/* ---- sessions ---- */
+
+void events_access_started(const struct session *session)
+{
+    struct shard *shard = session->shard;
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__AccessStarted body;
+    if (off(shard))
+        return;
+    event_begin(shard, session->device, &texts, &event);
+    cenc__v1__access_started__init(&body);
+    event_endpoint(&session->peer, &texts.other, texts.other_text);
+    body.agent_peer = &texts.other;
+    body.path = CENC__V1__ACCESS_PATH__ACCESS_PATH_DIRECT_PORT;
+    body.session = session->id;
+    event.body_case = CENC__V1__EVENT__BODY_ACCESS_STARTED;
+    event.access_started = &body;
+    tell(shard, &event);
+}
+
+void events_access_finished(const struct session *session, enum close_reason reason,
+                            uint64_t duration_ms)
+{
+    struct shard *shard = session->shard;
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__AccessFinished body;
+    if (off(shard))
+        return;
+    event_begin(shard, session->device, &texts, &event);
+    cenc__v1__access_finished__init(&body);
+    event_endpoint(&session->peer, &texts.other, texts.other_text);
+    fill_reason(reason, &texts);
+    body.agent_peer = &texts.other;
+    body.path = CENC__V1__ACCESS_PATH__ACCESS_PATH_DIRECT_PORT;
+    body.session = session->id;
+    body.bytes_to_agent = session->bytes_to_agent;
+    body.bytes_to_device = session->bytes_to_device;
+    body.duration_ms = duration_ms;
+    body.reason = &texts.reason;
+    event.body_case = CENC__V1__EVENT__BODY_ACCESS_FINISHED;
+    event.access_finished = &body;
+    tell(shard, &event);
+}
+
+bool events_sessions_allowed(const struct server *server)
+{
+    return server->journal == NULL || !server->config->journal.sessions_need_it ||
+           atomic_load(&journal_counters(server->journal)->durable);
+}
+
+/* ---- security, power ---- */
+
+void events_security(struct link *link, int kind, const struct address *former_peer,
+                     const char *text)
+{
+    struct shard *shard = link_shard(link);
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__SecurityEvent body;
+    if (off(shard))
+        return;
+    event_begin(shard, link->device, &texts, &event);
+    cenc__v1__security_event__init(&body);
+    event_endpoint(&link->peer, &texts.peer, texts.peer_text);
+    body.kind = (Cenc__V1__SecurityKind)kind;
+    body.peer = &texts.peer;
+    body.text = proto_string(text);
+    if (former_peer != NULL) {
+        event_endpoint(former_peer, &texts.other, texts.other_text);
+        body.former_peer = &texts.other;
+    }
+    event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
+    event.security_event = &body;
+    tell(shard, &event);
+}
+
+void events_power_restored(struct shard *shard, struct device *device, uint64_t began_utc_ms,
+                           enum events_restored by)
+{
+    struct event_texts texts;
+    struct gasp gasp;
+    Cenc__V1__Event event;
+    Cenc__V1__PowerRestored body;
+    if (!directory_clear_gasp(shard->server->directory, device, began_utc_ms, &gasp) || off(shard))
+        return;
+    event_begin(shard, device, &texts, &event);
+    cenc__v1__power_restored__init(&body);
+    body.by = (Cenc__V1__PowerRestoredBy)by;
+    body.last_gasp_unix_ms = (int64_t)gasp.utc_ms;
+    body.last_gasp_sequence = gasp.sequence;
+    event.body_case = CENC__V1__EVENT__BODY_POWER_RESTORED;
+    event.power_restored = &body;
+    tell(shard, &event);
+}
