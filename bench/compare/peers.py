@@ -98,15 +98,18 @@ def is_free(port):
 def free_range(count):
     """The first of count consecutive ports on which nobody listens and which no call before gave
     out: a direct port is opened only when its device comes."""
-    for _ in range(50):
-        # few: near the end, out of the way of servers that take large ranges
-        lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 4 * FEW_PORTS
-        first = random.randrange(lowest, LAST_PORT - count + 1)
-        ports = range(first, first + count)
-        if taken_ports.isdisjoint(ports) and all(map(is_free, ports)):
-            taken_ports.update(ports)
-            return first
-    raise Failure(f"no {count} consecutive free ports from {FIRST_PORT} to {LAST_PORT}")
+    # few: near the end, out of the way of servers that take large ranges
+    lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 4 * FEW_PORTS
+    starts, run = [], 0
+    for port in range(lowest, LAST_PORT + 1):
+        run = run + 1 if port not in taken_ports and is_free(port) else 0
+        if run >= count:
+            starts.append(port - count + 1)
+    if not starts:
+        raise Failure(f"no {count} consecutive free ports from {lowest} to {LAST_PORT}")
+    first = random.choice(starts)
+    taken_ports.update(range(first, first + count))
+    return first
 
 
 def pinned(core):
