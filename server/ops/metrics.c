@@ -247,7 +247,7 @@ static void write_shards(const struct server *server, struct page *page)
 
 static void write_buffers(const struct server *server, struct page *page)
 {
-    static const char *const groups[BUFFER_GROUPS] = {"small", "large"};
+    static const char *const groups[BUFFER_GROUPS] = {"small", "large", "datagram"};
 
     head(page, "cencd_reactor_buffers_out", GAUGE, "Receive buffers that hold bytes on their way.");
     for (uint32_t i = 0; i < server->shard_count; i++) {

@@ -29,7 +29,10 @@ enum tag_kind {
     TAG_LISTENER_CLOSE, /* the same */
     TAG_DISCARD,
     TAG_RESERVED_CLOSE,
-    TAG_OPERATION, /* index in operations */
+    TAG_OPERATION,       /* index in operations */
+    TAG_DATAGRAM,        /* index in datagram_sockets */
+    TAG_DATAGRAM_CANCEL, /* the same */
+    TAG_DATAGRAM_SEND,   /* index in datagram_sends */
 };
 
 /* Outgoing connections being made: what must outlive the call. */
@@ -63,10 +66,12 @@ struct reactor {
     struct table accepts;
     struct table connects;
     struct table operations;
+    struct table datagram_sockets;
+    struct table datagram_sends;
 
     struct chunk *chunks[BUFFER_GROUPS]; /* one header for each provided buffer */
     uint32_t buffers_out[BUFFER_GROUPS]; /* held above the kernel */
-    struct list waiting[BUFFER_GROUPS];  /* streams that want a buffer */
+    struct list waiting[BUFFER_GROUPS];  /* streams, or datagram sockets, that want a buffer */
     uint64_t private_bytes;
 
     struct list sending;  /* streams whose provided buffer is being sent, oldest first */
@@ -166,6 +171,13 @@ void stream_cancel_all(struct stream *stream);
 void accept_completed(struct reactor *reactor, uint32_t index, int32_t result);
 void accept_cancel_completed(struct reactor *reactor, uint32_t index);
 void listener_slot_closed(struct reactor *reactor, uint32_t index);
+
+/* datagram.c */
+void datagram_received(struct reactor *reactor, uint32_t index,
+                       const struct completion *completion);
+void datagram_cancel_completed(struct reactor *reactor, uint32_t index);
+void datagram_sent(struct reactor *reactor, uint32_t index, int32_t result);
+void datagrams_serve_waiting(struct reactor *reactor);
 
 /* operation.c */
 void operation_completed(struct reactor *reactor, uint32_t index, int32_t result);

@@ -34,14 +34,14 @@ struct completion {
 
 /* Provided buffers: each kernel object has these groups. A buffer is `size` bytes with
  * KERNEL_BUFFER_HEADROOM bytes in front that belong to the holder and the kernel never writes. */
-enum buffer_group { BUFFERS_SMALL, BUFFERS_LARGE, BUFFER_GROUPS };
+enum buffer_group { BUFFERS_SMALL, BUFFERS_LARGE, BUFFERS_DATAGRAM, BUFFER_GROUPS };
 #define KERNEL_BUFFER_HEADROOM 64u
 
 struct kernel_limits {
     uint32_t slots;                       /* size of the descriptor table */
     uint32_t reserved_slots;              /* of these, the first ones: only kernel_install uses
                                              them, accept and connect take the others */
-    uint32_t buffer_count[BUFFER_GROUPS]; /* powers of two */
+    uint32_t buffer_count[BUFFER_GROUPS]; /* powers of two; DATAGRAM may be 0: none */
     uint32_t buffer_size[BUFFER_GROUPS];  /* bytes the kernel may write */
 };
 
@@ -141,6 +141,60 @@ void kernel_close(struct kernel *kernel, uint32_t slot, uint64_t tag);
  * or a negative errno (-ENFILE: no free slot; the descriptor stays here). Nothing may be in flight
  * on the slot. The own slot stays open until kernel_close. */
 void kernel_send_slot(struct kernel *kernel, uint32_t slot, struct kernel *to, uint64_t tag);
+
+/* ---- datagram sockets (UDP) ---- */
+
+/* Ordinary descriptors: there are few of them. One kernel object uses a socket. */
+
+/* Bytes of a BUFFERS_DATAGRAM buffer that the kernel's own account of a datagram takes; the rest is
+ * room for the payload, and what is longer is truncated. */
+#define KERNEL_DATAGRAM_OVERHEAD 128u
+#define KERNEL_DATAGRAM_MAX_SIZE 65507u
+
+/* Opens and binds a UDP socket (any thread), asks for a receive buffer of receive_bytes (0: the
+ * system's; more than net.core.rmem_max needs CAP_NET_ADMIN) and says in granted_bytes what was
+ * given. Returns the descriptor, or a negative errno. If address->port is 0 a free port is chosen
+ * and written back. */
+int kernel_datagram_open(struct address *address, uint32_t receive_bytes, uint32_t *granted_bytes);
+/* Nothing may be in flight. */
+void kernel_datagram_close(int socket);
+
+/* Datagrams that the socket lost for want of room since it was opened (wraps). Any thread. */
+uint32_t kernel_datagram_drops(int socket);
+
+struct kernel_datagram {
+    struct address peer;
+    struct address local; /* the address that was asked; port 0, for it is the socket's */
+    uint8_t *data;        /* inside the buffer */
+    uint32_t size;
+    bool truncated;    /* the datagram was longer than its buffer */
+    bool counts_drops; /* drops is set */
+    uint32_t drops;    /* as kernel_datagram_drops, when this datagram came */
+};
+
+/* Multishot: a completion for each datagram, with a buffer of BUFFERS_DATAGRAM. result >= 0: look
+ * with kernel_datagram_read; -ENOBUFS: the group was empty (ends it); other negative errno. One in
+ * flight per socket. */
+void kernel_receive_datagrams(struct kernel *kernel, int socket, uint64_t tag);
+
+/* What a completion of kernel_receive_datagrams brought; its buffer stays the caller's to return.
+ * False: nothing that makes sense (which has not been seen). */
+bool kernel_datagram_read(struct kernel *kernel, const struct completion *completion,
+                          struct kernel_datagram *datagram);
+
+struct kernel_outgoing {
+    struct address to;
+    struct address from; /* family 0: the system chooses; the port is the socket's */
+    const uint8_t *data;
+    uint32_t size;
+    uint8_t family;         /* of the socket, 4 or 6 */
+    uint64_t workspace[24]; /* the kernel's */
+};
+
+/* Sends one datagram; outgoing and its data must stay valid until the completion. result: size, or
+ * a negative errno. */
+void kernel_send_datagram(struct kernel *kernel, int socket, struct kernel_outgoing *outgoing,
+                          uint64_t tag);
 
 /* ---- between threads ---- */
 

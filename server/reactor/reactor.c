@@ -28,7 +28,7 @@ static bool allocate(struct reactor *reactor)
     bool good =
         reactor->streams != NULL && reactor->generations != NULL && reactor->reserved_free != NULL;
     for (int group = 0; group < BUFFER_GROUPS; group++) {
-        reactor->chunks[group] = calloc(limits->buffer_count[group], sizeof(struct chunk));
+        reactor->chunks[group] = calloc(limits->buffer_count[group] + 1, sizeof(struct chunk));
         good = good && reactor->chunks[group] != NULL;
     }
     return good;
@@ -43,6 +43,8 @@ static void release(struct reactor *reactor)
     table_free(&reactor->accepts);
     table_free(&reactor->connects);
     table_free(&reactor->operations);
+    table_free(&reactor->datagram_sockets);
+    table_free(&reactor->datagram_sends);
     free(reactor->streams);
     free(reactor->generations);
     free(reactor->reserved_free);
@@ -112,6 +114,15 @@ static void complete(struct reactor *reactor, const struct completion *completio
         break;
     case TAG_OPERATION:
         operation_completed(reactor, index, completion->result);
+        break;
+    case TAG_DATAGRAM:
+        datagram_received(reactor, index, completion);
+        break;
+    case TAG_DATAGRAM_CANCEL:
+        datagram_cancel_completed(reactor, index);
+        break;
+    case TAG_DATAGRAM_SEND:
+        datagram_sent(reactor, index, completion->result);
         break;
     case TAG_DISCARD:
         reactor->in_flight--;
@@ -208,6 +219,7 @@ unsigned reactor_turn(struct reactor *reactor, int max_wait_ms)
     streams_run_deferred(reactor);
     streams_cancel_stalled(reactor);
     streams_serve_waiting(reactor);
+    datagrams_serve_waiting(reactor);
     publish_counters(reactor, number);
     return number;
 }

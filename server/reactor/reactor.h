@@ -5,9 +5,9 @@
  *  - All functions are called in the reactor's own thread, except reactor_post and reactor_stop.
  *  - Callbacks come only from reactor_turn, never from inside a call, so a caller may change any of
  *    its own state after the call.
- *  - Streams, listeners, timers and works are embedded in their owner's objects; the reactor never
- *    allocates per operation. Memory of a stream may be released in or after `closed` (or in
- *    `moved`, by the new owner), of a listener in or after `closed`.
+ *  - Streams, listeners, datagram sockets, timers and works are embedded in their owner's objects;
+ * the reactor never allocates per operation. Memory of a stream may be released in or after
+ * `closed` (or in `moved`, by the new owner), of a listener in or after `closed`.
  *  - A chunk has one owner. A call that takes a chunk takes the ownership.
  *
  * The same code runs over io_uring and over the simulation; see kernel.h. */
@@ -225,6 +225,78 @@ int listener_open_slot(struct listener *listener, struct reactor *reactor, struc
                        const struct listen_options *options);
 
 void reactor_discard(struct reactor *reactor, uint32_t slot);
+
+/* ---- datagrams: UDP ---- */
+
+struct datagram {
+    struct address peer;
+    struct address local; /* what the peer asked: an answer comes from there */
+    uint8_t *data;        /* valid during the callback */
+    uint32_t size;
+    bool truncated; /* it was longer than a buffer of BUFFERS_DATAGRAM has room for */
+};
+
+struct datagram_socket;
+struct datagram_ops {
+    void (*received)(struct datagram_socket *socket, const struct datagram *datagram);
+    /* datagram_close finished: nothing is in flight. */
+    void (*closed)(struct datagram_socket *socket);
+};
+
+/* Read by other threads at any time (relaxed). */
+struct datagram_counters {
+    _Atomic uint64_t received;
+    _Atomic uint64_t received_bytes;
+    _Atomic uint64_t truncated;
+    _Atomic uint64_t overruns; /* lost because the socket's buffer was full */
+    _Atomic uint64_t receive_errors;
+    _Atomic uint64_t sent;
+    _Atomic uint64_t send_failures; /* refused by the kernel, or too many in flight */
+};
+
+#define DATAGRAM_MAX_SENDS 1024u /* in flight per socket */
+
+/* A bound UDP socket (kernel_datagram_open) in one reactor; embedded in its owner. */
+struct datagram_socket {
+    const struct datagram_ops *ops; /* set by the owner, as are socket and address */
+    int socket;
+    struct address address; /* it is bound to */
+    struct reactor *reactor;
+    struct list waiting;  /* for a buffer */
+    struct list sending;  /* sends in flight */
+    struct chunk *parked; /* came while it was paused, oldest first */
+    struct chunk **parked_end;
+    struct timer retry; /* after an error; when resumed */
+    uint32_t index;
+    uint32_t in_flight;
+    uint32_t sends;
+    uint32_t drops_seen;
+    bool armed;
+    bool cancelling; /* what is armed */
+    bool paused;
+    bool closing;
+    struct datagram_counters counters;
+};
+
+/* Starts receiving. STATUS_NO_MEMORY: nothing was started. */
+enum status datagram_open(struct datagram_socket *socket, struct reactor *reactor) MUST_CHECK;
+
+/* A paused socket tells nothing: datagrams wait in the kernel's buffer, and when that is full they
+ * are lost there and counted as overruns. */
+void datagram_pause(struct datagram_socket *socket, bool paused);
+
+/* Sends a copy of data from the address `from` (its port is not looked at; family 0: the system
+ * chooses). STATUS_FULL: DATAGRAM_MAX_SENDS are in flight; STATUS_INVALID: too long for a datagram;
+ * STATUS_REFUSED: the socket is being closed. */
+enum status datagram_send(struct datagram_socket *socket, const struct address *to,
+                          const struct address *from, const uint8_t *data,
+                          uint32_t size) MUST_CHECK;
+
+/* Asks the kernel for losses that no later datagram has told of; for a tick of the owner's. */
+void datagram_count_overruns(struct datagram_socket *socket);
+
+/* Cancels what is in flight; then `closed`, and nothing else. The descriptor stays the caller's. */
+void datagram_close(struct datagram_socket *socket);
 
 /* ---- files and slow work ---- */
 

@@ -26,6 +26,8 @@ static enum status buffers_create(struct kernel *kernel, enum buffer_group group
     struct buffers *buffers = &kernel->buffers[group];
     buffers->count = kernel->limits.buffer_count[group];
     buffers->size = kernel->limits.buffer_size[group];
+    if (buffers->count == 0)
+        return STATUS_OK;
     buffers->stride = buffers->size + KERNEL_BUFFER_HEADROOM;
     buffers->memory_size = buffers->stride * buffers->count;
     buffers->ring_size = buffers->count * sizeof(struct io_uring_buf);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "server/reactor/kernel.h"
 #include "server/reactor/ring/compat.h"
@@ -46,7 +47,8 @@ struct kernel {
     struct io_uring ring;
     struct kernel_limits limits;
     struct buffers buffers[BUFFER_GROUPS];
-    struct completion *stash; /* completions reaped while making room to submit */
+    struct msghdr datagram_shape; /* how a datagram's account is laid out in its buffer */
+    struct completion *stash;     /* completions reaped while making room to submit */
     size_t stash_count;
     size_t stash_capacity;
     size_t stash_next;

@@ -171,7 +171,7 @@ static void attempt_poll(struct sim_operation *operation)
         sim_post(operation, (int32_t)mask, 0);
 }
 
-static uint32_t take_buffer(struct sim_buffers *buffers, uint16_t *id)
+uint32_t sim_take_buffer(struct sim_buffers *buffers, uint16_t *id)
 {
     *id = sim_buffers_take(buffers);
     return COMPLETION_BUFFER | (uint32_t)*id << 16;
@@ -183,7 +183,7 @@ static void receive_nothing(struct sim_operation *operation, int32_t result)
     uint32_t flags = 0;
     uint16_t id;
     if (buffers->free > 0 && chance(operation, operation->kernel->sim->options.empty_buffer))
-        flags = take_buffer(buffers, &id);
+        flags = sim_take_buffer(buffers, &id);
     sim_post(operation, result, flags);
 }
 
@@ -195,7 +195,7 @@ static void receive_bytes(struct sim_operation *operation, struct sim_end *end)
     if (chance(operation, sim->options.short_receive))
         size = 1 + (uint32_t)sim_below(sim, size);
     uint16_t id;
-    uint32_t flags = take_buffer(buffers, &id);
+    uint32_t flags = sim_take_buffer(buffers, &id);
     int32_t taken = sim_end_receive(end, sim_buffers_data(buffers, id), size);
     if (operation->multishot && !chance(operation, sim->options.multishot_end))
         flags |= COMPLETION_MORE;
@@ -204,7 +204,7 @@ static void receive_bytes(struct sim_operation *operation, struct sim_end *end)
         sim_event_soon(sim, &operation->attempt);
 }
 
-static bool lacks_buffer(struct sim_operation *operation, bool readable)
+bool sim_lacks_buffer(struct sim_operation *operation, bool readable)
 {
     const struct sim_buffers *buffers = &operation->kernel->buffers[operation->group];
     bool first = !operation->started;
@@ -226,7 +226,7 @@ static void attempt_receive(struct sim_operation *operation)
         return;
     }
     bool readable = sim_end_readable(end);
-    if (lacks_buffer(operation, readable))
+    if (sim_lacks_buffer(operation, readable))
         sim_post(operation, -ENOBUFS, 0);
     else if (end->in.size > 0)
         receive_bytes(operation, end);
@@ -303,14 +303,24 @@ static void attempt_send_slot(struct sim_operation *operation)
 void sim_attempt(struct sim_operation *operation)
 {
     static void (*const attempts[])(struct sim_operation *) = {
-        [SIM_ACCEPT] = attempt_accept,       [SIM_SOCKET] = attempt_socket,
-        [SIM_CONNECT] = attempt_connect,     [SIM_POLL] = attempt_poll,
-        [SIM_RECEIVE] = attempt_receive,     [SIM_SEND] = attempt_send,
-        [SIM_SHUTDOWN] = attempt_shutdown,   [SIM_CANCEL] = sim_attempt_cancel,
-        [SIM_CLOSE] = attempt_close,         [SIM_SEND_SLOT] = attempt_send_slot,
-        [SIM_FILE_OPEN] = sim_attempt_file,  [SIM_FILE_READ] = sim_attempt_file,
-        [SIM_FILE_WRITE] = sim_attempt_file, [SIM_FILE_SYNC] = sim_attempt_file,
-        [SIM_FILE_CLOSE] = sim_attempt_file, [SIM_WORK] = sim_attempt_file,
+        [SIM_ACCEPT] = attempt_accept,
+        [SIM_SOCKET] = attempt_socket,
+        [SIM_CONNECT] = attempt_connect,
+        [SIM_POLL] = attempt_poll,
+        [SIM_RECEIVE] = attempt_receive,
+        [SIM_SEND] = attempt_send,
+        [SIM_SHUTDOWN] = attempt_shutdown,
+        [SIM_CANCEL] = sim_attempt_cancel,
+        [SIM_CLOSE] = attempt_close,
+        [SIM_SEND_SLOT] = attempt_send_slot,
+        [SIM_RECEIVE_DATAGRAMS] = sim_attempt_receive_datagrams,
+        [SIM_SEND_DATAGRAM] = sim_attempt_send_datagram,
+        [SIM_FILE_OPEN] = sim_attempt_file,
+        [SIM_FILE_READ] = sim_attempt_file,
+        [SIM_FILE_WRITE] = sim_attempt_file,
+        [SIM_FILE_SYNC] = sim_attempt_file,
+        [SIM_FILE_CLOSE] = sim_attempt_file,
+        [SIM_WORK] = sim_attempt_file,
     };
     attempts[operation->kind](operation);
 }

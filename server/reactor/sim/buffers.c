@@ -47,7 +47,10 @@ static uint8_t *guard_of(const struct sim_buffers *buffers, uint16_t id)
 
 void sim_buffers_init(struct sim_buffers *buffers, uint32_t count, uint32_t size)
 {
-    SIM_RULE(count > 0 && count <= 32768 && (count & (count - 1)) == 0,
+    *buffers = (struct sim_buffers){0};
+    if (count == 0)
+        return;
+    SIM_RULE(count <= 32768 && (count & (count - 1)) == 0,
              "the number of buffers is a power of two up to 32768");
     SIM_RULE(size > 0, "buffers have a size");
     *buffers = (struct sim_buffers){.count = count, .size = size, .free = count};
@@ -65,7 +68,8 @@ void sim_buffers_init(struct sim_buffers *buffers, uint32_t count, uint32_t size
 
 void sim_buffers_free(struct sim_buffers *buffers)
 {
-    ASAN_UNPOISON_MEMORY_REGION(buffers->memory, buffers->count * buffers->stride);
+    if (buffers->count > 0)
+        ASAN_UNPOISON_MEMORY_REGION(buffers->memory, buffers->count * buffers->stride);
     free(buffers->memory);
     free(buffers->ring);
     free(buffers->out);

@@ -24,7 +24,8 @@ static bool can_be_stopped(const struct sim_operation *operation)
 {
     return operation->kind == SIM_ACCEPT || operation->kind == SIM_CONNECT ||
            operation->kind == SIM_POLL || operation->kind == SIM_RECEIVE ||
-           operation->kind == SIM_SEND;
+           operation->kind == SIM_SEND || operation->kind == SIM_RECEIVE_DATAGRAMS ||
+           operation->kind == SIM_SEND_DATAGRAM;
 }
 
 static void stop(struct sim_operation *target)

@@ -59,6 +59,8 @@ struct sim_listener *sim_listener_open(struct sim *sim, struct address *address,
                                        const struct listen_options *options);
 void sim_listener_release(struct sim_listener *listener);
 struct sim_listener *sim_listener_find(struct sim *sim, const struct address *address);
+/* wanted reaches a socket bound to this address. */
+bool sim_address_matches(const struct address *bound, const struct address *wanted);
 struct sim_end *sim_listener_take(struct sim_listener *listener); /* NULL: none waits */
 static inline bool sim_listener_full(const struct sim_listener *listener)
 {

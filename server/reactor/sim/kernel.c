@@ -197,10 +197,10 @@ uint64_t kernel_system_calls(const struct kernel *kernel)
 
 static bool kernel_not_quiet(const struct kernel *kernel, char *text, size_t size)
 {
-    static const char *const kinds[] = {"accept",     "socket",    "connect",    "poll",
-                                        "receive",    "send",      "shutdown",   "cancel",
-                                        "close",      "send_slot", "file_open",  "file_read",
-                                        "file_write", "file_sync", "file_close", "work"};
+    static const char *const kinds[] = {
+        "accept",    "socket",    "connect",    "poll",      "receive",           "send",
+        "shutdown",  "cancel",    "close",      "send_slot", "receive_datagrams", "send_datagram",
+        "file_open", "file_read", "file_write", "file_sync", "file_close",        "work"};
     const struct list *lists[] = {&kernel->queued, &kernel->operations};
     for (unsigned i = 0; i < 2; i++)
         if (!list_empty(lists[i])) {

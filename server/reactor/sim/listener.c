@@ -15,7 +15,7 @@ static bool is_any(const struct address *address)
     return memcmp(address->ip, zero, sizeof zero) == 0;
 }
 
-static bool matches(const struct address *bound, const struct address *wanted)
+bool sim_address_matches(const struct address *bound, const struct address *wanted)
 {
     if (bound->port != wanted->port)
         return false;
@@ -28,7 +28,7 @@ struct sim_listener *sim_listener_find(struct sim *sim, const struct address *ad
 {
     for (struct list *node = sim->listeners.next; node != &sim->listeners; node = node->next) {
         struct sim_listener *listener = container_of(node, struct sim_listener, node);
-        if (matches(&listener->address, address))
+        if (sim_address_matches(&listener->address, address))
             return listener;
     }
     return NULL;
@@ -38,7 +38,8 @@ static bool in_use(struct sim *sim, const struct address *address)
 {
     for (struct list *node = sim->listeners.next; node != &sim->listeners; node = node->next) {
         struct sim_listener *listener = container_of(node, struct sim_listener, node);
-        if (matches(&listener->address, address) || matches(address, &listener->address))
+        if (sim_address_matches(&listener->address, address) ||
+            sim_address_matches(address, &listener->address))
             return true;
     }
     return false;

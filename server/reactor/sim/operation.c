@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/base/check.h"
+#include "server/reactor/sim/datagram.h"
 #include "server/reactor/sim/endpoint.h"
 
 /* ---- making and queueing ---- */
@@ -69,6 +70,8 @@ static struct list *waiting_place(struct sim_operation *operation)
 {
     if (operation->kind == SIM_ACCEPT)
         return operation->listener ? &operation->listener->operations : NULL;
+    if (operation->kind == SIM_RECEIVE_DATAGRAMS)
+        return sim_datagram_waiting(operation->datagram_socket);
     if (operation->kind != SIM_POLL && operation->kind != SIM_RECEIVE &&
         operation->kind != SIM_SEND)
         return NULL;
@@ -187,6 +190,8 @@ void sim_post(struct sim_operation *operation, int32_t result, uint32_t flags)
 static void operation_free(struct sim_operation *operation)
 {
     list_remove(&operation->node);
+    if (operation->datagram_socket)
+        sim_datagram_done(operation);
     while (operation->posted) {
         struct sim_posted *posted = operation->posted;
         operation->posted = posted->next;

@@ -15,6 +15,7 @@
 
 struct sim_end;
 struct sim_listener;
+struct sim_datagram_socket;
 
 /* What a slot refers to; two slots may, after a hand-over. */
 struct sim_socket {
@@ -63,6 +64,8 @@ enum sim_operation_kind {
     SIM_CANCEL,
     SIM_CLOSE,
     SIM_SEND_SLOT,
+    SIM_RECEIVE_DATAGRAMS,
+    SIM_SEND_DATAGRAM,
     SIM_FILE_OPEN,
     SIM_FILE_READ,
     SIM_FILE_WRITE,
@@ -109,6 +112,8 @@ struct sim_operation {
     uint64_t hash; /* of what must not change meanwhile */
     uint64_t target;
     struct kernel *to;
+    struct sim_datagram_socket *datagram_socket;
+    const struct kernel_outgoing *outgoing;
     const char *path;
     int file;
     int open_flags;
@@ -163,10 +168,17 @@ void sim_operation_drop(struct sim_operation *operation);
 /* Everybody in the list tries again. */
 void sim_operations_wake(struct list *operations);
 
-/* attempt.c, cancel.c, file.c: one step of an operation, which may or may not end it. */
+/* attempt.c, cancel.c, datagram.c, file.c: one step of an operation, which may or may not end it.
+ */
 void sim_attempt(struct sim_operation *operation);
 void sim_attempt_cancel(struct sim_operation *operation);
 void sim_attempt_file(struct sim_operation *operation);
+void sim_attempt_receive_datagrams(struct sim_operation *operation);
+void sim_attempt_send_datagram(struct sim_operation *operation);
+/* The kernel has no buffer for this receive; readable: it would need one now. */
+bool sim_lacks_buffer(struct sim_operation *operation, bool readable);
+/* Takes a buffer; returns flags for sim_post. */
+uint32_t sim_take_buffer(struct sim_buffers *buffers, uint16_t *id);
 
 /* table.c: slots */
 struct sim_socket *sim_socket_make(struct sim_end *end, struct sim_listener *listener);

@@ -58,6 +58,10 @@ struct sim_options {
     uint16_t spurious_wake;    /* kernel_wait returns 0 though completions are there */
     uint16_t early_submit;     /* an operation starts at its call, not in kernel_wait */
     uint16_t time_passes;      /* a step also lets some milliseconds pass */
+    uint16_t datagram_loss;    /* a datagram gets lost on the way */
+    uint16_t datagram_twice;   /* it arrives twice */
+    uint16_t datagram_reorder; /* it arrives before earlier ones */
+    uint16_t datagram_refused; /* sending one fails: ENOBUFS, ENETUNREACH, EPERM */
     uint32_t stall_ms;         /* longest stall */
     uint32_t socket_bytes_min; /* sizes of socket buffers */
     uint32_t socket_bytes_max;
@@ -149,6 +153,15 @@ void sim_peer_vanish(struct sim_peer *peer);
 
 /* Closes it if need be and frees it. sim_destroy releases all that are left. */
 void sim_peer_release(struct sim_peer *peer);
+
+/* Sends a datagram on its way; nobody need listen there. */
+void sim_datagram_send(struct sim *sim, const struct address *from, const struct address *to,
+                       const uint8_t *data, size_t size);
+
+/* Takes the oldest datagram that arrived at an address of the outside world, to which no kernel's
+ * socket is bound. Its size (what is beyond capacity is cut), or -1: there is none. */
+int64_t sim_datagram_take(struct sim *sim, const struct address *at, struct address *from,
+                          uint8_t *data, size_t capacity);
 
 /* ---- the disk ---- */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/reactor/sim/datagram.h"
 #include "server/reactor/sim/endpoint.h"
 #include "server/reactor/sim/operation.h"
 
@@ -54,7 +55,7 @@ static uint64_t split_mix(uint64_t *state)
 static uint16_t some(uint64_t *state, unsigned highest)
 {
     uint64_t draw = split_mix(state);
-    return draw & 1 ? (uint16_t)((draw >> 1) % (highest + 1)) : 0;
+    return (uint16_t)(draw & 1 ? (draw >> 1) % (highest + 1) : 0);
 }
 
 void sim_options_random(struct sim_options *options, uint64_t seed)
@@ -85,6 +86,10 @@ void sim_options_random(struct sim_options *options, uint64_t seed)
     options->stall_ms = 1 + (uint32_t)(split_mix(&state) % 3000);
     options->socket_bytes_min = 1u << (6 + split_mix(&state) % 8);
     options->socket_bytes_max = options->socket_bytes_min << split_mix(&state) % 4;
+    options->datagram_loss = some(&state, 100);
+    options->datagram_twice = some(&state, 100);
+    options->datagram_reorder = some(&state, 500);
+    options->datagram_refused = some(&state, 100);
 }
 
 void sim_calm_down(struct sim *sim)
@@ -288,6 +293,7 @@ struct sim *sim_create(const struct sim_options *options)
     list_init(&sim->connections);
     list_init(&sim->peers);
     list_init(&sim->peer_listeners);
+    sim_datagrams_init(sim);
     sim_disk_init(&sim->disk);
     current = sim;
     return sim;
@@ -298,6 +304,7 @@ void sim_destroy(struct sim *sim)
     CHECK(sim == current);
     SIM_RULE(list_empty(&sim->kernels), "destroy every kernel before the simulation");
     sim_network_free(sim);
+    sim_datagrams_free(sim);
     sim_disk_free(&sim->disk);
     CHECK(sim->ready.count == 0 && sim->later.count == 0);
     free(sim->ready.items);

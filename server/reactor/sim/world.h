@@ -39,6 +39,10 @@ struct sim {
     struct list connections;
     struct list peers;
     struct list peer_listeners;
+    struct list datagram_sockets;
+    struct list datagrams;              /* on their way, oldest first */
+    struct list datagrams_outside;      /* arrived where no kernel listens */
+    struct sim_event datagram_delivery; /* of one that is on its way */
     struct sim_disk disk;
     uint64_t trace_hash;
     uint64_t next_id; /* of kernels, operations, connections: for the trace */
