@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     "server/reactor/sim": REACTOR,
     "server/reactor": ["server/base"],
     "server/journal": REACTOR,
-    "server/directory": REACTOR + CONFIG,
+    "server/directory": REACTOR + CONFIG + ["codec/proto", "server/journal"],
     "server/link": REACTOR + CONFIG + ["server/directory", "server/bridge"],
     "server/bridge": REACTOR + CONFIG + ["server/directory", "server/link"],
     "agents": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge"],
@@ -57,6 +57,7 @@ KEPT_FOR = [
     (r"microhttpd", ["server/ops", "tests"]),
     (r"jansson", ["server/ops", "bench", "tests"]),
     (r"yaml", ["config", "tests"]),
+    (r"sqlite3", ["server/directory", "tests"]),
     (r"openssl/", ["server/reactor", "tests"]),
     (r"sys/epoll|sys/select", ["bench", "tests"]),
     # hashes and wrapped keys: none of the doors outward may know their records

@@ -48,7 +48,7 @@ static struct sim_file *file_find(struct sim *sim, const char *path)
 {
     for (struct list *node = sim->disk.files.next; node != &sim->disk.files; node = node->next) {
         struct sim_file *file = container_of(node, struct sim_file, node);
-        if (strcmp(file->path, path) == 0)
+        if (!file->removed && strcmp(file->path, path) == 0)
             return file;
     }
     return NULL;
@@ -246,19 +246,26 @@ static void apply_by_luck(struct sim *sim, struct sim_content *content,
     }
 }
 
-static void sync_names(struct sim *sim, const char *folder)
+/* Is the file directly in the folder? */
+static bool is_inside(const struct sim_file *file, const char *folder)
 {
     size_t length = strlen(folder);
     while (length > 1 && folder[length - 1] == '/')
         length--;
+    const char *slash = strrchr(file->path, '/');
+    size_t parent = slash ? (size_t)(slash - file->path) : 0;
+    return slash ? parent == length && memcmp(file->path, folder, length) == 0
+                 : strcmp(folder, ".") == 0;
+}
+
+static void sync_names(struct sim *sim, const char *folder)
+{
     for (struct list *node = sim->disk.files.next; node != &sim->disk.files; node = node->next) {
         struct sim_file *file = container_of(node, struct sim_file, node);
-        const char *slash = strrchr(file->path, '/');
-        size_t parent = slash ? (size_t)(slash - file->path) : 0;
-        bool inside = slash ? parent == length && memcmp(file->path, folder, length) == 0
-                            : strcmp(folder, ".") == 0;
-        if (inside)
-            file->name_durable = true;
+        if (!is_inside(file, folder))
+            continue;
+        file->name_durable = true;
+        file->removal_durable = file->removed;
     }
 }
 
@@ -285,7 +292,58 @@ int32_t sim_disk_sync(struct sim *sim, int file)
     return failed ? -EIO : 0;
 }
 
+int32_t sim_disk_truncate(struct sim *sim, int file, uint64_t size)
+{
+    struct sim_descriptor *descriptor = sim_disk_descriptor(sim, file);
+    if (!descriptor || (descriptor->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    if (sim_chance(sim, sim->options.file_error))
+        return -EIO;
+    struct sim_file *target = descriptor->file;
+    sim->disk.used_bytes += (size_t)size - target->now.size;
+    content_resize(&target->now, (size_t)size);
+    note_unsynced(target, size, NULL, 0, true);
+    return 0;
+}
+
+int sim_disk_remove(struct sim *sim, const char *path)
+{
+    struct sim_file *file = file_find(sim, path);
+    if (!file)
+        return -ENOENT;
+    if (file->is_folder)
+        return -EISDIR;
+    if (sim_chance(sim, sim->options.file_error))
+        return -EIO;
+    sim->disk.used_bytes -= file->now.size;
+    file->removed = true;
+    return 0;
+}
+
+void sim_disk_list(struct sim *sim, const char *folder,
+                   void (*visit)(const char *name, uint64_t size, void *context), void *context)
+{
+    for (struct list *node = sim->disk.files.next; node != &sim->disk.files; node = node->next) {
+        const struct sim_file *file = container_of(node, struct sim_file, node);
+        if (file->removed || file->is_folder || !is_inside(file, folder))
+            continue;
+        const char *slash = strrchr(file->path, '/');
+        visit(slash ? slash + 1 : file->path, file->now.size, context);
+    }
+}
+
 /* ---- the test's side ---- */
+
+/* After a crash a name may be there again that was removed, and a new one may be missing. */
+static bool survives(struct sim *sim, struct sim_file *file)
+{
+    if (file->removed) {
+        bool back = !file->removal_durable && !file_find(sim, file->path) && sim_chance(sim, 500);
+        file->removed = !back;
+        return back && file->name_durable;
+    }
+    return file->name_durable || !sim_chance(sim, 500);
+}
 
 void sim_crash_disk(struct sim *sim)
 {
@@ -298,7 +356,7 @@ void sim_crash_disk(struct sim *sim)
     for (struct list *node = disk->files.next; node != &disk->files;) {
         struct sim_file *file = container_of(node, struct sim_file, node);
         node = node->next;
-        if (!file->name_durable && sim_chance(sim, 500)) {
+        if (!survives(sim, file)) {
             file_free(file);
             continue;
         }

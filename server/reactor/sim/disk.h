@@ -36,6 +36,8 @@ struct sim_file {
     struct sim_write **unsynced_end;
     bool name_durable;
     bool is_folder;
+    bool removed;         /* no path leads here any more; open descriptors still do */
+    bool removal_durable; /* the folder was synced since */
 };
 
 struct sim_descriptor {
@@ -62,6 +64,10 @@ int32_t sim_disk_write(struct sim *sim, int file, const uint8_t *data, uint32_t 
                        uint64_t offset);
 int32_t sim_disk_sync(struct sim *sim, int file);
 int32_t sim_disk_close(struct sim *sim, int file);
+int32_t sim_disk_truncate(struct sim *sim, int file, uint64_t size);
+int sim_disk_remove(struct sim *sim, const char *path);
+void sim_disk_list(struct sim *sim, const char *folder,
+                   void (*visit)(const char *name, uint64_t size, void *context), void *context);
 struct sim_descriptor *sim_disk_descriptor(struct sim *sim, int file); /* NULL: not open */
 
 #endif
