@@ -201,7 +201,7 @@ static void one_socket_serves_both_families(void **state)
     (void)state;
     struct seen seen;
     struct address expected;
-    union socket_address name;
+    union socket_address name = {0};
     uint8_t data[16];
     open_seen(&seen, "[::]:1", 8, 0);
     seen.echo = true;

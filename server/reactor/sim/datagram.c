@@ -39,6 +39,15 @@ static void packet_free(struct sim_packet *packet)
     free(packet);
 }
 
+static void packets_free(struct list *packets)
+{
+    for (struct list *node = packets->next; node != packets;) {
+        struct sim_packet *packet = container_of(node, struct sim_packet, node);
+        node = node->next;
+        packet_free(packet);
+    }
+}
+
 static struct sim_datagram_socket *socket_at(struct sim *sim, const struct address *address)
 {
     struct list *sockets = &sim->datagram_sockets;
@@ -190,8 +199,7 @@ int kernel_datagram_open(struct address *address, uint32_t receive_bytes, uint32
 
 static void socket_free(struct sim_datagram_socket *socket)
 {
-    while (!list_empty(&socket->arrived))
-        packet_free(first_of(&socket->arrived));
+    packets_free(&socket->arrived);
     list_remove(&socket->node);
     free(socket);
 }
@@ -219,12 +227,13 @@ void sim_datagrams_init(struct sim *sim)
 void sim_datagrams_free(struct sim *sim)
 {
     sim_event_stop(sim, &sim->datagram_delivery);
-    while (!list_empty(&sim->datagram_sockets))
-        socket_free(container_of(sim->datagram_sockets.next, struct sim_datagram_socket, node));
-    while (!list_empty(&sim->datagrams))
-        packet_free(first_of(&sim->datagrams));
-    while (!list_empty(&sim->datagrams_outside))
-        packet_free(first_of(&sim->datagrams_outside));
+    for (struct list *node = sim->datagram_sockets.next; node != &sim->datagram_sockets;) {
+        struct sim_datagram_socket *socket = container_of(node, struct sim_datagram_socket, node);
+        node = node->next;
+        socket_free(socket);
+    }
+    packets_free(&sim->datagrams);
+    packets_free(&sim->datagrams_outside);
 }
 
 /* ---- operations ---- */
