@@ -8,12 +8,15 @@
 #define CENCD_DIRECTORY_DIRECTORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "plugins/plugin.h"
 #include "server/base/address.h"
 #include "server/base/status.h"
 
+struct config_listener;
+struct device_facts;
 struct directory;
 struct device;
 
@@ -33,6 +36,9 @@ struct gasp {
     uint64_t sequence; /* of its event; 0: not recorded */
 };
 
+/* The listener on which a device was last seen, in another run, has no such name any more. */
+#define DIRECTORY_NO_LISTENER UINT32_MAX
+
 /* A consistent copy of a device, for reports. Strings live as long as the directory. */
 struct device_info {
     const struct device *device;
@@ -42,12 +48,13 @@ struct device_info {
     const char *model;
     const char *firmware;
     const char *hardware;
+    const char *project; /* "": none */
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms; /* registered, or a session began or ended */
     struct address peer;       /* of the newest link */
     struct link_ref link;      /* id 0: offline */
     uint32_t epoch;            /* link epoch: grows with every link of the device */
-    uint32_t listener;         /* index in the configuration */
+    uint32_t listener;         /* index in the configuration, or DIRECTORY_NO_LISTENER */
     uint16_t direct_port;      /* 0: none leased */
     uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
     enum device_state state;
@@ -62,7 +69,9 @@ struct directory_config {
     uint32_t flap_window_s;
     uint32_t network_prefix_v4;
     uint32_t network_prefix_v6;
-    bool recorded; /* a device counts as new until directory_recorded */
+    bool recorded;                           /* a device counts as new until directory_recorded */
+    const struct config_listener *listeners; /* whose names the store keeps; may be NULL */
+    size_t listener_count;
 };
 
 enum status directory_create(const struct directory_config *config,
@@ -91,9 +100,9 @@ struct registration {
     uint32_t epoch;
     uint16_t direct_port;     /* leased now or before; 0: none left */
     struct link_ref occupant; /* OCCUPIED, OUTDATED */
-    bool changed;             /* AGAIN: another kind, model, firmware or hardware than before */
-    bool other_network;       /* OCCUPIED: the occupant comes from another network */
-    bool flapping;            /* OCCUPIED: replaced too often lately */
+    bool changed;       /* AGAIN: another kind, model, firmware, hardware or port than before */
+    bool other_network; /* OCCUPIED: the occupant comes from another network */
+    bool flapping;      /* OCCUPIED: replaced too often lately */
 };
 
 enum registration_result directory_register(struct directory *directory,
@@ -117,8 +126,9 @@ void directory_set_signal(struct directory *directory, struct device *device,
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms);
 
-/* A last gasp was recorded. STATUS_NOT_FOUND: nobody knows such a device, nothing changes. An older
- * gasp than the one that is kept changes nothing either. */
+/* A last gasp was recorded. STATUS_NOT_FOUND: nobody knows such a device (one that isn't recorded
+ * yet is not known), nothing changes. An older gasp than the one that is kept changes nothing
+ * either. */
 enum status directory_gasp(struct directory *directory, const char *scope, const char *serial,
                            const struct gasp *gasp, struct device **device) MUST_CHECK;
 
@@ -137,6 +147,30 @@ struct device *directory_find(struct directory *directory, const char *scope, co
 /* For logs; constant, no lock. */
 const char *device_serial(const struct device *device);
 
+/* ---- what survives a restart ---- */
+
+/* Puts a device back, or what is known of it in place of what was: recorded, offline. A port
+ * outside of the range, or of another device, is dropped, and a listener without a name like that
+ * is none. STATUS_FULL: max_devices; STATUS_INVALID: no serial of a device; STATUS_NO_MEMORY. */
+enum status directory_restore(struct directory *directory,
+                              const struct device_facts *facts) MUST_CHECK;
+
+/* Does to the directory what an event of the journal says, as at the start after a crash; event: a
+ * Cenc__V1__Event. An unknown device is added. Events of no device's facts do nothing. As
+ * directory_restore. */
+enum status directory_apply_event(struct directory *directory, const void *event,
+                                  uint64_t sequence) MUST_CHECK;
+
+/* Memory for texts of struct device_facts. */
+struct facts_texts {
+    char text[5][32 * 4 + 1];
+};
+
+/* What the store is to know of a device: the opposite of directory_restore. False: it isn't
+ * recorded, so the store knows nothing. Texts live as long as the directory and texts. */
+bool directory_facts(struct directory *directory, const struct device *device,
+                     struct device_facts *facts, struct facts_texts *texts);
+
 /* Calls visit for each device in order of registration, from the position `from` (0: the first),
  * until visit returns false. Returns the position to go on with. */
 uint64_t directory_walk(struct directory *directory, uint64_t from,
@@ -149,7 +183,8 @@ struct directory_counts {
     uint64_t in_session;
     uint64_t ports_leased;
     uint64_t replacements;
-    uint64_t flapping; /* times a newcomer was held because the device flaps */
+    uint64_t flapping;      /* times a newcomer was held because the device flaps */
+    uint64_t ports_dropped; /* leases that came from the store and could not be kept */
 };
 void directory_count(struct directory *directory, struct directory_counts *counts);
 

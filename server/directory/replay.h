@@ -1,0 +1,51 @@
+/* What an event does to what is known of a device: one place, for the store and for the directory
+ * in memory alike, so that after any crash the store and the events that are newer than it make the
+ * directory that was.
+ *
+ * Pure functions. Applied again, or after newer ones, an event does no harm: what belongs to an
+ * older link changes nothing, times only grow, a gasp is cleared by the event that names it. */
+#ifndef CENCD_DIRECTORY_REPLAY_H
+#define CENCD_DIRECTORY_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/proto/event.h"
+#include "server/directory/directory.h"
+
+/* Texts never are NULL, "" means not known; they are written as in events (codec/proto/text.h) and
+ * belong to whoever filled them in. */
+struct device_facts {
+    bool known;   /* false: no such device; all but scope and serial is empty then */
+    bool removed; /* by an operator: kept only since its link epoch goes on if it comes back */
+    const char *scope;
+    const char *serial;
+    const char *kind;
+    const char *model;
+    const char *firmware;
+    const char *hardware;
+    const char *project;
+    const char *listener; /* its name */
+    const char *note;
+    uint64_t first_seen_utc_ms;
+    uint64_t last_seen_utc_ms;
+    uint32_t epoch;
+    uint16_t direct_port; /* 0: none */
+    uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
+    struct gasp gasp;
+};
+
+#define FACTS_SERIAL_SIZE PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)
+
+/* Facts of a device that nobody knows yet. */
+void facts_init(struct device_facts *facts, const char *scope, const char *serial);
+
+/* The serial of the device that the event may change, written the one way in which it is a key:
+ * false if the event changes no device's facts, or names none that could be one. */
+bool replay_serial(const Cenc__V1__Event *event, char serial[static FACTS_SERIAL_SIZE]);
+
+/* Applies the event, which replay_serial said is about this device. True if the facts changed:
+ * texts may point into the event then. */
+bool replay_apply(const Cenc__V1__Event *event, uint64_t sequence, struct device_facts *facts);
+
+#endif

@@ -1,0 +1,61 @@
+/* The directory's store: a SQLite file (WAL) with a row for each device, and in the same file, of
+ * the same transaction, the sequence of the last journal record that it stands for. The journal is
+ * the durable log; the store saves reading all of it at the start.
+ *
+ * All calls block. One thread at a time may use a store. A file that is damaged, of another program
+ * or of a newer version is left as it is. */
+#ifndef CENCD_DIRECTORY_STORE_H
+#define CENCD_DIRECTORY_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "server/base/status.h"
+#include "server/directory/replay.h"
+
+#define STORE_VERSION 1 /* of the schema */
+
+struct store;
+
+/* A sentence for people. */
+struct store_error {
+    char text[1024];
+};
+
+/* Opens the file, makes it if it isn't there, brings an older schema to STORE_VERSION.
+ * STATUS_INVALID: it can't be used as it is; STATUS_SYSTEM: the disk, rights, or another process
+ * has it; STATUS_NO_MEMORY. */
+enum status store_open(const char *path, struct store **store,
+                       struct store_error *error) MUST_CHECK;
+void store_close(struct store *store); /* NULL: nothing */
+
+/* What the store stands for: all records of the journal up to this one. 0: none. */
+uint64_t store_sequence(const struct store *store);
+
+/* Calls visit for each device, in order of first registration. Texts live during the call.
+ * STATUS_SYSTEM, STATUS_INVALID (damage), STATUS_NO_MEMORY. */
+enum status store_load(struct store *store,
+                       void (*visit)(const struct device_facts *facts, void *context),
+                       void *context, struct store_error *error) MUST_CHECK;
+
+/* A record of the journal. */
+struct store_event {
+    const Cenc__V1__Event *event; /* NULL: of a sort that the store doesn't know */
+    uint64_t sequence;
+};
+
+/* All or none, in one transaction that is on the disk when this returns STATUS_OK; the store stands
+ * for last_sequence then. STATUS_SYSTEM: the disk refuses, or another process holds the file for
+ * now. On any error the store is as before, and the same call may be made again. */
+enum status store_apply(struct store *store, const struct store_event *events, size_t count,
+                        uint64_t last_sequence, struct store_error *error) MUST_CHECK;
+
+/* Writes facts as they are, between store_begin and store_end; for putting a directory into the
+ * store that missed records. store_end stores the sequence; on an error nothing of it is kept. */
+enum status store_begin(struct store *store, struct store_error *error) MUST_CHECK;
+enum status store_put(struct store *store, const struct device_facts *facts,
+                      struct store_error *error) MUST_CHECK;
+enum status store_end(struct store *store, uint64_t sequence, struct store_error *error) MUST_CHECK;
+
+#endif
