@@ -95,18 +95,23 @@ def is_free(port):
     return True
 
 
-def free_range(count):
-    """The first of count consecutive ports on which nobody listens and which no call before gave
-    out: a direct port is opened only when its device comes."""
-    # few: near the end, out of the way of servers that take large ranges
-    lowest = FIRST_PORT if count > FEW_PORTS else LAST_PORT - 4 * FEW_PORTS
+def free_runs(count, lowest):
+    """Where count consecutive free ports begin, from lowest on."""
     starts, run = [], 0
     for port in range(lowest, LAST_PORT + 1):
         run = run + 1 if port not in taken_ports and is_free(port) else 0
         if run >= count:
             starts.append(port - count + 1)
+    return starts
+
+
+def free_range(count):
+    """The first of count consecutive ports on which nobody listens and which no call before gave
+    out: a direct port is opened only when its device comes."""
+    # few: near the end, out of the way of servers that take large ranges
+    starts = free_runs(count, LAST_PORT - 4 * FEW_PORTS) or free_runs(count, FIRST_PORT)
     if not starts:
-        raise Failure(f"no {count} consecutive free ports from {lowest} to {LAST_PORT}")
+        raise Failure(f"no {count} consecutive free ports from {FIRST_PORT} to {LAST_PORT}")
     first = random.choice(starts)
     taken_ports.update(range(first, first + count))
     return first
