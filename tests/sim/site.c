@@ -13,7 +13,7 @@
 #include "tests/sim/seeds.h"
 #include "tests/sim/site_internal.h"
 
-#define STOP_LIMIT_MS 60000u
+#define STOP_LIMIT_MS 5000u
 #define STEPS_PER_MS  1000u /* much takes its time: completions may be on their way for a while */
 #define STEPS_LIMIT   4000000u /* of one run: more is a loop that never waits */
 

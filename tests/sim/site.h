@@ -69,6 +69,9 @@ uint64_t site_closed(const struct site *site, enum close_reason reason);
 /* Gauges, counters and the directory agree with the links and sessions that there are. */
 void site_check(const struct site *site);
 
+/* At a quiet moment: the ports of devices that are online are open, and no other. */
+void site_check_ports(const struct site *site);
+
 /* Most bytes that may wait in one direction of a session. */
 uint64_t site_queue_bound(const struct site *site);
 
@@ -76,7 +79,5 @@ uint64_t site_queue_bound(const struct site *site);
 void site_stop(struct site *site);
 struct site_end *site_end(const struct site *site, const struct address *peer);
 void site_close(struct site *site);
-
-/* Frees everything at once after site_stop was not possible. */
 
 #endif

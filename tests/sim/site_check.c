@@ -2,6 +2,7 @@
  * between any two turns, not only at quiet moments. */
 #include <string.h>
 
+#include "agents/direct_ports.h"
 #include "server/bridge/session.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/site.h"
@@ -45,6 +46,23 @@ uint64_t site_queue_bound(const struct site *site)
     uint64_t large = config->buffers.large_size_bytes + config->buffers.large_size_bytes / 50;
     /* and answers to keepalives */
     return config->limits.session_buffer_bytes + small + large + 8192;
+}
+
+static bool count_port(const struct device_info *info, void *context)
+{
+    uint32_t *ports = context;
+    *ports += info->link.id != 0 && info->direct_port != 0;
+    return true;
+}
+
+void site_check_ports(const struct site *site)
+{
+    uint32_t wanted = 0;
+    uint32_t open = 0;
+    (void)directory_walk(site->server->directory, 0, count_port, &wanted);
+    for (uint32_t i = 0; i < site->server->shard_count; i++)
+        open += direct_ports_open_count(site->server->shards[i]);
+    SEEDS_REQUIRE(open == wanted);
 }
 
 /* A link that the directory knows is a device's newest, and nobody else's. */

@@ -233,6 +233,20 @@ static void the_newest_link_replaces_an_idle_one(void **state)
     finish();
 }
 
+/* The one that dialled in later is the device's newest, also when it is the first to speak. */
+static void one_that_dialled_in_before_loses_though_it_speaks_last(void **state)
+{
+    (void)state;
+    load_and_start();
+    caller_dial(&modem, &site, "10.0.0.1", DIAL_IN);
+    dial_in(&other, "10.0.0.1");
+    caller_say(&modem, "AT$IMEI=" CALLER_SERIAL ",PSW=secret,\n");
+    assert_int_equal(caller_link_state(&modem), LINK_FREE);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    require_closed(CLOSE_LINK_REPLACED, 1);
+    finish();
+}
+
 static void a_session_that_moves_nothing_is_replaced(void **state)
 {
     (void)state;
@@ -496,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_vanished_device_times_out),
         cmocka_unit_test(bytes_that_nobody_reads_are_counted),
         cmocka_unit_test(the_newest_link_replaces_an_idle_one),
+        cmocka_unit_test(one_that_dialled_in_before_loses_though_it_speaks_last),
         cmocka_unit_test(a_session_that_moves_nothing_is_replaced),
         cmocka_unit_test(a_newcomer_is_closed_when_the_older_link_proves_alive),
         cmocka_unit_test(a_newcomer_takes_over_when_the_older_link_stays_silent),

@@ -215,6 +215,21 @@ static void a_still_session_ends(void **state)
     finish();
 }
 
+/* Between sessions a link keeps a poll in the kernel and nothing else. */
+static void after_a_session_the_link_only_polls(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&modem, "data");
+    caller_reset(&agent);
+    const struct link *link = site_link(&site, &modem.address);
+    assert_int_equal(link->state, LINK_IDLE);
+    assert_int_equal(link->stream.flags & (STREAM_RECEIVING | STREAM_WATCHING), STREAM_WATCHING);
+    assert_int_equal(link->stream.in_flight, 1);
+    finish();
+}
+
 /* A reset agent reads nothing more: there is nothing to wait for. */
 static void an_agent_that_resets_gives_its_place_back_at_once(void **state)
 {
@@ -491,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_half_closed_session_ends_at_once_without_patience),
         cmocka_unit_test(a_half_closed_session_yields_to_another_agent),
         cmocka_unit_test(a_still_session_ends),
+        cmocka_unit_test(after_a_session_the_link_only_polls),
         cmocka_unit_test(an_agent_that_resets_gives_its_place_back_at_once),
         cmocka_unit_test(an_agent_that_vanishes_times_out),
         cmocka_unit_test(an_agent_that_stays_after_the_end_is_closed),
