@@ -134,11 +134,13 @@ static void keep_ahead(struct stream *stream, struct chunk *chunk)
     *place = chunk;
 }
 
-static void note_size(struct stream *stream, uint32_t size)
+static void note_size(struct stream *stream, const struct chunk *chunk)
 {
     const struct kernel_limits *limits = &stream->reactor->limits;
+    uint32_t size = chunk->size;
     if (stream->flags & STREAM_LARGE) {
-        if (size <= limits->buffer_size[BUFFERS_SMALL]) {
+        /* what a small receive still brings says nothing of the large ones to come */
+        if (chunk->group == BUFFERS_LARGE && size <= limits->buffer_size[BUFFERS_SMALL]) {
             stream->flags &= ~STREAM_LARGE;
             stream->full_reads = 0;
         }
@@ -163,7 +165,7 @@ static void deliver(struct stream *stream, struct chunk *chunk)
         keep_ahead(stream, chunk);
         return;
     }
-    note_size(stream, chunk->size);
+    note_size(stream, chunk);
     if (stream->mode == RECEIVE_ONCE)
         stream->mode = RECEIVE_NONE;
     stream->ops->received(stream, chunk);

@@ -16,7 +16,6 @@
 
 #define SUBMISSION_ENTRIES 256u
 #define COMPLETION_ENTRIES 4096u
-#define SEND_PATIENCE_US   50u
 
 /* ---- provided buffers ---- */
 
@@ -226,6 +225,9 @@ static bool translate(struct kernel *kernel, const struct io_uring_cqe *cqe,
         kernel->event_armed = false;
         return false;
     }
+    case TAG_ALARM:
+        kernel->alarm_ms = 0;
+        return false;
     case TAG_INSTALL:
         install_done((struct install *)(uintptr_t)(tag & ~TAG_KIND), cqe->res, completion);
         return true;
@@ -295,58 +297,34 @@ static unsigned take_stash(struct kernel *kernel, struct completion *completions
     return count;
 }
 
-/* Makes what was queued visible to the kernel; returns the number of entries. */
-static unsigned flush_submissions(struct io_uring_sq *sq)
+/* A wait with a limit programs a timer each time it sleeps; a timeout in the ring stays armed
+ * over many waits. It may end one early, which does no harm. */
+static void arm_alarm(struct kernel *kernel, int timeout_ms)
 {
-    unsigned tail = *sq->ktail;
-    while (sq->sqe_head != sq->sqe_tail)
-        sq->array[tail++ & sq->ring_mask] = sq->sqe_head++ & sq->ring_mask;
-    io_uring_smp_store_release(sq->ktail, tail);
-    return tail - io_uring_smp_load_acquire(sq->khead);
-}
-
-/* A send nearly always completes while it is submitted, and its completion would end the wait at
- * once, only for the next wait to follow: two system calls a message. So the wait is for one more
- * completion than there are sends, but after SEND_PATIENCE_US for any. What it delays by that time
- * at most is the return of a buffer; whatever else happens makes the number full. */
-static int wait_beyond_sends(struct kernel *kernel, int timeout_ms)
-{
-    struct io_uring *ring = &kernel->ring;
-    struct __kernel_timespec limit = {
-        .tv_sec = timeout_ms / 1000,
-        .tv_nsec = (long long)(timeout_ms % 1000) * 1000000,
-    };
-    struct io_uring_getevents_arg argument = {
-        .pad = SEND_PATIENCE_US, /* min_wait_usec in newer headers */
-        .ts = timeout_ms < 0 ? 0 : (uint64_t)(uintptr_t)&limit,
-    };
-    unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-    if (ring->enter_ring_fd != ring->ring_fd)
-        flags |= IORING_ENTER_REGISTERED_RING;
-    return io_uring_enter2((unsigned)ring->enter_ring_fd, flush_submissions(&ring->sq),
-                           kernel->sends + 1, flags, (sigset_t *)&argument, sizeof argument);
+    uint64_t due = kernel_now_ms(kernel) + (uint64_t)timeout_ms;
+    if (kernel->alarm_ms != 0 && kernel->alarm_ms <= due)
+        return;
+    kernel->alarm_ms = due;
+    kernel->alarm_at.tv_sec = timeout_ms / 1000;
+    kernel->alarm_at.tv_nsec = (long long)(timeout_ms % 1000) * 1000000;
+    struct io_uring_sqe *sqe = ring_entry(kernel, TAG_ALARM);
+    io_uring_prep_timeout(sqe, &kernel->alarm_at, 0, 0);
+    io_uring_sqe_set_data64(sqe, TAG_ALARM);
 }
 
 static void submit_and_wait(struct kernel *kernel, int timeout_ms)
 {
-    struct io_uring_cqe *cqe;
     int result;
     kernel->system_calls++;
     if (timeout_ms == 0) {
         result = io_uring_submit_and_get_events(&kernel->ring);
-    } else if (kernel->sends > 0 && (kernel->ring.features & IORING_FEAT_MIN_TIMEOUT)) {
-        result = wait_beyond_sends(kernel, timeout_ms);
     } else if (timeout_ms < 0) {
         /* one completion, not several: a wait for more sleeps through a wake */
         result = io_uring_submit_and_wait(&kernel->ring, 1);
     } else {
-        struct __kernel_timespec limit = {
-            .tv_sec = timeout_ms / 1000,
-            .tv_nsec = (long long)(timeout_ms % 1000) * 1000000,
-        };
-        result = io_uring_submit_and_wait_timeout(&kernel->ring, &cqe, 1, &limit, NULL);
+        arm_alarm(kernel, timeout_ms);
+        result = io_uring_submit_and_wait(&kernel->ring, 1);
     }
-    kernel->sends = 0;
     if (result == -EBUSY || result == -EAGAIN)
         stash_completions(kernel);
     else

@@ -165,7 +165,6 @@ void kernel_send(struct kernel *kernel, uint32_t slot, const uint8_t *data, uint
 {
     struct io_uring_sqe *sqe = ring_entry(kernel, tag);
     io_uring_prep_send(sqe, (int)slot, data, size, MSG_WAITALL | MSG_NOSIGNAL);
-    kernel->sends++;
     sqe->flags |= IOSQE_FIXED_FILE;
 }
 

@@ -14,6 +14,7 @@
 #define TAG_IGNORE  (0xf0ull << 56)
 #define TAG_WAKE    (0xf1ull << 56)
 #define TAG_EVENT   (0xf2ull << 56)
+#define TAG_ALARM   (0xf7ull << 56)
 #define TAG_INSTALL (0xf3ull << 56) /* | address of a struct install */
 #define TAG_KIND    (0xffull << 56)
 
@@ -53,11 +54,12 @@ struct kernel {
     size_t stash_capacity;
     size_t stash_next;
     uint64_t system_calls;
-    uint32_t sends; /* queued since the last wait */
     uint64_t random;
     int event; /* eventfd: wakes from threads without a ring */
     uint64_t event_value;
     bool event_armed;
+    uint64_t alarm_ms; /* when the earliest timeout in the ring is due; 0: none */
+    struct __kernel_timespec alarm_at;
     uint32_t works; /* given to the helper, not completed */
     _Atomic(struct work *) finished;
 };
