@@ -37,14 +37,12 @@ static void check_text(const uint8_t *data, size_t size)
     free(out);
 }
 
-/* The JSON of a message, malloced; NULL if it is larger than JSON_SIZE. */
-static char *json_of(const ProtobufCMessage *message)
+/* Writes the JSON of a message to text; NULL if it is larger than JSON_SIZE. */
+static const char *json_of(const ProtobufCMessage *message, char text[static JSON_SIZE])
 {
-    char *text = malloc(JSON_SIZE);
     size_t size = 0;
     enum codec_result result;
 
-    CHECK(text != NULL);
     result = proto_json(message, PROTO_JSON_ALL, text, JSON_SIZE, &size);
     CHECK(result == CODEC_OK || result == CODEC_FULL);
     if (result == CODEC_OK) {
@@ -53,7 +51,6 @@ static char *json_of(const ProtobufCMessage *message)
         CHECK(proto_json(message, PROTO_JSON_ALL, text, JSON_SIZE, &size) == CODEC_OK);
         return text;
     }
-    free(text);
     return NULL;
 }
 
@@ -67,27 +64,27 @@ static void check_kind(const Cenc__V1__Event *event)
 
 static void check_again(const ProtobufCMessage *message, const char *json)
 {
-    struct proto_arena arena = {.memory = malloc(PROTO_ARENA_SIZE), .size = PROTO_ARENA_SIZE};
-    uint8_t *packed = malloc(PROTO_PACKED_MAX);
+    static uint8_t memory[PROTO_ARENA_SIZE] __attribute__((aligned(16)));
+    static uint8_t packed[PROTO_PACKED_MAX];
+    static char text[JSON_SIZE];
+    struct proto_arena arena = {.memory = memory, .size = sizeof(memory)};
     ProtobufCMessage *back = NULL;
-    char *json_again;
+    const char *json_again;
     size_t size = 0;
 
-    CHECK(arena.memory != NULL && packed != NULL);
-    CHECK(proto_pack(message, packed, PROTO_PACKED_MAX, &size) == CODEC_OK);
+    CHECK(proto_pack(message, packed, sizeof(packed), &size) == CODEC_OK);
     CHECK(proto_unpack(message->descriptor, packed, size, &arena, &back) == CODEC_OK);
-    json_again = json_of(back);
+    json_again = json_of(back, text);
     CHECK((json == NULL) == (json_again == NULL));
     CHECK(json == NULL || strcmp(json, json_again) == 0);
-    free(json_again);
-    free(packed);
-    free(arena.memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static uint8_t memory[PROTO_ARENA_SIZE] __attribute__((aligned(16)));
+    static char text[JSON_SIZE];
     const ProtobufCMessageDescriptor *descriptor = &cenc__v1__event__descriptor;
-    struct proto_arena arena = {.size = PROTO_ARENA_SIZE};
+    struct proto_arena arena = {.memory = memory, .size = sizeof(memory)};
     ProtobufCMessage *message = NULL;
 
     if (size < 1 || size > INPUT_MAX)
@@ -97,17 +94,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         descriptor = &cenc__private__v1__record__descriptor;
     if ((data[0] & OPTION_SMALL) != 0)
         arena.size = (data[0] >> 2) * 32u;
-    arena.memory = malloc(arena.size);
-    CHECK(arena.memory != NULL || arena.size == 0);
     if (proto_unpack(descriptor, data + 1, size - 1, &arena, &message) == CODEC_OK) {
-        char *json = json_of(message);
-
         if (descriptor == &cenc__v1__event__descriptor)
             check_kind((const Cenc__V1__Event *)message);
-        check_again(message, json);
-        free(json);
+        check_again(message, json_of(message, text));
     }
     CHECK(arena.used <= arena.size);
-    free(arena.memory);
     return 0;
 }

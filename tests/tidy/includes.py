@@ -11,6 +11,8 @@ import tree
 PLUGIN = ["plugins/plugin.h"]
 REACTOR = ["server/base", "server/reactor"]
 CONFIG = ["config", "plugins/loader.h"] + PLUGIN
+# What writes events, from the directory on.
+EVENTS = ["codec/proto", "server/journal"]
 
 CODEC = ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem", "codec/proto"]
 # The host side of plugins shares their folder.
@@ -35,13 +37,13 @@ MAY_INCLUDE = {
     "server/reactor/sim": REACTOR,
     "server/reactor": ["server/base"],
     "server/journal": REACTOR,
-    "server/directory": REACTOR + CONFIG + ["codec/proto", "server/journal"],
-    "server/link": REACTOR + CONFIG + ["server/directory", "server/bridge"],
-    "server/bridge": REACTOR + CONFIG + ["server/directory", "server/link"],
-    "agents": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge"],
-    "server/shard": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge",
+    "server/directory": REACTOR + CONFIG + EVENTS,
+    "server/link": REACTOR + CONFIG + EVENTS + ["server/directory", "server/bridge"],
+    "server/bridge": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link"],
+    "agents": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge"],
+    "server/shard": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge",
                                         "agents"],
-    "server/ops": REACTOR + CONFIG + ["server/directory", "server/link", "server/bridge", "agents",
+    "server/ops": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge", "agents",
                                       "server/shard"],
     "server/main.c": None,
     "bench": REACTOR + ["server/reactor/ring", "bench"] + CODEC,

@@ -118,7 +118,7 @@ static void set_value(struct filler *filler, const ProtobufCFieldDescriptor *fie
         memcpy(at, &integer, sizeof(integer));
         break;
     default:
-        CHECK(!"a type that no message here has");
+        abort(); /* a type that no message here has */
     }
 }
 
@@ -158,6 +158,7 @@ static bool is_taken(struct filler *filler, const ProtobufCMessageDescriptor *de
     if (*any == 0) {
         for (unsigned i = 0; i < descriptor->n_fields; i++)
             members += (descriptor->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+        CHECK(members > 0);
         *any = 1 + next(filler) % members;
     }
     /* counts down to the one that is taken, then stays out of reach */

@@ -296,9 +296,9 @@ static void a_small_arena_is_full(void **state)
     (void)unpack(schemas[0], size);
     needed = arena.used;
     for (size_t room = 0; room <= needed; room++) {
-        struct proto_arena small = {.memory = malloc(room), .size = room};
+        struct proto_arena small = {.memory = malloc(room + 1), .size = room};
 
-        assert_true(room == 0 || small.memory != NULL);
+        assert_non_null(small.memory);
         assert_int_equal(proto_unpack(schemas[0], packed, size, &small, &back),
                          room < needed ? CODEC_FULL : CODEC_OK);
         free(small.memory);
