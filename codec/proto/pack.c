@@ -6,17 +6,37 @@
 #include "codec/proto/walk.h"
 
 #define ARENA_ALIGNMENT 16u
+#define FIELD_MAX       0x1fffffffu /* the highest number of a field */
 
-/* Depth, number of parts, and UTF-8 in every string. */
+/* protobuf-c takes and keeps fields of a newer version, number 0 among them if it was written in
+ * two bytes; but then nobody else takes the message. */
+static bool unknown_are_fields(const ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->n_unknown_fields; i++) {
+        uint32_t number = message->unknown_fields[i].tag;
+
+        if (number == 0 || number > FIELD_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Depth, number of parts, UTF-8 in every string, and what this version doesn't know. */
 static enum codec_result check(const ProtobufCMessage *message)
 {
     struct proto_walk walk;
     enum proto_step step;
     size_t parts = 0;
 
+    if (!unknown_are_fields(message)) {
+        return CODEC_INVALID;
+    }
     proto_walk_start(&walk, message);
     while ((step = proto_walk_next(&walk)) != PROTO_END) {
-        if (step == PROTO_TOO_DEEP) {
+        if (step == PROTO_TOO_DEEP ||
+            (step == PROTO_OPEN &&
+             !unknown_are_fields(*(const ProtobufCMessage *const *)walk.value))) {
             return CODEC_INVALID;
         }
         if (step == PROTO_OPEN || (step == PROTO_VALUE && walk.count > 1)) {

@@ -123,3 +123,32 @@ bool proto_text(const void *data, size_t size, char *out, size_t capacity)
     out[written] = '\0';
     return same && at == size;
 }
+
+static int hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    if (digit >= 'A' && digit <= 'F') {
+        return digit - 'A' + 10;
+    }
+    return -1;
+}
+
+size_t proto_text_undo(const char *text, uint8_t *out, size_t capacity)
+{
+    size_t count = 0;
+
+    while (*text != '\0') {
+        int high = text[0] == '\\' && text[1] == 'x' ? hex_digit(text[2]) : -1;
+        int low = high >= 0 ? hex_digit(text[3]) : -1;
+        uint8_t byte = low >= 0 ? (uint8_t)(high << 4 | low) : (uint8_t)*text;
+
+        if (count < capacity) {
+            out[count] = byte;
+        }
+        count++;
+        text += low >= 0 ? 4 : 1;
+    }
+    return count;
+}

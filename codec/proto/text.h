@@ -19,6 +19,10 @@
  * otherwise something was rewritten or cut. */
 bool proto_text(const void *data, size_t size, char *out, size_t capacity);
 
+/* Back to the bytes that proto_text was given: \xHH becomes a byte, all else stays as it is. Writes
+ * at most capacity bytes, no NUL; returns how many there are in all. */
+size_t proto_text_undo(const char *text, uint8_t *out, size_t capacity);
+
 /* The length of the first character, and what it is; 0 if there is none in UTF-8 (RFC 3629). */
 size_t proto_utf8_decode(const uint8_t *data, size_t size, uint32_t *character);
 

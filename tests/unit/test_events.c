@@ -320,6 +320,23 @@ static void an_unknown_body_is_no_error(void **state)
     assert_string_equal(event_kind(event), "unknown");
 }
 
+/* protobuf-c refuses a field with the number 0 unless its key is written longer than need be. It
+ * kept that field, and what it wrote then couldn't be read any more. */
+static void a_field_has_a_number(void **state)
+{
+    static const char *const messages[] = {"00 05", "8000 05", "3203 8000 05"};
+    Cenc__V1__Event *event = NULL;
+    uint8_t bytes[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        size_t size = hex_bytes(messages[i], bytes, sizeof(bytes));
+
+        arena.used = 0;
+        assert_int_equal(event_unpack(bytes, size, &arena, &event), CODEC_INVALID);
+    }
+}
+
 static void check_broken(ProtobufCMessage *message, uint32_t kind)
 {
     static uint32_t random = 1;
@@ -418,6 +435,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_arena_is_large_enough),
         cmocka_unit_test(a_small_arena_is_full),
         cmocka_unit_test(an_unknown_body_is_no_error),
+        cmocka_unit_test(a_field_has_a_number),
         cmocka_unit_test(garbage_breaks_nothing),
         cmocka_unit_test(messages_are_not_deeper_than_the_walk),
     };

@@ -92,7 +92,7 @@ static void any_bytes_become_text(void **state)
         uint8_t bytes[6];
         uint8_t back[6];
         size_t size;
-        size_t taken = 0;
+        size_t taken;
 
         for (size_t k = 0; k < sizeof(bytes); k++) {
             random = random * 1103515245u + 12345u;
@@ -101,29 +101,33 @@ static void any_bytes_become_text(void **state)
         size = (random >> 24) % 7;
         (void)proto_text(bytes, size, out, sizeof(out));
         assert_true(proto_utf8_valid(out, strlen(out)));
-        for (const char *at = out; *at != '\0'; at++) {
-            char digits[3] = {0};
-
-            if (*at == '\\') {
-                memcpy(digits, at + 2, 2);
-                at += 3;
-                back[taken++] = (uint8_t)strtoul(digits, NULL, 16);
-            } else {
-                back[taken++] = (uint8_t)*at;
-            }
-        }
+        taken = proto_text_undo(out, back, sizeof(back));
         assert_int_equal(taken, size);
         assert_memory_equal(back, bytes, size);
     }
 }
 
+/* Text that nobody wrote with proto_text stays what it is. */
+static void what_is_no_escape_stays(void **state)
+{
+    static const char *const texts[] = {"", "868", "\\", "\\x", "\\x4", "\\x4g", "\\xff", "\\n"};
+    uint8_t back[8];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(proto_text_undo(texts[i], back, sizeof(back)), strlen(texts[i]));
+        assert_memory_equal(back, texts[i], strlen(texts[i]));
+    }
+    assert_int_equal(proto_text_undo("a\\x00b", back, 2), 3);
+    assert_memory_equal(back, "a", 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_is_checked),
-        cmocka_unit_test(nul_is_text_too),
-        cmocka_unit_test(cut_between_characters),
-        cmocka_unit_test(any_bytes_become_text),
+        cmocka_unit_test(text_is_checked),         cmocka_unit_test(nul_is_text_too),
+        cmocka_unit_test(cut_between_characters),  cmocka_unit_test(any_bytes_become_text),
+        cmocka_unit_test(what_is_no_escape_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
