@@ -75,7 +75,7 @@ static struct shard *shard_over(const struct site *site, const struct kernel *ke
     for (uint32_t i = 0; i < site->server->shard_count; i++)
         if (reactor_kernel(site->server->shards[i]->reactor) == kernel)
             return site->server->shards[i];
-    SEEDS_REQUIRE(!"a kernel without a shard");
+    seeds_failed("a kernel without a shard", __FILE__, __LINE__);
 }
 
 static bool quiet_now(const struct site *site)

@@ -51,7 +51,7 @@ static enum close_reason reason_in(const char *line)
         if (strcmp(close_layer((enum close_reason)i), layer) == 0 &&
             strcmp(close_cause((enum close_reason)i), cause) == 0)
             return (enum close_reason)i;
-    SEEDS_REQUIRE(!"a reason that the log names exists");
+    seeds_failed("a reason that the log names exists", __FILE__, __LINE__);
 }
 
 static enum site_fate fate_in(const char *line)

@@ -320,7 +320,7 @@ static struct dial *dial_of_link(uint64_t link)
         if (end->fate == SITE_LINK_CLOSED && end->link == link)
             return &play.dials[i];
     }
-    SEEDS_REQUIRE(!"the link of a session is one of a device");
+    seeds_failed("the link of a session is one of a device", __FILE__, __LINE__);
 }
 
 static void judge_session(struct agent *agent, const struct site_end *end, struct dial *dial)

@@ -76,7 +76,7 @@ static void find_speaker(struct play *play, struct agent *agent)
         if (play->dials[i - 1].device == agent->device &&
             find_in(&play->dials[i - 1], agent, MATCH_BYTES))
             return;
-    SEEDS_REQUIRE(!"what an agent reads was said by its device");
+    seeds_failed("what an agent reads was said by its device", __FILE__, __LINE__);
 }
 
 static void take_payload(struct play *play, struct agent *agent, uint8_t byte)
