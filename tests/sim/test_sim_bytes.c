@@ -343,7 +343,7 @@ static void run_seed(uint64_t seed)
 static void bytes_arrive_in_order_under_every_seed(void **state)
 {
     (void)state;
-    seeds_run("bytes", 2000, run_seed);
+    seeds_run("bytes", 1000, run_seed);
 }
 
 static void run_twice(uint64_t seed)

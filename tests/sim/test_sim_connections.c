@@ -272,6 +272,8 @@ static void a_kernel_sleeps_until_woken_or_due(void **state)
     assert_int_equal(sim_next_wakeup(bench.sim), sim_now_ms(bench.sim) + 50);
     assert_true(sim_step(bench.sim));
     assert_true(sim_kernel_due(kernel));
+    assert_int_equal(kernel_wait(kernel, &completion, 1, -1), 0); /* the one from before ends */
+    assert_true(sim_kernel_due(kernel));
     assert_int_equal(kernel_wait(kernel, &completion, 1, -1), 0);
     assert_true(sim_idle(bench.sim));
     kernel_wake(bench.kernels[1], kernel);

@@ -101,11 +101,12 @@ unsigned kernel_wait(struct kernel *kernel, struct completion *completions, unsi
     struct sim *sim = kernel->sim;
     SIM_RULE(capacity > 0, "kernel_wait without room for a completion");
     sim_submit(kernel);
-    bool woken = kernel->woken;
+    /* A wait that ends now is the one that fell asleep before: its caller asked by an old clock. */
+    bool awake = kernel->woken || (kernel->sleeping && kernel->wake_ms <= sim->now_ms);
     kernel->woken = false;
     kernel->sleeping = false;
     if (kernel->visible_count == 0) {
-        if (!woken)
+        if (!awake)
             fall_asleep(kernel, timeout_ms);
         return 0;
     }
