@@ -205,6 +205,8 @@ static const struct shard_metric shard_metrics[] = {
      "New links that waited for an older one of their device."},
     {"cencd_shard_other_network_total", COUNTER, SHARD(other_network),
      "New links that replaced one from another network."},
+    {"cencd_shard_events_lost_total", COUNTER, SHARD(events_lost),
+     "Events that were not recorded for want of memory."},
 };
 
 static const struct shard_metric reactor_metrics[] = {

@@ -82,7 +82,7 @@ static void read_sample(struct reader *reader)
     struct exposition *exposition = reader->exposition;
     struct exposition_sample *sample = &exposition->samples[exposition->count];
     const char *begin = reader->at;
-    char name[96];
+    char name[96] = "";
     char *end;
 
     assert_true(exposition->count < EXPOSITION_MAX_SAMPLES);
@@ -94,7 +94,7 @@ static void read_sample(struct reader *reader)
     assert_true(size < sizeof(sample->series));
     memcpy(sample->series, begin, size);
     sample->series[size] = '\0';
-    strcpy(sample->family, name);
+    memcpy(sample->family, name, sizeof(name));
     expect(reader, " ");
     sample->value = strtod(reader->at, &end);
     if (end == reader->at || isspace((unsigned char)*reader->at) || !isfinite(sample->value))

@@ -47,7 +47,7 @@ static inline struct ops_world *world_create(void)
         .max_devices = 20000, .first_port = 20000, .last_port = 20001};
 
     assert_non_null(world);
-    strcpy(world->config.server.node, "node1");
+    snprintf(world->config.server.node, sizeof(world->config.server.node), "node1");
     world->config.limits.links = 100;
     world->config.limits.unidentified = 50;
     world->config.limits.devices = 20000;
@@ -60,10 +60,10 @@ static inline struct ops_world *world_create(void)
     world->config.ops.failed_identifications = 20;
     world->config.listeners = world->listeners;
     world->config.listener_count = WORLD_LISTENERS;
-    strcpy(world->listeners[0].name, "modems");
-    strcpy(world->listeners[0].scope, "default");
-    strcpy(world->listeners[1].name, "meters");
-    strcpy(world->listeners[1].scope, "other");
+    snprintf(world->listeners[0].name, sizeof(world->listeners[0].name), "modems");
+    snprintf(world->listeners[0].scope, sizeof(world->listeners[0].scope), "default");
+    snprintf(world->listeners[1].name, sizeof(world->listeners[1].name), "meters");
+    snprintf(world->listeners[1].scope, sizeof(world->listeners[1].scope), "other");
     for (uint32_t i = 0; i < WORLD_SHARDS; i++) {
         world->shards[i].server = &world->server;
         world->shards[i].index = i;

@@ -155,7 +155,7 @@ static void test_label_values_are_escaped(void **state)
     struct ops_world *world = world_create();
 
     (void)state;
-    strcpy(world->listeners[0].name, "a\"b\\c\nd");
+    snprintf(world->listeners[0].name, sizeof(world->listeners[0].name), "a\"b\\c\nd");
     world->counters[0][0].failed = 3;
     read_metrics(world);
     assert_value("cencd_listener_failed_total{listener=\"a\\\"b\\\\c\\nd\"}", 3);

@@ -133,7 +133,7 @@ static void test_parameters(void **state)
 
     (void)state;
     (void)world_register(world, &identity, 1);
-    strcpy(identity.serial, "2");
+    snprintf(identity.serial, sizeof(identity.serial), "2");
     (void)world_register(world, &identity, 2);
     get("/stats?devices=1&failed=0");
     assert_status("200");
