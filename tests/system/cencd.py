@@ -338,6 +338,8 @@ class Modem:
         return self.row["direct_port"]
 
     def agent(self, source=None):
+        if not self.direct_port:
+            raise AssertionError(f"{self.imei} has no direct port")
         return connect_patiently(self.direct_port, source)
 
     def send(self, data):
