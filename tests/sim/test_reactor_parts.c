@@ -39,7 +39,8 @@ static void close_reactors(void)
 /* Lets things happen until *done, or until the time is limit_ms. */
 static void run_until(const bool *done, uint64_t limit_ms)
 {
-    while (!*done && sim_next_event_ms(sim) <= limit_ms) {
+    for (unsigned steps = 0; !*done && sim_next_event_ms(sim) <= limit_ms; steps++) {
+        SEEDS_REQUIRE(steps < 1000000);
         sim_step(sim);
         struct kernel *kernel = sim_pick_due(sim);
         for (unsigned i = 0; i < 2; i++)
