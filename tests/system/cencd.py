@@ -159,9 +159,11 @@ class Cencd:
         return self
 
     def __exit__(self, kind, value, trace):
-        if self.process.poll() is None and kind is None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        if kind is None:
             self.stop()
-        elif self.process.poll() is None:
+        else:
             self.process.kill()
             self.process.wait()
 
