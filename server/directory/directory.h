@@ -16,7 +16,6 @@
 #include "server/base/status.h"
 
 struct config_listener;
-struct device_facts;
 struct directory;
 struct device;
 
@@ -146,30 +145,6 @@ struct device *directory_find(struct directory *directory, const char *scope, co
 
 /* For logs; constant, no lock. */
 const char *device_serial(const struct device *device);
-
-/* ---- what survives a restart ---- */
-
-/* Puts a device back, or what is known of it in place of what was: recorded, offline. A port
- * outside of the range, or of another device, is dropped, and a listener without a name like that
- * is none. STATUS_FULL: max_devices; STATUS_INVALID: no serial of a device; STATUS_NO_MEMORY. */
-enum status directory_restore(struct directory *directory,
-                              const struct device_facts *facts) MUST_CHECK;
-
-/* Does to the directory what an event of the journal says, as at the start after a crash; event: a
- * Cenc__V1__Event. An unknown device is added. Events of no device's facts do nothing. As
- * directory_restore. */
-enum status directory_apply_event(struct directory *directory, const void *event,
-                                  uint64_t sequence) MUST_CHECK;
-
-/* Memory for texts of struct device_facts. */
-struct facts_texts {
-    char text[5][32 * 4 + 1];
-};
-
-/* What the store is to know of a device: the opposite of directory_restore. False: it isn't
- * recorded, so the store knows nothing. Texts live as long as the directory and texts. */
-bool directory_facts(struct directory *directory, const struct device *device,
-                     struct device_facts *facts, struct facts_texts *texts);
 
 /* Calls visit for each device in order of registration, from the position `from` (0: the first),
  * until visit returns false. Returns the position to go on with. */

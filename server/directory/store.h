@@ -39,21 +39,14 @@ enum status store_load(struct store *store,
                        void (*visit)(const struct device_facts *facts, void *context),
                        void *context, struct store_error *error) MUST_CHECK;
 
-/* A record of the journal. */
-struct store_event {
-    const Cenc__V1__Event *event; /* NULL: of a sort that the store doesn't know */
-    uint64_t sequence;
-};
-
-/* All or none, in one transaction that is on the disk when this returns STATUS_OK; the store stands
- * for last_sequence then. STATUS_SYSTEM: the disk refuses, or another process holds the file for
- * now. On any error the store is as before, and the same call may be made again. */
-enum status store_apply(struct store *store, const struct store_event *events, size_t count,
-                        uint64_t last_sequence, struct store_error *error) MUST_CHECK;
-
-/* Writes facts as they are, between store_begin and store_end; for putting a directory into the
- * store that missed records. store_end stores the sequence; on an error nothing of it is kept. */
+/* A transaction: begin, what is to be written, end. Until store_end returns STATUS_OK nothing of it
+ * counts, then all of it is on the disk, and the store stands for `sequence`. After an error the
+ * store is as before store_begin, and all of it may be tried again. STATUS_SYSTEM: the disk
+ * refuses, or another process holds the file for now. */
 enum status store_begin(struct store *store, struct store_error *error) MUST_CHECK;
+enum status store_event(struct store *store, const Cenc__V1__Event *event, uint64_t sequence,
+                        struct store_error *error) MUST_CHECK;
+/* Writes the facts as they are, in place of what was known. */
 enum status store_put(struct store *store, const struct device_facts *facts,
                       struct store_error *error) MUST_CHECK;
 enum status store_end(struct store *store, uint64_t sequence, struct store_error *error) MUST_CHECK;

@@ -1,0 +1,100 @@
+/* Inside the directory: what its files share. */
+#ifndef CENCD_DIRECTORY_INTERNAL_H
+#define CENCD_DIRECTORY_INTERNAL_H
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "server/base/check.h"
+#include "server/base/siphash.h"
+#include "server/directory/directory.h"
+#include "server/directory/order.h"
+#include "server/directory/ports.h"
+#include "server/directory/text_pool.h"
+
+/* Serial, scope and hash are constant; the rest belongs to the stripe's lock. */
+struct device {
+    struct device *next; /* in its bucket */
+    const char *scope;   /* this and the next five: in a text pool, or constant */
+    const char *kind;
+    const char *model;
+    const char *firmware;
+    const char *hardware;
+    const char *project;
+    uint64_t first_seen_utc_ms;
+    uint64_t last_seen_utc_ms;
+    uint64_t flap_since_ms; /* beginning of the window in which replacements count */
+    struct link_ref link;
+    struct address peer;
+    uint32_t hash;
+    uint32_t epoch;
+    uint32_t listener;
+    struct gasp gasp;
+    uint16_t replacements; /* in the window */
+    uint16_t direct_port;
+    uint8_t signal_csq;
+    uint8_t state;
+    bool recorded : 1;
+    bool removed : 1; /* by an operator: nobody finds it, until it registers again */
+    char serial[];    /* with NUL */
+};
+
+static_assert(sizeof(struct device) <= 160, "with its places in table and order below 200 bytes");
+static_assert(PLUGIN_SERIAL_SIZE <= 32, "serials are hashed in a buffer of this size");
+
+/* The low bits of a hash choose the stripe, the others the bucket. */
+struct stripe {
+    _Alignas(64) pthread_mutex_t lock;
+    struct device **buckets;
+    uint32_t mask;
+    uint32_t entries; /* devices, and those that were removed */
+    uint32_t devices;
+    uint32_t online;
+    uint32_t in_session;
+    uint64_t replacements;
+    uint64_t flapping;
+};
+
+struct directory {
+    struct directory_config config;
+    struct siphash_key key;
+    struct stripe *stripes;
+    uint32_t stripe_count; /* a power of two */
+    uint32_t stripe_bits;
+    struct order order;
+    struct port_leases ports;
+    _Atomic uint64_t ports_dropped;
+    struct text_pool scopes;
+    struct text_pool kinds;
+    struct text_pool models;
+    struct text_pool firmwares;
+    struct text_pool hardwares;
+    struct text_pool projects;
+};
+
+/* stripes.c */
+
+enum status stripes_make(struct directory *directory) MUST_CHECK;
+void stripes_free(struct directory *directory);
+
+/* scope is the pool's pointer: equal texts are one pointer. */
+uint32_t stripes_hash(const struct directory *directory, const char *scope, const char *serial,
+                      size_t serial_size);
+
+/* The stripe of a hash, locked. */
+struct stripe *lock_stripe(const struct directory *directory, uint32_t hash);
+void unlock_stripe(struct stripe *stripe);
+
+/* These two under the stripe's lock. find: also devices that were removed; NULL if there is none.
+ * add: a new device at its place in table and order, with empty texts, neither recorded nor
+ * anything else; NULL if there is no room for it. */
+struct device *stripes_find(const struct directory *directory, const struct stripe *stripe,
+                            uint32_t hash, const char *scope, const char *serial);
+struct device *stripes_add(struct directory *directory, struct stripe *stripe, uint32_t hash,
+                           const char *scope, const char *serial);
+
+/* The present text stays if it is the same: no look into the pool. text is at most size bytes,
+ * whether or not a NUL ends it, and size at most PLUGIN_TEXT_SIZE. */
+void device_set_text(const char **present, struct text_pool *pool, const char *text, size_t size);
+
+#endif

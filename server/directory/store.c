@@ -1,0 +1,428 @@
+#include "server/directory/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "server/base/check.h"
+
+#define APPLICATION_ID 0x43454e43 /* "CENC" */
+#define BUSY_MS        250        /* to wait for another process, a backup for instance */
+
+/* What brings a file from each version to the next. Texts are written as in events. */
+static const char *const steps[STORE_VERSION] = {
+    "CREATE TABLE device ("
+    " id INTEGER PRIMARY KEY," /* in order of first registration */
+    " scope TEXT NOT NULL,"
+    " serial TEXT NOT NULL,"
+    " kind TEXT NOT NULL,"
+    " model TEXT NOT NULL,"
+    " firmware TEXT NOT NULL,"
+    " hardware TEXT NOT NULL,"
+    " project TEXT NOT NULL,"
+    " listener TEXT NOT NULL,"
+    " note TEXT NOT NULL,"
+    " first_seen_unix_ms INTEGER NOT NULL,"
+    " last_seen_unix_ms INTEGER NOT NULL,"
+    " link_epoch INTEGER NOT NULL,"
+    " direct_port INTEGER NOT NULL," /* 0: none */
+    " signal_csq INTEGER,"           /* NULL: not known */
+    " last_gasp_unix_ms INTEGER,"    /* NULL: none that counts */
+    " last_gasp_sequence INTEGER,"
+    " removed INTEGER NOT NULL,"
+    " UNIQUE (scope, serial)) STRICT;"
+    "CREATE TABLE position (" /* one row */
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " sequence INTEGER NOT NULL) STRICT;"
+    "INSERT INTO position VALUES (1, 0);"};
+
+#define COLUMNS                                                                                    \
+    "scope, serial, kind, model, firmware, hardware, project, listener, note,"                     \
+    " first_seen_unix_ms, last_seen_unix_ms, link_epoch, direct_port, signal_csq,"                 \
+    " last_gasp_unix_ms, last_gasp_sequence, removed"
+
+enum statement { ALL, FIND, PUT, POSITION, BEGIN, COMMIT, STATEMENTS };
+
+static const char *const texts[STATEMENTS] = {
+    [ALL] = "SELECT " COLUMNS " FROM device ORDER BY id",
+    [FIND] = "SELECT " COLUMNS " FROM device WHERE scope = ?1 AND serial = ?2",
+    [PUT] = "INSERT INTO device (" COLUMNS ") VALUES"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+            " ON CONFLICT (scope, serial) DO UPDATE SET kind = ?3, model = ?4, firmware = ?5,"
+            " hardware = ?6, project = ?7, listener = ?8, note = ?9, first_seen_unix_ms = ?10,"
+            " last_seen_unix_ms = ?11, link_epoch = ?12, direct_port = ?13, signal_csq = ?14,"
+            " last_gasp_unix_ms = ?15, last_gasp_sequence = ?16, removed = ?17",
+    [POSITION] = "UPDATE position SET sequence = ?1",
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+};
+
+struct store {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENTS];
+    uint64_t sequence;
+    char path[512];
+};
+
+/* ---- errors ---- */
+
+static enum status explain(const char *path, sqlite3 *database, int result,
+                           struct store_error *error)
+{
+    const char *reason = database != NULL ? sqlite3_errmsg(database) : sqlite3_errstr(result);
+
+    switch (result & 0xff) {
+    case SQLITE_NOTADB:
+        (void)snprintf(error->text, sizeof(error->text),
+                       "%s is no store of the directory (it is no SQLite file); it was left as it "
+                       "is",
+                       path);
+        return STATUS_INVALID;
+    case SQLITE_CORRUPT:
+        (void)snprintf(error->text, sizeof(error->text),
+                       "the directory's store %s is damaged (%s); it was left as it is: put back a "
+                       "copy of it, or move it away to have it made anew from the journal",
+                       path, reason);
+        return STATUS_INVALID;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        (void)snprintf(error->text, sizeof(error->text),
+                       "the directory's store %s is held by another process", path);
+        return STATUS_SYSTEM;
+    default:
+        (void)snprintf(error->text, sizeof(error->text), "the directory's store %s: %s", path,
+                       reason);
+        return (result & 0xff) == SQLITE_NOMEM ? STATUS_NO_MEMORY : STATUS_SYSTEM;
+    }
+}
+
+/* Ends the transaction, if one is open, without what was written in it. */
+static enum status failed(struct store *store, int result, struct store_error *error)
+{
+    enum status status = explain(store->path, store->database, result, error);
+
+    for (size_t i = 0; i < STATEMENTS; i++)
+        (void)sqlite3_reset(store->statements[i]);
+    if (sqlite3_get_autocommit(store->database) == 0)
+        (void)sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+/* ---- opening ---- */
+
+static int ask_number(struct store *store, const char *question, int64_t *answer)
+{
+    sqlite3_stmt *statement;
+    int result = sqlite3_prepare_v2(store->database, question, -1, &statement, NULL);
+
+    if (result != SQLITE_OK)
+        return result;
+    result = sqlite3_step(statement);
+    if (result == SQLITE_ROW)
+        *answer = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    return result == SQLITE_ROW ? SQLITE_OK : result;
+}
+
+/* Is the file ours, or new? Nothing has been written to it yet. */
+static enum status recognise(struct store *store, int64_t *version, struct store_error *error)
+{
+    int64_t application = 0;
+    int64_t objects = 0;
+    int result = ask_number(store, "PRAGMA application_id", &application);
+
+    if (result == SQLITE_OK)
+        result = ask_number(store, "PRAGMA user_version", version);
+    if (result == SQLITE_OK)
+        result = ask_number(store, "SELECT count(*) FROM sqlite_schema", &objects);
+    if (result != SQLITE_OK)
+        return explain(store->path, store->database, result, error);
+    bool fresh = application == 0 && *version == 0 && objects == 0;
+    if (!fresh && (application != APPLICATION_ID || *version < 1)) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "%s is no store of the directory, but a file of another program; it was "
+                       "left as it is",
+                       store->path);
+        return STATUS_INVALID;
+    }
+    if (*version > STORE_VERSION) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "the directory's store %s was written by a newer version (schema %" PRId64
+                       ", this one knows up to %d); it was left as it is",
+                       store->path, *version, STORE_VERSION);
+        return STATUS_INVALID;
+    }
+    return STATUS_OK;
+}
+
+static int run(struct store *store, const char *text)
+{
+    return sqlite3_exec(store->database, text, NULL, NULL, NULL);
+}
+
+static int migrate(struct store *store, int64_t version)
+{
+    char marks[128];
+
+    if (version == STORE_VERSION)
+        return SQLITE_OK;
+    int result = run(store, "BEGIN EXCLUSIVE");
+    for (int64_t step = version; result == SQLITE_OK && step < STORE_VERSION; step++)
+        result = run(store, steps[step]);
+    (void)snprintf(marks, sizeof(marks),
+                   "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", APPLICATION_ID,
+                   STORE_VERSION);
+    return result == SQLITE_OK ? run(store, marks) : result;
+}
+
+/* synchronous = FULL: the journal lets go of what is in the store, so a commit must be on the
+ * disk. */
+static enum status prepare(struct store *store, int64_t version, struct store_error *error)
+{
+    int64_t sequence = 0;
+    int result = run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                            "PRAGMA cache_size = -32768");
+
+    if (result == SQLITE_OK)
+        result = migrate(store, version);
+    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
+        result = sqlite3_prepare_v3(store->database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &store->statements[i], NULL);
+    if (result == SQLITE_OK)
+        result = ask_number(store, "SELECT sequence FROM position", &sequence);
+    store->sequence = (uint64_t)sequence;
+    /* without its one row somebody else has been at work */
+    return result == SQLITE_OK ? STATUS_OK
+                               : explain(store->path, store->database,
+                                         result == SQLITE_DONE ? SQLITE_CORRUPT : result, error);
+}
+
+/* Only the server's user reads it, whatever the umask; SQLite gives its other files the same mode.
+ */
+static enum status make_file(struct store *store, struct store_error *error)
+{
+    int file = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (file < 0 && errno != EEXIST) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "the directory's store %s can't be made: %s", store->path, strerror(errno));
+        return STATUS_SYSTEM;
+    }
+    if (file >= 0)
+        (void)close(file);
+    return STATUS_OK;
+}
+
+enum status store_open(const char *path, struct store **opened, struct store_error *error)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    int64_t version = 0;
+
+    if (store == NULL || strlen(path) >= sizeof(store->path)) {
+        (void)snprintf(error->text, sizeof(error->text),
+                       "the directory's store can't be opened: %s",
+                       store == NULL ? "no memory" : "its name is too long");
+        free(store);
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(store->path, path, strlen(path) + 1);
+    enum status status = make_file(store, error);
+    if (status == STATUS_OK) {
+        int result = sqlite3_open_v2(path, &store->database,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+        (void)sqlite3_busy_timeout(store->database, BUSY_MS);
+        (void)sqlite3_extended_result_codes(store->database, 1);
+        if (result != SQLITE_OK)
+            status = explain(path, store->database, result, error);
+    }
+    if (status == STATUS_OK)
+        status = recognise(store, &version, error);
+    if (status == STATUS_OK)
+        status = prepare(store, version, error);
+    if (status != STATUS_OK) {
+        store_close(store);
+        return status;
+    }
+    *opened = store;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        (void)sqlite3_finalize(store->statements[i]);
+    CHECK(sqlite3_close(store->database) == SQLITE_OK);
+    free(store);
+}
+
+uint64_t store_sequence(const struct store *store)
+{
+    return store->sequence;
+}
+
+/* ---- rows ---- */
+
+static const char *text_at(sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+
+    return text != NULL ? text : ""; /* no memory: found when the next row is asked for */
+}
+
+static uint64_t number_at(sqlite3_stmt *row, int column)
+{
+    int64_t number = sqlite3_column_int64(row, column);
+
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+/* Texts live until the statement's next step. */
+static void read_row(sqlite3_stmt *row, struct device_facts *facts)
+{
+    uint64_t port = number_at(row, 12);
+    uint64_t csq = number_at(row, 13);
+    bool has_csq = sqlite3_column_type(row, 13) != SQLITE_NULL && csq < PLUGIN_SIGNAL_UNKNOWN;
+
+    *facts = (struct device_facts){
+        .known = true,
+        .scope = text_at(row, 0),
+        .serial = text_at(row, 1),
+        .kind = text_at(row, 2),
+        .model = text_at(row, 3),
+        .firmware = text_at(row, 4),
+        .hardware = text_at(row, 5),
+        .project = text_at(row, 6),
+        .listener = text_at(row, 7),
+        .note = text_at(row, 8),
+        .first_seen_utc_ms = number_at(row, 9),
+        .last_seen_utc_ms = number_at(row, 10),
+        .epoch = (uint32_t)number_at(row, 11),
+        .direct_port = port <= UINT16_MAX ? (uint16_t)port : 0,
+        .signal_csq = has_csq ? (uint8_t)csq : PLUGIN_SIGNAL_UNKNOWN,
+        .gasp = {.utc_ms = number_at(row, 14), .sequence = number_at(row, 15)},
+        .removed = sqlite3_column_int(row, 16) != 0,
+    };
+}
+
+enum status store_load(struct store *store,
+                       void (*visit)(const struct device_facts *facts, void *context),
+                       void *context, struct store_error *error)
+{
+    sqlite3_stmt *rows = store->statements[ALL];
+    struct device_facts facts;
+    int result;
+
+    while ((result = sqlite3_step(rows)) == SQLITE_ROW) {
+        read_row(rows, &facts);
+        visit(&facts, context);
+    }
+    if (result != SQLITE_DONE)
+        return failed(store, result, error);
+    (void)sqlite3_reset(rows);
+    return STATUS_OK;
+}
+
+/* ---- writing ---- */
+
+/* Runs a statement that returns no rows. */
+static int do_statement(struct store *store, enum statement which)
+{
+    int result = sqlite3_step(store->statements[which]);
+
+    (void)sqlite3_reset(store->statements[which]);
+    return result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+/* 0 may stand for "none", which is NULL in a row. */
+static int bind_or_null(sqlite3_stmt *statement, int place, bool there, uint64_t number)
+{
+    return there ? sqlite3_bind_int64(statement, place, (sqlite3_int64)number)
+                 : sqlite3_bind_null(statement, place);
+}
+
+static int bind_row(sqlite3_stmt *put, const struct device_facts *facts)
+{
+    const char *const strings[] = {facts->scope,   facts->serial,   facts->kind,
+                                   facts->model,   facts->firmware, facts->hardware,
+                                   facts->project, facts->listener, facts->note};
+    const uint64_t numbers[] = {facts->first_seen_utc_ms, facts->last_seen_utc_ms, facts->epoch,
+                                facts->direct_port};
+    int place = 0;
+    int result = SQLITE_OK;
+
+    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++)
+        result |= sqlite3_bind_text(put, ++place, strings[i], -1, SQLITE_STATIC);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        result |= sqlite3_bind_int64(put, ++place, (sqlite3_int64)numbers[i]);
+    result |=
+        bind_or_null(put, ++place, facts->signal_csq != PLUGIN_SIGNAL_UNKNOWN, facts->signal_csq);
+    result |= bind_or_null(put, ++place, facts->gasp.utc_ms != 0, facts->gasp.utc_ms);
+    result |= bind_or_null(put, ++place, facts->gasp.utc_ms != 0, facts->gasp.sequence);
+    result |= sqlite3_bind_int(put, ++place, facts->removed);
+    return result;
+}
+
+enum status store_begin(struct store *store, struct store_error *error)
+{
+    int result = do_statement(store, BEGIN);
+
+    return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
+}
+
+enum status store_put(struct store *store, const struct device_facts *facts,
+                      struct store_error *error)
+{
+    int result = bind_row(store->statements[PUT], facts);
+
+    if (result == SQLITE_OK)
+        result = do_statement(store, PUT);
+    return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
+}
+
+enum status store_event(struct store *store, const Cenc__V1__Event *event, uint64_t sequence,
+                        struct store_error *error)
+{
+    sqlite3_stmt *find = store->statements[FIND];
+    char serial[FACTS_SERIAL_SIZE];
+    struct device_facts facts;
+
+    if (!replay_serial(event, serial))
+        return STATUS_OK;
+    int result = sqlite3_bind_text(find, 1, event->device->scope, -1, SQLITE_STATIC);
+    if (result == SQLITE_OK)
+        result = sqlite3_bind_text(find, 2, serial, -1, SQLITE_STATIC);
+    if (result == SQLITE_OK)
+        result = sqlite3_step(find);
+    if (result == SQLITE_ROW)
+        read_row(find, &facts);
+    else if (result == SQLITE_DONE)
+        facts_init(&facts, event->device->scope, serial);
+    else
+        return failed(store, result, error);
+    enum status status = STATUS_OK;
+    if (replay_apply(event, sequence, &facts))
+        status = store_put(store, &facts, error);
+    (void)sqlite3_reset(find);
+    return status;
+}
+
+enum status store_end(struct store *store, uint64_t sequence, struct store_error *error)
+{
+    int result = sqlite3_bind_int64(store->statements[POSITION], 1, (sqlite3_int64)sequence);
+
+    if (result == SQLITE_OK)
+        result = do_statement(store, POSITION);
+    if (result == SQLITE_OK)
+        result = do_statement(store, COMMIT);
+    if (result != SQLITE_OK)
+        return failed(store, result, error);
+    store->sequence = sequence;
+    return STATUS_OK;
+}
