@@ -52,7 +52,7 @@ bool proto_utf8_valid(const void *data, size_t size)
     uint32_t character;
 
     for (size_t at = 0; at < size;) {
-        size_t length = proto_utf8_decode(bytes + at, size - at, &character);
+        size_t length = bytes[at] < 0x80 ? 1 : proto_utf8_decode(bytes + at, size - at, &character);
 
         if (length == 0) {
             return false;
