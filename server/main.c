@@ -14,6 +14,7 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/ops/ops.h"
+#include "server/shard/durable.h"
 #include "server/shard/server.h"
 
 #define DEFAULT_CONFIG "/etc/cencd/cencd.yaml"
@@ -24,6 +25,7 @@ enum exit_code {
     EXIT_USAGE = EX_USAGE,        /* 64: unknown option */
     EXIT_LISTEN = EX_UNAVAILABLE, /* 69: an address can't be listened on */
     EXIT_RING = EX_OSERR,         /* 71: no io_uring, or not enough memory or descriptors */
+    EXIT_STATE = EX_IOERR,        /* 74: journal or directory can't be read or written */
     EXIT_CONFIG = EX_CONFIG,      /* 78: the configuration is wrong */
 };
 
@@ -83,6 +85,65 @@ static bool start_threads(struct shard_thread *threads, struct server *server,
         }
     }
     return true;
+}
+
+/* ---- the journal's threads ---- */
+
+struct durable_thread {
+    pthread_t thread;
+    struct durable *durable;
+    enum durable_role role;
+    pthread_barrier_t *made;
+    struct kernel_error error;
+    enum status status;
+};
+
+static void *durable_main(void *argument)
+{
+    struct durable_thread *self = argument;
+    self->status = durable_create(self->durable, self->role, &self->error);
+    pthread_barrier_wait(self->made);
+    pthread_barrier_wait(self->made); /* main has looked: on failure it ends the process */
+    while (!durable_stopped(self->durable, self->role))
+        durable_turn(self->durable, self->role, -1);
+    durable_destroy(self->durable, self->role);
+    return NULL;
+}
+
+/* Without a state folder there is nothing to start. On failure the process ends: nothing has been
+ * accepted yet. */
+static int start_durable(struct server *server, struct durable_thread threads[DURABLE_ROLES],
+                         pthread_barrier_t *made)
+{
+    if (server->durable == NULL)
+        return EXIT_GOOD;
+    CHECK(pthread_barrier_init(made, NULL, DURABLE_ROLES + 1) == 0);
+    for (int role = 0; role < DURABLE_ROLES; role++) {
+        threads[role].durable = server->durable;
+        threads[role].role = (enum durable_role)role;
+        threads[role].made = made;
+        CHECK(pthread_create(&threads[role].thread, NULL, durable_main, &threads[role]) == 0);
+    }
+    pthread_barrier_wait(made);
+    for (int role = 0; role < DURABLE_ROLES; role++) {
+        if (threads[role].status == STATUS_OK)
+            continue;
+        (void)fprintf(stderr, "cencd: journal: %s\n", threads[role].error.text);
+        return EXIT_RING;
+    }
+    pthread_barrier_wait(made);
+    return EXIT_GOOD;
+}
+
+static void stop_durable(struct server *server, struct durable_thread threads[DURABLE_ROLES],
+                         pthread_barrier_t *made)
+{
+    if (server->durable == NULL)
+        return;
+    durable_stop(server->durable);
+    for (int role = 0; role < DURABLE_ROLES; role++)
+        pthread_join(threads[role].thread, NULL);
+    pthread_barrier_destroy(made);
 }
 
 /* ---- running ---- */
@@ -176,6 +237,22 @@ static uint64_t descriptor_limit(void)
     return limit.rlim_cur;
 }
 
+static int with_journal(struct server *server, const struct server_plan *plan)
+{
+    struct durable_thread threads[DURABLE_ROLES];
+    pthread_barrier_t made;
+    memset(threads, 0, sizeof threads);
+    int code = start_durable(server, threads, &made);
+    if (code != EXIT_GOOD) {
+        log_stop();
+        _exit(code); /* the other thread waits for the barrier */
+    }
+    code = run_threads(server, plan);
+    stop_durable(server, threads, &made);
+    server_free(server);
+    return code;
+}
+
 static int run(const struct config *config)
 {
     struct server_plan plan;
@@ -195,12 +272,12 @@ static int run(const struct config *config)
         (void)fprintf(stderr, "cencd: no room for a single link: %s\n", plan.why);
         return EXIT_RING;
     }
-    if (server_create(config, &plan, utc_ms(), &server, &error) != STATUS_OK) {
+    enum status status = server_create(config, &plan, utc_ms(), &server, &error);
+    if (status != STATUS_OK) {
         (void)fprintf(stderr, "cencd: %s\n", error.text);
-        return EXIT_LISTEN;
+        return status == STATUS_REFUSED ? EXIT_LISTEN : EXIT_STATE;
     }
-    int code = run_threads(server, &plan);
-    server_free(server);
+    int code = with_journal(server, &plan);
     log_line(LOG_INFO, &context, "stopped", "code=%d", code);
     return code;
 }
@@ -219,7 +296,8 @@ static void usage(FILE *out)
         "\n"
         "SIGTERM or SIGINT stops the server in order; a second one at once.\n"
         "exit codes: 0 stopped in order, 64 usage, 69 an address can't be listened on,\n"
-        "71 io_uring, memory or descriptors are refused, 78 the configuration is wrong\n",
+        "71 io_uring, memory or descriptors are refused, 74 journal or directory can't be used,\n"
+        "78 the configuration is wrong\n",
         out);
 }
 

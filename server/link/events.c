@@ -55,7 +55,8 @@ void event_begin(struct shard *shard, const struct device *device, struct event_
     fill_device(&info, texts);
     event->device = &texts->device;
     event->link_epoch = info.epoch;
-    event->listener = proto_string(shard->server->config->listeners[info.listener].name);
+    if (info.listener != DIRECTORY_NO_LISTENER)
+        event->listener = proto_string(shard->server->config->listeners[info.listener].name);
 }
 
 /* ---- appending ---- */

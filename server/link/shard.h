@@ -18,6 +18,7 @@
 struct server;
 struct session;
 struct journal;
+struct durable;
 
 /* Counters of one shard and one listener: written by the shard, read by anyone. */
 struct listener_counters {
@@ -82,6 +83,7 @@ struct server_hooks {
 struct server {
     const struct config *config;
     struct directory *directory;
+    struct durable *durable; /* NULL: nothing outlasts the process */
     struct journal *journal; /* NULL: nothing is recorded */
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */

@@ -10,6 +10,7 @@
 #include "server/base/check.h"
 #include "server/bridge/session.h"
 #include "server/link/admission.h"
+#include "server/shard/durable.h"
 #include "server/shard/sizes.h"
 
 #define TICK_MS 1000u
@@ -65,6 +66,9 @@ static enum status create_parts(struct server *server)
         .flap_window_s = config->links.flap_window_s,
         .network_prefix_v4 = config->links.network_prefix_v4,
         .network_prefix_v6 = config->links.network_prefix_v6,
+        .listeners = config->listeners,
+        .listener_count = config->listener_count,
+        .recorded = config->server.state_dir[0] != '\0',
     };
     server->shards = calloc(server->shard_count, sizeof *server->shards);
     server->sockets = malloc(config->listener_count * sizeof *server->sockets);
@@ -99,7 +103,9 @@ enum status server_create(const struct config *config, const struct server_plan 
     enum status status = create_parts(server);
     if (status != STATUS_OK)
         explain(error, ENOMEM, "the server can't start", "");
-    else
+    else if (config->server.state_dir[0] != '\0')
+        status = durable_open(server, error);
+    if (status == STATUS_OK)
         status = open_sockets(server, error);
     if (status != STATUS_OK) {
         server_free(server);
@@ -114,6 +120,8 @@ void server_free(struct server *server)
     for (size_t i = 0; server->sockets != NULL && i < server->config->listener_count; i++)
         if (server->sockets[i] >= 0)
             kernel_listen_close(server->sockets[i]);
+    if (server->durable != NULL)
+        durable_close(server->durable);
     if (server->sources != NULL)
         sources_free(server->sources);
     if (server->failed != NULL)

@@ -1,0 +1,330 @@
+#include "server/shard/durable.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/proto/event.h"
+#include "server/base/check.h"
+#include "server/directory/keeper.h"
+#include "server/directory/load.h"
+#include "server/journal/journal.h"
+#include "server/reactor/disk.h"
+
+#define MIB          (1024ull * 1024)
+#define TICK_MS      1000u
+#define STOP_TURN_MS 20
+#define NOTICE_MAX   512u
+
+/* An event of the server itself, appended by the writer's thread. One at a time of each kind. */
+struct notice {
+    struct journal_entry entry;
+    bool busy;
+    uint8_t bytes[NOTICE_MAX];
+};
+
+struct durable {
+    struct server *server;
+    struct journal *journal;
+    struct store *store;
+    struct keeper *keeper;
+    struct reactor *reactors[DURABLE_ROLES];
+    char journal_folder[CONFIG_PATH_SIZE + 16];
+    struct journal_recovery recovery;
+    struct timer tick; /* the writer's thread: watches the journal's state */
+    bool was_durable;
+    uint64_t lost_at_utc_ms;
+    int lost_error;
+    struct notice started;
+    struct notice stopping_notice;
+    struct notice lost;
+    struct notice regained;
+    _Atomic bool stop;
+    _Atomic bool stopped[DURABLE_ROLES];
+    bool stop_begun[DURABLE_ROLES];
+    bool journal_stopping;
+};
+
+/* ---- events of the server itself ---- */
+
+static void noted(struct journal_entry *entry, enum status status)
+{
+    (void)status;
+    container_of(entry, struct notice, entry)->busy = false;
+}
+
+static void note(struct durable *durable, struct notice *notice, Cenc__V1__Event *event)
+{
+    size_t size = 0;
+    if (notice->busy)
+        return;
+    event->node = proto_string(durable->server->config->server.node);
+    event->received_unix_ms = (int64_t)reactor_utc_ms(durable->reactors[DURABLE_WRITER]);
+    CHECK(event_pack(event, notice->bytes, sizeof notice->bytes, &size) == CODEC_OK);
+    notice->entry.data = notice->bytes;
+    notice->entry.size = (uint32_t)size;
+    notice->entry.kind = JOURNAL_EVENT;
+    notice->entry.class = JOURNAL_FIRST;
+    notice->entry.from = durable->reactors[DURABLE_WRITER];
+    notice->entry.done = noted;
+    notice->busy = journal_append(durable->journal, &notice->entry) == STATUS_OK;
+}
+
+static void note_started(struct durable *durable)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__ServerStarted body = CENC__V1__SERVER_STARTED__INIT;
+    body.version = proto_string(CENCD_VERSION);
+    body.last_sequence = durable->recovery.last_sequence;
+    event.body_case = CENC__V1__EVENT__BODY_SERVER_STARTED;
+    event.server_started = &body;
+    note(durable, &durable->started, &event);
+}
+
+static void note_stopping(struct durable *durable)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__ServerStopping body = CENC__V1__SERVER_STOPPING__INIT;
+    body.why = proto_string("asked to stop");
+    event.body_case = CENC__V1__EVENT__BODY_SERVER_STOPPING;
+    event.server_stopping = &body;
+    note(durable, &durable->stopping_notice, &event);
+}
+
+static void note_lost(struct durable *durable)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DurabilityLost body = CENC__V1__DURABILITY_LOST__INIT;
+    body.since_unix_ms = (int64_t)durable->lost_at_utc_ms;
+    body.error = proto_string(strerror(durable->lost_error));
+    body.last_sequence = journal_committed(durable->journal);
+    event.body_case = CENC__V1__EVENT__BODY_DURABILITY_LOST;
+    event.durability_lost = &body;
+    note(durable, &durable->lost, &event);
+}
+
+static void note_regained(struct durable *durable, uint64_t lost_ms)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DurabilityRegained body = CENC__V1__DURABILITY_REGAINED__INIT;
+    body.lost_ms = lost_ms;
+    event.body_case = CENC__V1__EVENT__BODY_DURABILITY_REGAINED;
+    event.durability_regained = &body;
+    note(durable, &durable->regained, &event);
+}
+
+/* ---- the state of the disk ---- */
+
+static void watch_state(struct durable *durable)
+{
+    const struct journal_counters *counters = journal_counters(durable->journal);
+    struct log_context context = {.module = "journal"};
+    bool is_durable = atomic_load(&counters->durable);
+    uint64_t now = reactor_utc_ms(durable->reactors[DURABLE_WRITER]);
+    char text[160];
+    if (durable->was_durable == is_durable)
+        return;
+    durable->was_durable = is_durable;
+    if (!is_durable) {
+        durable->lost_at_utc_ms = now;
+        durable->lost_error = atomic_load(&counters->last_error);
+        log_line(LOG_ERROR, &context, "the disk takes no records; trying again every second",
+                 "error=%s committed=%llu",
+                 log_quote(strerror(durable->lost_error), text, sizeof text),
+                 (unsigned long long)journal_committed(durable->journal));
+        note_lost(durable); /* it is written as soon as anything is */
+    } else {
+        log_line(LOG_WARN, &context, "the disk takes records again", "lost_ms=%llu",
+                 (unsigned long long)(now - durable->lost_at_utc_ms));
+        note_regained(durable, now - durable->lost_at_utc_ms);
+    }
+}
+
+static void tick(struct timer *timer)
+{
+    struct durable *durable = container_of(timer, struct durable, tick);
+    watch_state(durable);
+    timer_start(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
+}
+
+/* ---- opening ---- */
+
+static enum status open_journal(struct durable *durable, struct kernel_error *error)
+{
+    const struct config *config = durable->server->config;
+    struct journal_error journal_error;
+    struct journal_config settings = {
+        .folder = durable->journal_folder,
+        .segment_bytes = config->journal.segment_mb * MIB,
+        .queue_bytes = config->journal.queue_mb * MIB,
+        .retention_bytes = config->journal.retention_mb * MIB,
+        .retention_age_s = config->journal.retention_days * 86400ull,
+    };
+    memcpy(settings.node, config->server.node, sizeof settings.node);
+    enum status status =
+        journal_open(&settings, &durable->journal, &durable->recovery, &journal_error);
+    if (status != STATUS_OK)
+        (void)snprintf(error->text, sizeof error->text, "%.250s", journal_error.text);
+    return status;
+}
+
+static enum status load_directory(struct durable *durable, struct kernel_error *error)
+{
+    struct server *server = durable->server;
+    struct load_report report;
+    struct store_error store_error;
+    char path[CONFIG_PATH_SIZE + 32];
+    (void)snprintf(path, sizeof path, "%s/directory.sqlite", server->config->server.state_dir);
+    enum status status = directory_load(server->directory, path, durable->journal, &durable->store,
+                                        &report, &store_error);
+    if (status != STATUS_OK) {
+        (void)snprintf(error->text, sizeof error->text, "%.250s", store_error.text);
+        return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status make_folder(struct durable *durable, struct kernel_error *error)
+{
+    const char *folder = durable->server->config->server.state_dir;
+    int result = disk_make_folder(folder);
+    if (result < 0) {
+        (void)snprintf(error->text, sizeof error->text, "server.state_dir %.150s: %s", folder,
+                       strerror(-result));
+        return STATUS_SYSTEM;
+    }
+    (void)snprintf(durable->journal_folder, sizeof durable->journal_folder, "%s/journal", folder);
+    return STATUS_OK;
+}
+
+enum status durable_open(struct server *server, struct kernel_error *error)
+{
+    struct log_context context = {.module = "journal"};
+    struct durable *durable = calloc(1, sizeof *durable);
+    if (durable == NULL) {
+        (void)snprintf(error->text, sizeof error->text, "not enough memory for the journal");
+        return STATUS_NO_MEMORY;
+    }
+    durable->server = server;
+    durable->was_durable = true;
+    server->durable = durable;
+    enum status status = make_folder(durable, error);
+    if (status == STATUS_OK)
+        status = open_journal(durable, error);
+    if (status != STATUS_OK)
+        return status;
+    server->journal = durable->journal;
+    log_line(LOG_INFO, &context, "recovered", "first=%llu last=%llu segments=%llu torn_bytes=%llu",
+             (unsigned long long)durable->recovery.first_sequence,
+             (unsigned long long)durable->recovery.last_sequence,
+             (unsigned long long)durable->recovery.segments,
+             (unsigned long long)durable->recovery.torn_bytes);
+    return load_directory(durable, error);
+}
+
+enum status durable_create(struct durable *durable, enum durable_role role,
+                           struct kernel_error *error)
+{
+    struct reactor_config config = {
+        .limits = {.slots = 64,
+                   .reserved_slots = 1,
+                   .buffer_count = {64, 1},
+                   .buffer_size = {4096, 65536}},
+        .owner = durable,
+    };
+    enum status status = reactor_create(&config, &durable->reactors[role], error);
+    if (status != STATUS_OK)
+        return status;
+    if (role == DURABLE_READERS) {
+        status = keeper_start(durable->journal, durable->store, durable->server->directory,
+                              durable->reactors[role], &durable->keeper);
+        if (status != STATUS_OK)
+            (void)snprintf(error->text, sizeof error->text, "not enough memory for the keeper");
+        return status;
+    }
+    timer_init(&durable->tick, tick);
+    timer_start(durable->reactors[role], &durable->tick, TICK_MS);
+    journal_start(durable->journal, durable->reactors[role]);
+    note_started(durable);
+    return STATUS_OK;
+}
+
+/* ---- running and stopping ---- */
+
+static void readers_stopped(void *context)
+{
+    struct durable *durable = context;
+    durable->keeper = NULL;
+    atomic_store(&durable->stopped[DURABLE_READERS], true);
+}
+
+static void writer_stopped(void *context)
+{
+    struct durable *durable = context;
+    atomic_store(&durable->stopped[DURABLE_WRITER], true);
+}
+
+static void begin_stop(struct durable *durable, enum durable_role role)
+{
+    durable->stop_begun[role] = true;
+    if (role == DURABLE_READERS) {
+        keeper_stop(durable->keeper, readers_stopped, durable);
+        return;
+    }
+    note_stopping(durable);
+    timer_stop(&durable->tick);
+}
+
+void durable_turn(struct durable *durable, enum durable_role role, int max_wait_ms)
+{
+    struct reactor *reactor = durable->reactors[role];
+    if (atomic_load_explicit(&durable->stop, memory_order_relaxed)) {
+        max_wait_ms = max_wait_ms == 0 ? 0 : STOP_TURN_MS;
+        if (!durable->stop_begun[role])
+            begin_stop(durable, role);
+        else if (role == DURABLE_WRITER && !durable->journal_stopping &&
+                 atomic_load(&durable->stopped[DURABLE_READERS])) {
+            durable->journal_stopping = true;
+            journal_stop(durable->journal, writer_stopped, durable);
+        }
+    }
+    reactor_turn(reactor, max_wait_ms);
+}
+
+void durable_stop(struct durable *durable)
+{
+    atomic_store(&durable->stop, true);
+    for (int role = 0; role < DURABLE_ROLES; role++)
+        if (durable->reactors[role] != NULL)
+            kernel_wake(NULL, reactor_kernel(durable->reactors[role]));
+}
+
+bool durable_stopped(const struct durable *durable, enum durable_role role)
+{
+    return atomic_load(&durable->stopped[role]) && reactor_idle(durable->reactors[role]) &&
+           atomic_load(&durable->stopped[DURABLE_WRITER]);
+}
+
+void durable_destroy(struct durable *durable, enum durable_role role)
+{
+    if (durable->reactors[role] != NULL)
+        reactor_destroy(durable->reactors[role]);
+    durable->reactors[role] = NULL;
+}
+
+void durable_close(struct durable *durable)
+{
+    if (durable->store != NULL)
+        store_close(durable->store);
+    if (durable->journal != NULL)
+        journal_free(durable->journal);
+    durable->server->journal = NULL;
+    durable->server->durable = NULL;
+    free(durable);
+}
+
+struct reactor *durable_reactor(const struct durable *durable, enum durable_role role)
+{
+    return durable->reactors[role];
+}
