@@ -60,7 +60,7 @@ static const char *descriptor_fault(const struct plugin *plugin)
         return "its name is not 1 to 31 characters a-z 0-9 . _ -";
     if (plugin->version == NULL || plugin->summary == NULL)
         return "it has no version or no summary";
-    if (plugin->flags != 0)
+    if ((plugin->flags & ~PLUGIN_PUSHES) != 0)
         return "it sets flags that this server doesn't know";
     if (plugin->state_size > PLUGIN_STATE_SIZE)
         return "it wants more state than a link has";

@@ -23,9 +23,12 @@
 #define PLUGIN_SERIAL_SIZE    32 /* with the terminating NUL */
 #define PLUGIN_TEXT_SIZE      32 /* model, hardware: with NUL */
 #define PLUGIN_STATE_SIZE     24 /* bytes of state a link gives to its plugin, zeroed at the start */
-#define PLUGIN_HEADROOM       16  /* bytes that receive may write in front of its input */
+#define PLUGIN_HEADROOM       32  /* bytes that receive may write in front of its input */
 #define PLUGIN_REPLY_SIZE     256 /* bytes that one call may answer to the device */
 #define PLUGIN_SIGNAL_UNKNOWN 255u
+#define PLUGIN_MAX_PUSHES     8 /* of one call to receive */
+#define PLUGIN_ACK_SIZE       64
+#define PLUGIN_RULE_SIZE      32
 
 /* ---- configuration: a plugin carries its own schema ---- */
 
@@ -65,6 +68,37 @@ struct plugin_identity {
     uint8_t reserved[31];
 };
 
+/* ---- pushes: what a device says by itself ---- */
+
+enum plugin_push_kind {
+    PLUGIN_PUSH_DATA,           /* anything else: readings, events */
+    PLUGIN_PUSH_ALARM,          /* an alarm that no rule explains */
+    PLUGIN_PUSH_LAST_GASP,      /* mains power failed */
+    PLUGIN_PUSH_LAST_GASP_TEST, /* somebody tries whether last gasps arrive */
+    PLUGIN_PUSH_POWER_RESTORED,
+};
+
+/* A message that a device pushed, registered or not. The host copies it at once. */
+struct plugin_push {
+    enum plugin_push_kind kind;
+    char serial[PLUGIN_SERIAL_SIZE]; /* "": the message names nobody (on an identified link: it is
+                                        of the link's device) */
+    const uint8_t *raw;              /* the whole message, inside the input; on an identified link
+                                        it must be left as it is until the call returns */
+    size_t raw_size;
+    int64_t device_time_ms; /* since 1970-01-01 UTC, by the device's own clock */
+    bool has_device_time;
+    bool device_offset_known; /* false: local time of an unknown zone, counted as if it were UTC */
+    bool has_alarm_bits;
+    uint32_t alarm_bits;
+    uint8_t logical_name[6];     /* OBIS; all zero: none */
+    char rule[PLUGIN_RULE_SIZE]; /* name of the configured rule that decided the kind, or "" */
+    /* Sent to the device after the push is on disk; ack_size 0: this device gets none. */
+    uint8_t ack[PLUGIN_ACK_SIZE];
+    uint8_t ack_size;
+    uint8_t reserved[31];
+};
+
 /* ---- identification ---- */
 
 enum plugin_verdict {
@@ -72,7 +106,13 @@ enum plugin_verdict {
     PLUGIN_NOT_MINE,   /* why says what was expected, for the list of failed identifications */
     PLUGIN_IDENTIFIED, /* identity and consumed are set; reply, if any, is sent first */
     PLUGIN_PROBE,      /* send reply, then call again with what comes back, or after wake_in_ms */
+    PLUGIN_PUSHED,     /* push and consumed are set. The link goes on in greeting, with what follows
+                          and with a zeroed state. Only if the plugin has PLUGIN_PUSHES */
 };
+
+/* The data is one whole message and nothing will follow it. On a listener for datagrams only PUSHED
+ * is of use; the plugin is asked again with what PUSHED didn't consume. */
+#define PLUGIN_GREETING_DATAGRAM 0x1u
 
 struct plugin_greeting {
     /* in */
@@ -90,7 +130,10 @@ struct plugin_greeting {
     const char *why;     /* a constant string */
     uint32_t link_flags; /* PLUGIN_LINK_* */
     struct plugin_identity identity;
-    void *reserved[4];
+    struct plugin_push *push; /* zeroed, to be filled in for PUSHED */
+    uint32_t input_flags;     /* in: PLUGIN_GREETING_* */
+    uint32_t reserved_bits;
+    void *reserved[2];
 };
 
 /* The link's bytes pass through receive / send while a session runs. Without the flag they pass
@@ -104,6 +147,7 @@ struct plugin_greeting {
 #define PLUGIN_NOTICE_KEEPALIVE 0x1u /* a keepalive was taken out */
 #define PLUGIN_NOTICE_SIGNAL    0x2u /* signal_csq is news */
 #define PLUGIN_NOTICE_MALFORMED 0x4u /* bytes that break the device's framing were dropped */
+#define PLUGIN_NOTICE_PUSH      0x8u /* pushes holds push_count of them */
 
 struct plugin_received {
     /* in and out: the bytes, replaced in place by what reading software is to see. data may be
@@ -121,8 +165,10 @@ struct plugin_received {
                             more come. Precision 10 ms in a session */
     uint32_t notices;
     uint8_t signal_csq;
-    uint8_t reserved_bytes[7];
-    void *reserved[4];
+    uint8_t push_count;
+    uint8_t reserved_bytes[6];
+    struct plugin_push *pushes; /* PLUGIN_MAX_PUSHES to write to, zeroed */
+    void *reserved[3];
 };
 
 struct plugin_sent {
@@ -139,13 +185,15 @@ struct plugin_sent {
 
 /* ---- the descriptor ---- */
 
+#define PLUGIN_PUSHES 0x1u /* in flags: identify may answer PUSHED, so it serves datagrams, too */
+
 struct plugin {
     uint32_t abi;     /* PLUGIN_ABI */
     uint32_t size;    /* sizeof(struct plugin), grows at the end only */
     const char *name; /* as in the configuration: "irz" */
     const char *version;
     const char *summary;           /* one line */
-    uint32_t flags;                /* none yet */
+    uint32_t flags;                /* PLUGIN_PUSHES */
     uint32_t state_size;           /* bytes used of PLUGIN_STATE_SIZE */
     const struct plugin_key *keys; /* ended by a key without name; NULL: takes no settings */
 
@@ -166,7 +214,7 @@ struct plugin {
     /* Reading software to device. May be NULL. */
     void (*send)(void *instance, void *state, struct plugin_sent *sent);
 
-    /* Blanks secrets (with '*') in bytes kept for diagnosis. May be NULL. */
+    /* Blanks secrets (with '*') in bytes kept for diagnosis, and in pushes. May be NULL. */
     void (*mask)(uint8_t *data, size_t size);
 
     void *reserved[8];

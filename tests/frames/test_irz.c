@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/frames/vector.h"
+#include "tests/frames/cuts.h"
 
 #define RANDOM_ROUNDS 200
 #define MAX_VECTORS   256
@@ -23,66 +23,14 @@ extern const struct plugin irz_plugin;
 static struct vector *vectors[MAX_VECTORS];
 static size_t vector_count;
 
-/* ---- ways to cut ---- */
-
-static struct vector_piece pieces[VECTOR_MAX_BYTES];
-static size_t piece_count;
-
-static void add_piece(uint64_t quiet_ms, size_t start, size_t size, bool idle)
-{
-    if (size > 0)
-        pieces[piece_count++] = (struct vector_piece){quiet_ms, start, size, idle};
-}
-
-static void cut_as_recorded(const struct vector *vector)
-{
-    piece_count = 0;
-    for (size_t i = 0; i < vector->run_count; i++)
-        add_piece(vector->runs[i].quiet_ms, vector->runs[i].start, vector->runs[i].size,
-                  vector->runs[i].idle);
-}
-
-/* Cuts the piece that holds `at` in front of it, without a pause. */
-static void cut_at(size_t at)
-{
-    for (size_t i = 0; i < piece_count; i++) {
-        struct vector_piece *piece = &pieces[i];
-
-        if (at > piece->start && at < piece->start + piece->size) {
-            size_t end = piece->start + piece->size;
-
-            memmove(piece + 2, piece + 1, (piece_count - i - 1) * sizeof(*piece));
-            piece_count++;
-            piece->size = at - piece->start;
-            piece[1] = (struct vector_piece){0, at, end - at, piece->idle};
-            return;
-        }
-    }
-}
-
-/* Joins the first piece with the one after it: the hello runs into what follows. */
-static void join_first(void)
-{
-    if (piece_count < 2 || pieces[1].idle != pieces[0].idle)
-        return;
-    pieces[0].size += pieces[1].size;
-    memmove(pieces + 1, pieces + 2, (piece_count - 2) * sizeof(pieces[0]));
-    piece_count--;
-}
-
-static void play(const struct vector *vector, const char *how)
-{
-    vector_play(vector, pieces, piece_count, how);
-}
-
 /* ---- tests ---- */
 
 static void as_recorded(void **state)
 {
     (void)state;
     for (size_t i = 0; i < vector_count; i++) {
-        cut_as_recorded(vectors[i]);
-        play(vectors[i], "as recorded");
+        cuts_as_recorded(vectors[i]);
+        cuts_play(vectors[i], "as recorded");
     }
 }
 
@@ -91,9 +39,9 @@ static void in_two_pieces(void **state)
     (void)state;
     for (size_t i = 0; i < vector_count; i++) {
         for (size_t at = 1; at < vectors[i]->size && !vectors[i]->uncut; at++) {
-            cut_as_recorded(vectors[i]);
-            cut_at(at);
-            play(vectors[i], "in two pieces");
+            cuts_as_recorded(vectors[i]);
+            cuts_at(at);
+            cuts_play(vectors[i], "in two pieces");
         }
     }
 }
@@ -104,10 +52,10 @@ static void byte_by_byte(void **state)
     for (size_t i = 0; i < vector_count; i++) {
         if (vectors[i]->uncut)
             continue;
-        cut_as_recorded(vectors[i]);
+        cuts_as_recorded(vectors[i]);
         for (size_t at = 1; at < vectors[i]->size; at++)
-            cut_at(at);
-        play(vectors[i], "byte by byte");
+            cuts_at(at);
+        cuts_play(vectors[i], "byte by byte");
     }
 }
 
@@ -120,14 +68,14 @@ static void hello_runs_into_what_follows(void **state)
 
         if (vector->identity.serial[0] == '\0' || vector->uncut || vector->run_count < 2)
             continue;
-        cut_as_recorded(vector);
-        join_first();
-        play(vector, "hello joined with what follows");
+        cuts_as_recorded(vector);
+        cuts_join_first();
+        cuts_play(vector, "hello joined with what follows");
         for (size_t at = 1; at < vector->size; at++) {
-            cut_as_recorded(vector);
-            join_first();
-            cut_at(at);
-            play(vector, "hello joined with what follows, in two pieces");
+            cuts_as_recorded(vector);
+            cuts_join_first();
+            cuts_at(at);
+            cuts_play(vector, "hello joined with what follows, in two pieces");
         }
     }
 }
@@ -139,12 +87,12 @@ static void pauses_do_not_matter_where_they_should_not(void **state)
         struct vector *vector = vectors[i];
 
         for (size_t at = 0; at < vector->size && vector->timeless; at++) {
-            piece_count = 0;
-            add_piece(0, 0, vector->size, false);
-            cut_at(at);
-            play(vector, "all joined");
-            pieces[piece_count - 1].quiet_ms = 50;
-            play(vector, "all joined, a pause");
+            cuts_clear();
+            cuts_add(0, 0, vector->size, false);
+            cuts_at(at);
+            cuts_play(vector, "all joined");
+            cuts_delay_last(50);
+            cuts_play(vector, "all joined, a pause");
         }
     }
 }
@@ -165,12 +113,12 @@ static void in_random_pieces(void **state)
 
             if (vectors[i]->uncut)
                 continue;
-            cut_as_recorded(vectors[i]);
+            cuts_as_recorded(vectors[i]);
             if (joins && vectors[i]->identity.serial[0] != '\0')
-                join_first();
+                cuts_join_first();
             for (unsigned cut = 0; cut < cuts; cut++)
-                cut_at((size_t)rand_r(&seed) % (vectors[i]->size + 1));
-            play(vectors[i], how);
+                cuts_at((size_t)rand_r(&seed) % (vectors[i]->size + 1));
+            cuts_play(vectors[i], how);
         }
     }
 }

@@ -18,6 +18,7 @@ struct vector_reader {
     uint64_t quiet_ms;
     bool new_run;
     bool idle;
+    char *texts[MAX_KEYS]; /* settings of type TEXT */
 };
 
 static _Noreturn void stop(const struct vector_reader *reader, const char *what)
@@ -67,6 +68,21 @@ static int64_t value_of(const struct vector_reader *reader, const struct plugin_
     }
 }
 
+static void set_value(struct vector_reader *reader, size_t index, const char *text)
+{
+    const struct plugin_key *key = &reader->vector->plugin->keys[index];
+
+    if (key->type != PLUGIN_KEY_TEXT) {
+        reader->values[index].integer = value_of(reader, key, text);
+        return;
+    }
+    free(reader->texts[index]);
+    reader->texts[index] = strdup(text);
+    if (reader->texts[index] == NULL)
+        stop(reader, "out of memory");
+    reader->values[index].text = reader->texts[index];
+}
+
 static void read_setting(struct vector_reader *reader, char *text)
 {
     char *value = strchr(text, ' ');
@@ -75,10 +91,8 @@ static void read_setting(struct vector_reader *reader, char *text)
         stop(reader, "set KEY VALUE");
     *value++ = '\0';
     for (size_t i = 0; reader->vector->plugin->keys[i].name != NULL; i++) {
-        const struct plugin_key *key = &reader->vector->plugin->keys[i];
-
-        if (strcmp(key->name, text) == 0) {
-            reader->values[i].integer = value_of(reader, key, value);
+        if (strcmp(reader->vector->plugin->keys[i].name, text) == 0) {
+            set_value(reader, i, value);
             return;
         }
     }
@@ -150,6 +164,8 @@ static bool read_connection(struct vector_reader *reader, const char *word, char
         vector->timeless = true;
     } else if (strcmp(word, "uncut") == 0) {
         vector->uncut = true;
+    } else if (strcmp(word, "datagram") == 0) {
+        vector->datagram = true;
     } else if (strcmp(word, "host-late") == 0) {
         vector->host_late_ms = (uint32_t)number_of(reader, value);
     } else {
@@ -211,6 +227,67 @@ static bool read_outcome(struct vector_reader *reader, const char *word, const c
     return true;
 }
 
+static void begin_push(struct vector_reader *reader, const char *kind)
+{
+    struct vector *vector = reader->vector;
+
+    if (vector->push_count == VECTOR_MAX_PUSHES)
+        stop(reader, "too many pushes");
+    vector->pushes[vector->push_count++].push.kind =
+        (enum plugin_push_kind)choice_of(reader, "data|alarm|last-gasp|test|restored", kind);
+}
+
+/* Words about the last push. */
+static bool read_push(struct vector_reader *reader, const char *word, const char *value)
+{
+    struct vector *vector = reader->vector;
+    struct vector_push *last = &vector->pushes[vector->push_count - (vector->push_count > 0)];
+    struct plugin_push *push = &last->push;
+
+    if (strcmp(word, "push") == 0) {
+        begin_push(reader, value);
+    } else if (strcmp(word, "push-serial") == 0) {
+        copy_text(reader, push->serial, sizeof(push->serial), value);
+    } else if (strcmp(word, "push-rule") == 0) {
+        copy_text(reader, push->rule, sizeof(push->rule), value);
+    } else if (strcmp(word, "push-raw") == 0) {
+        push->raw_size = bytes_of(reader, value, last->raw, sizeof(last->raw));
+    } else if (strcmp(word, "push-time") == 0) {
+        push->has_device_time = true;
+        push->device_offset_known = true;
+        push->device_time_ms = number_of(reader, value);
+    } else if (strcmp(word, "push-zone-unknown") == 0) {
+        push->device_offset_known = false;
+    } else if (strcmp(word, "push-alarm") == 0) {
+        push->has_alarm_bits = true;
+        push->alarm_bits = (uint32_t)number_of(reader, value);
+    } else if (strcmp(word, "push-name") == 0) {
+        (void)bytes_of(reader, value, push->logical_name, sizeof(push->logical_name));
+    } else if (strcmp(word, "push-ack") == 0) {
+        push->ack_size = (uint8_t)bytes_of(reader, value, push->ack, sizeof(push->ack));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool vector_push_equal(const struct vector_push *expected, const struct plugin_push *push)
+{
+    const struct plugin_push *wanted = &expected->push;
+
+    return push->kind == wanted->kind && strcmp(push->serial, wanted->serial) == 0 &&
+           strcmp(push->rule, wanted->rule) == 0 && push->raw_size == wanted->raw_size &&
+           memcmp(push->raw, expected->raw, push->raw_size) == 0 &&
+           push->has_device_time == wanted->has_device_time &&
+           push->device_time_ms == wanted->device_time_ms &&
+           push->device_offset_known == wanted->device_offset_known &&
+           push->has_alarm_bits == wanted->has_alarm_bits &&
+           push->alarm_bits == wanted->alarm_bits &&
+           memcmp(push->logical_name, wanted->logical_name, sizeof(push->logical_name)) == 0 &&
+           push->ack_size == wanted->ack_size &&
+           memcmp(push->ack, wanted->ack, push->ack_size) == 0;
+}
+
 static void read_line(struct vector_reader *reader, char *line)
 {
     char *value;
@@ -223,7 +300,7 @@ static void read_line(struct vector_reader *reader, char *line)
     if (*value != '\0')
         *value++ = '\0';
     if (!read_connection(reader, line, value) && !read_identity(reader, line, value) &&
-        !read_outcome(reader, line, value))
+        !read_outcome(reader, line, value) && !read_push(reader, line, value))
         stop(reader, "unknown word");
 }
 
@@ -234,7 +311,7 @@ static void set_defaults(struct vector_reader *reader)
     for (size_t i = 0; keys != NULL && keys[i].name != NULL; i++) {
         if (i == MAX_KEYS)
             stop(reader, "too many settings");
-        reader->values[i].integer = value_of(reader, &keys[i], keys[i].fallback);
+        set_value(reader, i, keys[i].fallback);
     }
 }
 
@@ -262,6 +339,8 @@ struct vector *vector_read(const char *path, const struct plugin *plugin)
     reader.vector->quiet_after_ms = reader.quiet_ms;
     if (!plugin->configure(reader.values, &reader.vector->instance, error, sizeof(error)))
         stop(&reader, error);
+    for (size_t i = 0; i < MAX_KEYS; i++)
+        free(reader.texts[i]);
     return reader.vector;
 }
 

@@ -24,7 +24,15 @@
  *   keepalives N       calls that noticed keepalives: at least one, at most N (0: none)
  *   malformed          broken framing was noticed
  *   new-signal N       a signal was noticed later, this is the last one
- *   late N             of data, so many bytes came only after a wake */
+ *   late N             of data, so many bytes came only after a wake
+ *
+ *   push KIND          a push is handed on: data, alarm, last-gasp, test, restored; several in
+ *                      order. Of the last one named: push-serial TEXT, push-rule TEXT, push-raw HEX
+ *                      or "TEXT", push-time MS (of 1970, UTC), push-zone-unknown, push-alarm N,
+ *                      push-name HEX, push-ack HEX or "TEXT"
+ *
+ * With the word `datagram` each run is one datagram, given to identify as such; a run that makes no
+ * push is declined. */
 #ifndef CENCD_TESTS_FRAMES_VECTOR_H
 #define CENCD_TESTS_FRAMES_VECTOR_H
 
@@ -34,14 +42,20 @@
 
 #include "plugins/plugin.h"
 
-#define VECTOR_MAX_RUNS  32
-#define VECTOR_MAX_BYTES 8192
+#define VECTOR_MAX_RUNS   32
+#define VECTOR_MAX_BYTES  8192
+#define VECTOR_MAX_PUSHES 32
 
 struct vector_run {
     uint64_t quiet_ms; /* before it */
     size_t start;      /* in bytes of the vector */
     size_t size;
     bool idle;
+};
+
+struct vector_push {
+    struct plugin_push push; /* raw is not its own */
+    uint8_t raw[VECTOR_MAX_BYTES];
 };
 
 struct vector {
@@ -57,6 +71,7 @@ struct vector {
     bool timeless;
     bool uncut;
     uint32_t host_late_ms;
+    bool datagram;
 
     struct plugin_identity identity; /* expected, as the rest */
     uint32_t link_flags;
@@ -71,11 +86,16 @@ struct vector {
     bool has_new_signal;
     uint8_t new_signal;
     size_t late;
+    struct vector_push pushes[VECTOR_MAX_PUSHES];
+    size_t push_count;
 };
 
 /* Reads the file for this plugin; a file that breaks the format ends the test. */
 struct vector *vector_read(const char *path, const struct plugin *plugin);
 void vector_free(struct vector *vector);
+
+/* True if a push is the expected one. */
+bool vector_push_equal(const struct vector_push *expected, const struct plugin_push *push);
 
 /* One stretch of bytes that arrives at once. */
 struct vector_piece {

@@ -18,8 +18,10 @@ struct player {
     bool declined;
     bool identified;
     bool idle;
-    size_t greeting_size; /* bytes received before it was identified */
-    uint32_t wake_in_ms;  /* 0: none asked for */
+    size_t greeting_start; /* behind the last push */
+    size_t greeting_size;  /* bytes received before it was identified */
+    size_t pushes;
+    uint32_t wake_in_ms; /* 0: none asked for */
     uint64_t now_ms;
 
     struct plugin_identity identity;
@@ -78,13 +80,27 @@ static void take_reply(struct player *player, const uint8_t *reply, size_t size)
     player->reply_size += size;
 }
 
+static void take_push(struct player *player, const struct plugin_push *push, const uint8_t *data,
+                      size_t size)
+{
+    expect(player, push->raw >= data && push->raw + push->raw_size <= data + size,
+           "a push's bytes are not in the input");
+    expect(player, memchr(push->serial, '\0', sizeof(push->serial)) != NULL, "endless serial");
+    expect(player, player->pushes < player->vector->push_count, "a push too many");
+    expect(player, vector_push_equal(&player->vector->pushes[player->pushes], push),
+           "another push");
+    player->pushes++;
+}
+
 /* Gives bytes to receive in memory of their exact size with the headroom in front, so that a
  * sanitizer sees every step outside. */
 static void receive(struct player *player, const uint8_t *data, size_t size, uint64_t quiet_ms)
 {
     uint8_t *memory = allocate(PLUGIN_HEADROOM + size);
     uint8_t *reply = allocate(PLUGIN_REPLY_SIZE);
+    struct plugin_push *pushes = calloc(PLUGIN_MAX_PUSHES, sizeof(*pushes));
     struct plugin_received received = {
+        .pushes = pushes,
         .data = memory + PLUGIN_HEADROOM,
         .size = size,
         .now_ms = player->now_ms,
@@ -100,6 +116,11 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
            received.size == 0 || (received.data >= memory &&
                                   received.data + received.size <= memory + PLUGIN_HEADROOM + size),
            "data outside of its memory");
+    expect(player, received.push_count <= PLUGIN_MAX_PUSHES, "too many pushes");
+    expect(player, (received.push_count > 0) == ((received.notices & PLUGIN_NOTICE_PUSH) != 0),
+           "pushes without notice");
+    for (size_t i = 0; i < received.push_count; i++)
+        take_push(player, &pushes[i], memory, PLUGIN_HEADROOM + size);
     player->received += size;
     expect(player, player->data_size + received.size <= player->received, "more out than in");
     if (!player->idle) {
@@ -117,14 +138,20 @@ static void receive(struct player *player, const uint8_t *data, size_t size, uin
     player->wake_in_ms = player->idle ? 0 : received.wake_in_ms;
     free(memory);
     free(reply);
+    free(pushes);
 }
 
-static void identify(struct player *player, size_t received, uint64_t quiet_ms)
+/* True if the plugin is to be asked again at once. */
+static bool ask(struct player *player, size_t end, uint64_t quiet_ms)
 {
     const struct plugin *plugin = player->vector->plugin;
+    size_t received = end - player->greeting_start;
     uint8_t *data = allocate(received > 0 ? received : 1);
     uint8_t *reply = allocate(PLUGIN_REPLY_SIZE);
+    struct plugin_push push = {.serial = ""};
     struct plugin_greeting greeting = {
+        .input_flags = player->vector->datagram ? PLUGIN_GREETING_DATAGRAM : 0,
+        .push = &push,
         .data = data,
         .size = received,
         .now_ms = player->now_ms,
@@ -134,10 +161,10 @@ static void identify(struct player *player, size_t received, uint64_t quiet_ms)
     };
     enum plugin_verdict verdict;
 
-    memcpy(data, player->vector->bytes, received);
+    memcpy(data, player->vector->bytes + player->greeting_start, received);
     verdict = plugin->identify(player->vector->instance, player->state, &greeting);
     player->wake_in_ms = greeting.wake_in_ms;
-    player->greeting_size = received;
+    player->greeting_size = end;
     if (verdict == PLUGIN_NOT_MINE) {
         player->declined = true;
         expect(player, greeting.why != NULL, "declined without saying why");
@@ -152,8 +179,40 @@ static void identify(struct player *player, size_t received, uint64_t quiet_ms)
         if (greeting.consumed < received)
             receive(player, data + greeting.consumed, received - greeting.consumed, quiet_ms);
     }
+    if (verdict == PLUGIN_PUSHED) {
+        expect(player, (plugin->flags & PLUGIN_PUSHES) != 0, "a push from who has none");
+        expect(player, greeting.consumed > 0 && greeting.consumed <= received, "consumed how many");
+        take_push(player, &push, data, received);
+        player->greeting_start += greeting.consumed;
+        memset(player->state, 0, sizeof(player->state));
+    }
     free(data);
     free(reply);
+    return verdict == PLUGIN_PUSHED;
+}
+
+static void identify(struct player *player, size_t end, uint64_t quiet_ms)
+{
+    while (ask(player, end, quiet_ms))
+        continue;
+}
+
+/* Every run for itself, in a state of its own. */
+static void play_datagrams(struct player *player)
+{
+    const struct vector *vector = player->vector;
+
+    for (size_t i = 0; i < vector->run_count; i++) {
+        size_t end = vector->runs[i].start + vector->runs[i].size;
+        size_t before = player->pushes;
+
+        memset(player->state, 0, sizeof(player->state));
+        player->greeting_start = vector->runs[i].start;
+        while (player->greeting_start < end && ask(player, end, 0))
+            player->declined = false;
+        expect(player, !player->identified, "identified by a datagram");
+        expect(player, player->pushes > before || player->declined, "a datagram left open");
+    }
 }
 
 /* Lets time pass without bytes; wakes the plugin as often as it asks. */
@@ -222,6 +281,7 @@ static void compare(const struct player *player)
                player->new_signal == vector->new_signal,
            "another new signal");
     expect(player, player->late == vector->late, "another number of late bytes");
+    expect(player, player->pushes == vector->push_count, "another number of pushes");
 }
 
 void vector_play(const struct vector *vector, const struct vector_piece *pieces, size_t count,
@@ -235,6 +295,12 @@ void vector_play(const struct vector *vector, const struct vector_piece *pieces,
     player->how = how;
     player->pieces = pieces;
     player->piece_count = count;
+    if (vector->datagram) {
+        play_datagrams(player);
+        expect(player, player->pushes == vector->push_count, "another number of pushes");
+        free(player);
+        return;
+    }
     for (size_t i = 0; i < count && !player->declined; i++) {
         pass(player, pieces[i].quiet_ms);
         player->idle = pieces[i].idle;

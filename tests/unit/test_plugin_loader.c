@@ -81,7 +81,7 @@ static void test_other_layouts_are_refused(void **state)
     plugin.size = sizeof(struct plugin) - 1;
     assert_refused(&plugin, "expected at least");
     plugin = sound;
-    plugin.flags = 1;
+    plugin.flags = 2;
     assert_refused(&plugin, "flags");
     plugin = sound;
     plugin.reserved[7] = &plugin;
