@@ -92,9 +92,6 @@ static void say(const struct loading *loading)
 
     directory_count(loading->directory, &counts);
     loading->report->devices = counts.devices;
-    log_line(LOG_INFO, &module, "directory loaded",
-             "devices=%" PRIu64 " sequence=%" PRIu64 " replayed=%" PRIu64, report->devices,
-             report->sequence, report->replayed);
     if (report->missing > 0)
         log_line(LOG_WARN, &module,
                  "records between the store's end and the journal's start are gone",

@@ -173,7 +173,8 @@ static void apply_changed(const Cenc__V1__Event *event, struct device_facts *fac
         return;
     if (lists(changed, "note"))
         facts->note = changed->state->note;
-    if (lists(changed, "direct_port") && changed->state->direct_port == 0)
+    if (lists(changed, "direct_port") && changed->state->direct_port == 0 &&
+        epoch_of(event, changed->state) >= facts->epoch)
         facts->direct_port = 0;
 }
 
@@ -206,10 +207,13 @@ static void apply_restored(const Cenc__V1__Event *event, struct device_facts *fa
         facts->gasp = (struct gasp){0};
 }
 
-static void apply_removed(struct device_facts *facts)
+/* One that had a newer link came back since. */
+static void apply_removed(const Cenc__V1__Event *event, struct device_facts *facts)
 {
     uint32_t epoch = facts->epoch;
 
+    if (event->link_epoch < epoch)
+        return;
     facts_init(facts, facts->scope, facts->serial);
     facts->known = true;
     facts->removed = true;
@@ -226,7 +230,7 @@ static void apply_body(const Cenc__V1__Event *event, uint64_t sequence, struct d
         apply_changed(event, facts);
         break;
     case CENC__V1__EVENT__BODY_DEVICE_REMOVED:
-        apply_removed(facts);
+        apply_removed(event, facts);
         break;
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
         facts->project = event->project;

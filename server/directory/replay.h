@@ -2,8 +2,10 @@
  * in memory alike, so that after any crash the store and the events that are newer than it make the
  * directory that was.
  *
- * Pure functions. Applied again, or after newer ones, an event does no harm: what belongs to an
- * older link changes nothing, times only grow, a gasp is cleared by the event that names it. */
+ * Pure functions. What belongs to an older link changes nothing, times only grow, a gasp is cleared
+ * by the event that names it: so all events from some point on may be applied again, and what they
+ * made stays as it is. (Not across the removal of a device that came back: what was said of it
+ * before may stick then.) */
 #ifndef CENCD_DIRECTORY_REPLAY_H
 #define CENCD_DIRECTORY_REPLAY_H
 
