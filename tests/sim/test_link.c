@@ -227,6 +227,9 @@ static void the_newest_link_replaces_an_idle_one(void **state)
     assert_true(caller_sees_fin(&modem));
     assert_int_equal(caller_link_state(&other), LINK_IDLE);
     require_closed(CLOSE_LINK_REPLACED, 1);
+    struct directory_counts counts;
+    directory_count(site.server->directory, &counts);
+    assert_int_equal(counts.replacements, 1);
     assert_int_equal(atomic_load(&site.server->shards[0]->counters.other_network), 0);
     dial_in(&modem, "10.99.0.1");
     assert_int_equal(atomic_load(&site.server->shards[0]->counters.other_network), 1);

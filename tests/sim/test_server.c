@@ -56,8 +56,9 @@ static struct {
     uint64_t moves;
     uint64_t stalled;
     uint64_t no_buffers;
-    uint64_t whole;  /* sessions whose agent got all up to the device's FIN */
-    uint64_t failed; /* identifications */
+    uint64_t stripped; /* keepalives that no agent saw, where that is promised */
+    uint64_t whole;    /* sessions whose agent got all up to the device's FIN */
+    uint64_t failed;   /* identifications */
     unsigned runs;
 } total;
 
@@ -105,6 +106,13 @@ static void choose_times(struct config *config)
         listener->tcp.user_timeout_s = sim_chance(play.site.sim, 300) ? 0 : between(5, 120);
         listener->tcp.keepalive_idle_s = sim_chance(play.site.sim, 300) ? 0 : between(10, 60);
     }
+}
+
+/* A listener of both families: IPv4 peers come mapped into IPv6. */
+static void choose_family(struct config *config)
+{
+    if (sim_chance(play.site.sim, 300))
+        SEEDS_REQUIRE(address_parse("[::]:5009", &config->listeners[0].address) == STATUS_OK);
 }
 
 static void choose_devices(void)
@@ -160,6 +168,7 @@ static void open_world(uint64_t seed)
     config->server.shards = between(1, 3);
     choose_limits(config);
     choose_times(config);
+    choose_family(config);
     if (play.strict)
         config->limits.session_buffer_bytes = 65536;
     play.largest = play.strict || sim_chance(play.site.sim, 700) ? 300 : 8000;
@@ -419,6 +428,8 @@ static void add_up(void)
         const struct shard *shard = play.site.server->shards[i];
         const struct reactor_counters *counters = reactor_counters(shard->reactor);
         total.held += atomic_load(&shard->counters.held);
+        if (play.strict)
+            total.stripped += atomic_load(&shard->counters.keepalives);
         total.other_network += atomic_load(&shard->counters.other_network);
         total.moves += atomic_load(&counters->moves);
         total.stalled += atomic_load(&counters->stalled_sends);
@@ -456,11 +467,12 @@ static void run_seed(uint64_t seed)
 static void print_total(void)
 {
     printf("%u runs; held %llu, from another network %llu, hand-overs %llu, stalled sends %llu, "
-           "waits for a buffer %llu, whole answers %llu, failed identifications %llu\n",
+           "waits for a buffer %llu, keepalives taken out %llu, whole answers %llu, failed "
+           "identifications %llu\n",
            total.runs, (unsigned long long)total.held, (unsigned long long)total.other_network,
            (unsigned long long)total.moves, (unsigned long long)total.stalled,
-           (unsigned long long)total.no_buffers, (unsigned long long)total.whole,
-           (unsigned long long)total.failed);
+           (unsigned long long)total.no_buffers, (unsigned long long)total.stripped,
+           (unsigned long long)total.whole, (unsigned long long)total.failed);
     for (int i = 0; i < CLOSE_REASON_COUNT; i++)
         printf("%10s %-14s %llu\n", close_layer((enum close_reason)i),
                close_cause((enum close_reason)i), (unsigned long long)total.closed[i]);
@@ -480,6 +492,7 @@ static void require_variety(void)
     assert_int_not_equal(total.moves, 0);
     assert_int_not_equal(total.stalled, 0);
     assert_int_not_equal(total.no_buffers, 0);
+    assert_int_not_equal(total.stripped, 0);
     assert_int_not_equal(total.whole, 0);
     assert_int_not_equal(total.failed, 0);
 }
