@@ -5,20 +5,14 @@
 #include <pthread.h>
 
 #include "server/base/check.h"
+#include "server/journal/catalog.h"
 #include "server/journal/journal.h"
 #include "server/journal/record.h"
 
-#define GROUP_BYTES (1024u * 1024u) /* one group's records, at most (or one record) */
-#define RETRY_MS    1000u
-#define PATH_SIZE   512u
-#define ENTRY_COST  128u /* what an entry costs beside its bytes */
-
-struct segment {
-    uint64_t first;   /* sequence */
-    uint32_t attempt; /* files of one first sequence: the highest counts */
-    uint64_t bytes;   /* on the disk */
-    uint64_t created_utc_ms;
-};
+#define GROUP_BYTES  (1024u * 1024u) /* one group's records, at most (or one record) */
+#define RETRY_MS     1000u
+#define STOP_LOOK_MS 10u
+#define ENTRY_COST   128u /* what an entry costs beside its bytes */
 
 enum writer_state {
     WRITER_CLOSED, /* no segment is open */
@@ -61,10 +55,13 @@ struct journal {
     struct timer timer;
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
-    struct segment opening;
-    struct operation removal;
-    char removal_path[PATH_SIZE];
+    struct segment opening;   /* the file made last, or found at the start */
+    uint32_t kept_attempt;    /* of opening.first: its file stays, since its name tells where the
+                                 segment before ends; later ones that fail don't pile up */
+    bool sealed;              /* the seal is written, or couldn't be */
+    struct operation removal; /* of files that retention lets go */
     bool removing;
+    bool removal_failed; /* some are there still: tried again with the next segment */
     void (*stopped)(void *context);
     void *stopped_context;
 };
@@ -87,7 +84,6 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
 /* segments.c */
 void segment_path(const struct journal *journal, const struct segment *segment,
                   char path[static PATH_SIZE]);
-bool segment_name_parse(const char *name, struct segment *segment);
 /* Adds at the end. The lock is taken here. */
 enum status segments_add(struct journal *journal, const struct segment *segment) MUST_CHECK;
 /* The last one has so many committed bytes now. */
@@ -95,7 +91,7 @@ void segments_grow_last(struct journal *journal, uint64_t bytes);
 /* The segment that holds sequence and the first sequence after it (UINT64_MAX: it is the last). */
 bool segments_find(struct journal *journal, uint64_t sequence, struct segment *segment,
                    uint64_t *next_first);
-/* Removes what retention lets go, one file at a time. */
+/* Removes what retention lets go. */
 void segments_retain(struct journal *journal);
 
 /* journal.c */

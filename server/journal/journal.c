@@ -69,7 +69,8 @@ static void arrive(struct message *message, struct reactor *reactor)
 {
     struct journal_entry *entry = entry_of(message);
     struct journal *journal = entry->journal;
-    (void)reactor;
+    if (entry->appended_ms == 0)
+        entry->appended_ms = reactor_now_ms(reactor);
     message->next = NULL;
     if (journal->pending_tail != NULL)
         journal->pending_tail->next = message;
@@ -98,10 +99,13 @@ enum status journal_append(struct journal *journal, struct journal_entry *entry)
 {
     CHECK(entry->size > 0 && entry->size <= JOURNAL_RECORD_MAX);
     CHECK(entry->class <= JOURNAL_LATER);
-    if (atomic_load(&journal->stopping))
-        return STATUS_REFUSED;
     uint64_t cost = entry->size + ENTRY_COST;
+    /* counted first, so that a stop either sees it or was seen */
     uint64_t queued = atomic_fetch_add(&journal->counters.queued_bytes, cost);
+    if (atomic_load(&journal->stopping)) {
+        atomic_fetch_sub(&journal->counters.queued_bytes, cost);
+        return STATUS_REFUSED;
+    }
     if (queued + cost > queue_limit(journal, (enum journal_class)entry->class)) {
         atomic_fetch_sub(&journal->counters.queued_bytes, cost);
         counter_add(&journal->counters.refused[entry->class], 1);

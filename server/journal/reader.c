@@ -17,6 +17,7 @@ struct journal_reader {
     struct reactor *reactor;
     uint64_t position;      /* next record wanted */
     struct segment segment; /* of the open file */
+    uint64_t limit;         /* the last sequence that may be taken from it, for this read */
     uint64_t offset;        /* in it, where record `at` begins */
     uint64_t at;
     int file; /* -1: none */
@@ -125,11 +126,10 @@ static void open_segment(struct journal_reader *reader)
 /* Takes what is whole, committed and wanted out of the bytes read; skips what is older. */
 static size_t take_records(struct journal_reader *reader, size_t size)
 {
-    uint64_t limit = journal_committed(reader->journal);
     size_t done = 0;
     size_t count = 0;
     size_t payload = 0;
-    while (count < BATCH_RECORDS && payload < BATCH_BYTES && reader->at <= limit) {
+    while (count < BATCH_RECORDS && payload < BATCH_BYTES && reader->at <= reader->limit) {
         struct record record;
         size_t taken;
         if (record_decode(reader->bytes + done, size - done, &record, &taken) != RECORD_GOOD ||
@@ -169,19 +169,34 @@ static void bytes_read(struct operation *operation, int32_t result)
         step(reader); /* only records before the wanted one */
 }
 
-static void read_bytes(struct journal_reader *reader)
+static enum status read_bytes(struct journal_reader *reader)
 {
     reader->operation.done = bytes_read;
-    if (file_read(reader->reactor, &reader->operation, reader->file, reader->bytes,
-                  (uint32_t)reader->capacity, reader->offset) != STATUS_OK)
-        answer(reader, JOURNAL_READ_ERROR, 0);
+    return file_read(reader->reactor, &reader->operation, reader->file, reader->bytes,
+                     (uint32_t)reader->capacity, reader->offset);
+}
+
+/* Is the wanted record further on in the open file? Otherwise *segment is where it is; false from
+ * *known: nowhere. */
+static bool is_open(struct journal_reader *reader, struct segment *segment, bool *known)
+{
+    uint64_t next_first;
+    /* in this order: the segment of whatever is committed by now is known by then */
+    uint64_t committed = journal_committed(reader->journal);
+    *known = segments_find(reader->journal, reader->position, segment, &next_first);
+    if (!*known || reader->file < 0 || segment->first != reader->segment.first ||
+        segment->attempt != reader->segment.attempt || reader->at > reader->position)
+        return false;
+    /* what the file holds beyond is a seal, or a group that failed and was written elsewhere */
+    reader->limit = committed < next_first ? committed : next_first - 1;
+    return true;
 }
 
 /* What is to be done next for the call under way? */
 static void step(struct journal_reader *reader)
 {
     struct segment segment;
-    uint64_t next_first;
+    bool known;
     if (reader->freeing) {
         if (reader->file >= 0)
             close_segment(reader);
@@ -197,14 +212,11 @@ static void step(struct journal_reader *reader)
         answer(reader, JOURNAL_READ_END, 0);
         return;
     }
-    if (!segments_find(reader->journal, reader->position, &segment, &next_first)) {
+    if (is_open(reader, &segment, &known)) {
+        if (read_bytes(reader) != STATUS_OK)
+            answer(reader, JOURNAL_READ_ERROR, 0);
+    } else if (!known) {
         answer(reader, JOURNAL_READ_GONE, 0);
-        return;
-    }
-    bool right = reader->file >= 0 && segment.first == reader->segment.first &&
-                 segment.attempt == reader->segment.attempt && reader->at <= reader->position;
-    if (right) {
-        read_bytes(reader);
     } else if (reader->file >= 0) {
         close_segment(reader);
     } else {
@@ -233,12 +245,11 @@ void journal_reader_next(struct journal_reader *reader,
     reader->busy = true;
     reader->got = got;
     reader->context = context;
-    bool reads = reader->file >= 0 && reader->at == reader->position &&
-                 reader->position <= journal_committed(reader->journal);
-    if (reads) {
-        step(reader); /* begins with a file operation, so the answer comes later */
+    struct segment segment;
+    bool known;
+    if (reader->position <= journal_committed(reader->journal) &&
+        is_open(reader, &segment, &known) && read_bytes(reader) == STATUS_OK)
         return;
-    }
     /* the answer may be known at once, and must not come from inside this call */
     reader->operation.done = begin;
     CHECK(reactor_work(reader->reactor, &reader->operation, nothing, NULL) == STATUS_OK);

@@ -84,7 +84,8 @@ void record_encode(const struct record *record, uint8_t *bytes)
     put64(bytes + 16, record->committed);
     memset(bytes + 24, 0, 8);
     bytes[24] = record->kind;
-    memcpy(bytes + RECORD_HEADER_SIZE, record->payload, record->size);
+    if (record->size > 0)
+        memcpy(bytes + RECORD_HEADER_SIZE, record->payload, record->size);
     memset(bytes + end, 0, record_size(record->size) - end);
     put32(bytes + 4, record_crc(bytes, record->size));
 }
@@ -95,7 +96,7 @@ enum record_check record_decode(const uint8_t *bytes, size_t size, struct record
     if (size < RECORD_HEADER_SIZE)
         return RECORD_SHORT;
     uint32_t payload = get32(bytes);
-    if (payload == 0 || payload > JOURNAL_RECORD_MAX)
+    if (payload > JOURNAL_RECORD_MAX || (payload == 0) != (bytes[24] == RECORD_SEAL))
         return RECORD_BAD;
     if (record_size(payload) > size)
         return RECORD_SHORT;

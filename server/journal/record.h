@@ -10,7 +10,9 @@
  * `committed` is the last sequence that was on the disk when the record was written. It tells
  * damage from an interrupted write: pages of one unsynced group may reach the disk in any order, so
  * a bad record before a good one proves nothing, unless the good one says that the bad one had been
- * committed. */
+ * committed. A segment that was closed in order ends with a seal, a record of kind 0 without
+ * payload that is no record of the journal: its sequence is the next one, and its committed says so
+ * of all before. A crash leaves none. */
 #ifndef CENCD_JOURNAL_RECORD_H
 #define CENCD_JOURNAL_RECORD_H
 
@@ -22,6 +24,7 @@
 #define RECORD_HEADER_SIZE  32u
 #define RECORD_ALIGNMENT    8u
 #define SEGMENT_NODE_SIZE   32u
+#define RECORD_SEAL         0u /* kind */
 
 struct segment_header {
     uint64_t first_sequence;
@@ -51,7 +54,8 @@ void record_encode(const struct record *record, uint8_t *bytes);
 enum record_check { RECORD_GOOD, RECORD_SHORT, RECORD_BAD };
 
 /* Looks at the record at the start of bytes. GOOD: record is filled (payload points into bytes) and
- * *taken is its size in the file. SHORT: it claims more than size bytes. BAD: no record. */
+ * *taken is its size in the file; it may be a seal. SHORT: it claims more than size bytes. BAD: no
+ * record. */
 enum record_check record_decode(const uint8_t *bytes, size_t size, struct record *record,
                                 size_t *taken);
 

@@ -6,7 +6,7 @@
 
 #include "server/reactor/disk.h"
 
-#define READ_STEP (4u * 1024 * 1024)
+#define READ_STEP (1024u * 1024)
 
 /* The whole file: a segment is bounded. */
 static enum status load(const char *path, uint8_t **bytes, size_t *size, int *error)
@@ -52,7 +52,16 @@ static bool was_committed(const uint8_t *bytes, size_t size, uint64_t missing)
 static bool next_record(const uint8_t *bytes, size_t size, uint64_t wanted, struct record *record,
                         size_t *taken)
 {
-    return record_decode(bytes, size, record, taken) == RECORD_GOOD && record->sequence == wanted;
+    return record_decode(bytes, size, record, taken) == RECORD_GOOD && record->sequence == wanted &&
+           record->kind != RECORD_SEAL;
+}
+
+static bool is_seal(const uint8_t *bytes, size_t size, uint64_t wanted)
+{
+    struct record record;
+    size_t taken;
+    return record_decode(bytes, size, &record, &taken) == RECORD_GOOD &&
+           record.sequence == wanted && record.kind == RECORD_SEAL;
 }
 
 static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first, uint64_t before,
@@ -73,6 +82,7 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
                        was_committed(bytes + skip, size - skip, first);
         return damaged ? STATUS_INVALID : STATUS_OK;
     }
+    scan->doubt_offset = offset;
     while (wanted < before) {
         struct record record;
         size_t taken;
@@ -80,10 +90,15 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
             break;
         if (visit != NULL)
             visit(&record, context);
+        if (record.committed + 1 == wanted)
+            scan->doubt_offset = offset;
         offset += taken;
         scan->records++;
         scan->last_sequence = wanted++;
     }
+    scan->sealed = is_seal(bytes + offset, size - offset, wanted);
+    if (scan->sealed)
+        offset += record_size(0);
     scan->end_offset = offset;
     if (wanted == before)
         return STATUS_OK;

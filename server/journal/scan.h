@@ -11,7 +11,9 @@ struct segment_scan {
     bool header_good;
     uint64_t records;       /* good ones, in sequence from the first */
     uint64_t last_sequence; /* 0: none */
-    uint64_t end_offset;    /* after the last good record */
+    uint64_t end_offset;    /* after the last good record, and its seal */
+    bool sealed;            /* it was closed in order */
+    uint64_t doubt_offset;  /* of the last record that says that all before it were committed */
     uint64_t file_bytes;
     int error; /* STATUS_SYSTEM: negative errno */
 };

@@ -1,7 +1,4 @@
-/* The list of segments, their names, and which of them may go. */
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
+/* The list of segments, and which of them may go. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,23 +8,7 @@
 void segment_path(const struct journal *journal, const struct segment *segment,
                   char path[static PATH_SIZE])
 {
-    (void)snprintf(path, PATH_SIZE, "%s/%020" PRIu64 "-%04u.seg", journal->folder, segment->first,
-                   segment->attempt);
-}
-
-bool segment_name_parse(const char *name, struct segment *segment)
-{
-    unsigned long long first = 0;
-    unsigned attempt = 0;
-    int end = 0;
-    // NOLINTNEXTLINE(cert-err34-c): digits only, by the pattern; the length is checked
-    if (sscanf(name, "%20llu-%4u.seg%n", &first, &attempt, &end) != 2 || end != 29 ||
-        name[end] != '\0')
-        return false;
-    memset(segment, 0, sizeof *segment);
-    segment->first = first;
-    segment->attempt = attempt;
-    return first > 0;
+    segment_file_path(journal->folder, segment, path);
 }
 
 static void publish(struct journal *journal)
@@ -107,7 +88,7 @@ static uint64_t slowest_hold(const struct journal *journal)
 }
 
 /* Takes the oldest segment out of the list if it may go. The last one never does. */
-static bool take_removable(struct journal *journal, struct segment *segment)
+static bool let_go(struct journal *journal)
 {
     uint64_t now = reactor_utc_ms(journal->reactor);
     uint64_t age_ms = journal->config.retention_age_s * 1000;
@@ -121,7 +102,6 @@ static bool take_removable(struct journal *journal, struct segment *segment)
         bool full = atomic_load(&journal->counters.disk_bytes) > journal->config.retention_bytes;
         remove = full || (old && read);
         if (remove) {
-            *segment = journal->segments[0];
             journal->segment_count--;
             memmove(journal->segments, next, journal->segment_count * sizeof *next);
             publish(journal);
@@ -133,11 +113,25 @@ static bool take_removable(struct journal *journal, struct segment *segment)
     return remove;
 }
 
-static void remove_file(void *argument)
+/* The helper thread: all files older than the oldest segment, attempts that failed among them. One
+ * after the other, each for certain, so that no crash leaves a gap between those that are there. */
+static void remove_files(void *argument)
 {
-    const struct journal *journal = argument;
-    /* if it fails the file stays, and the next start finds it */
-    (void)disk_remove(journal->removal_path);
+    struct journal *journal = argument;
+    struct catalog catalog;
+    uint64_t oldest = journal_oldest(journal);
+    int result = catalog_read(journal->folder, &catalog);
+    for (size_t i = 0; i < catalog.count && result == 0; i++) {
+        char path[PATH_SIZE];
+        if (catalog.segments[i].first >= oldest)
+            break;
+        segment_path(journal, &catalog.segments[i], path);
+        result = disk_remove(path);
+        if (result == 0)
+            result = disk_sync_folder(journal->folder);
+    }
+    catalog_free(&catalog);
+    journal->removal_failed = result < 0;
 }
 
 static void removed(struct operation *operation, int32_t result)
@@ -145,17 +139,20 @@ static void removed(struct operation *operation, int32_t result)
     (void)result;
     struct journal *journal = container_of(operation, struct journal, removal);
     journal->removing = false;
-    segments_retain(journal);
     writer_pump(journal); /* a stop waits for this */
 }
 
 void segments_retain(struct journal *journal)
 {
-    struct segment segment;
-    if (journal->removing || atomic_load(&journal->stopping) || !take_removable(journal, &segment))
+    if (journal->removing || atomic_load(&journal->stopping))
         return;
-    segment_path(journal, &segment, journal->removal_path);
+    bool any = journal->removal_failed;
+    while (let_go(journal))
+        any = true;
+    if (!any)
+        return;
+    journal->removal_failed = true; /* until it is done */
     journal->removal.done = removed;
     journal->removing =
-        reactor_work(journal->reactor, &journal->removal, remove_file, journal) == STATUS_OK;
+        reactor_work(journal->reactor, &journal->removal, remove_files, journal) == STATUS_OK;
 }

@@ -84,7 +84,9 @@ static void broken(struct journal *journal, int error)
 static void again(struct timer *timer)
 {
     struct journal *journal = container_of(timer, struct journal, timer);
-    if (journal->close_under_way)
+    if (journal->stopped != NULL)
+        writer_pump(journal);
+    else if (journal->close_under_way)
         timer_start(journal->reactor, timer, RETRY_MS);
     else if (journal->state == WRITER_BROKEN)
         open_segment(journal);
@@ -105,7 +107,10 @@ static void folder_synced(struct operation *operation, int32_t result)
         return;
     }
     journal->file_bytes = SEGMENT_HEADER_SIZE;
+    journal->sealed = false;
     journal->state = WRITER_READY;
+    if (journal->group_head == NULL) /* otherwise its commit says so */
+        atomic_store(&journal->counters.durable, true);
     segments_retain(journal);
     writer_pump(journal);
 }
@@ -177,19 +182,50 @@ static void segment_opened(struct operation *operation, int32_t result)
         broken(journal, -ENOMEM);
 }
 
-static void open_segment(struct journal *journal)
+static void create_segment(struct journal *journal)
 {
     uint64_t first = atomic_load(&journal->counters.committed) + 1;
-    /* a file of this name may be there from an attempt that failed, or from before the start */
-    journal->opening.attempt = journal->opening.first == first ? journal->opening.attempt + 1 : 0;
+    bool again_for_it = journal->opening.first == first;
+    journal->opening.attempt = again_for_it ? journal->opening.attempt + 1 : 0;
+    if (!again_for_it)
+        journal->kept_attempt = 0;
     journal->opening.first = first;
     journal->opening.created_utc_ms = reactor_utc_ms(journal->reactor);
     segment_path(journal, &journal->opening, journal->path);
-    journal->state = WRITER_BUSY;
     journal->operation.done = segment_opened;
     if (file_open(journal->reactor, &journal->operation, journal->path, O_WRONLY | O_CREAT | O_EXCL,
                   0640) != STATUS_OK)
         broken(journal, -ENOMEM);
+}
+
+static void remove_attempt(void *argument)
+{
+    const struct journal *journal = argument;
+    (void)disk_remove(journal->path); /* if it stays the next start removes it */
+}
+
+static void attempt_removed(struct operation *operation, int32_t result)
+{
+    (void)result;
+    create_segment(container_of(operation, struct journal, operation));
+}
+
+/* Makes the segment for what comes after the last committed record. What failed before for the same
+ * sequence gives its space back, since that may be what is missing. */
+static void open_segment(struct journal *journal)
+{
+    uint64_t first = atomic_load(&journal->counters.committed) + 1;
+    bool outdone =
+        journal->opening.first == first && journal->opening.attempt != journal->kept_attempt;
+    journal->state = WRITER_BUSY;
+    if (outdone) {
+        segment_path(journal, &journal->opening, journal->path);
+        journal->operation.done = attempt_removed;
+        if (reactor_work(journal->reactor, &journal->operation, remove_attempt, journal) ==
+            STATUS_OK)
+            return;
+    }
+    create_segment(journal);
 }
 
 /* ---- a group ---- */
@@ -201,6 +237,7 @@ static void commit(struct journal *journal)
     uint64_t records = last - atomic_load(&journal->counters.committed);
     journal->group_head = NULL;
     journal->file_bytes += journal->group_size;
+    journal->sealed = false; /* these went over it */
     journal->state = WRITER_READY;
     segments_grow_last(journal, journal->file_bytes);
     counter_add(&journal->counters.records, records);
@@ -301,22 +338,83 @@ static void gather_group(struct journal *journal)
         journal->pending_tail = NULL;
 }
 
+/* ---- the seal: the last group was committed, though nothing will be written after it ---- */
+
+static void seal_synced(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result < 0)
+        counter_add(&journal->counters.failures, 1);
+    journal->state = WRITER_READY;
+    writer_pump(journal);
+}
+
+static void seal_written(struct operation *operation, int32_t result)
+{
+    struct journal *journal = container_of(operation, struct journal, operation);
+    if (result != (int32_t)RECORD_HEADER_SIZE) {
+        seal_synced(operation, result < 0 ? result : -ENOSPC);
+        return;
+    }
+    journal->operation.done = seal_synced;
+    if (file_sync(journal->reactor, &journal->operation, journal->file) != STATUS_OK)
+        seal_synced(operation, -ENOMEM);
+}
+
+/* It is of no use for an empty segment. Without one all records are there all the same. */
+static bool needs_seal(const struct journal *journal)
+{
+    return journal->state == WRITER_READY && journal->file >= 0 && !journal->sealed &&
+           journal->file_bytes > SEGMENT_HEADER_SIZE;
+}
+
+static void write_seal(struct journal *journal)
+{
+    struct record seal = {
+        .sequence = journal->next_sequence,
+        .committed = atomic_load(&journal->counters.committed),
+        .kind = RECORD_SEAL,
+    };
+    record_encode(&seal, journal->group);
+    journal->sealed = true;
+    journal->state = WRITER_BUSY;
+    journal->operation.done = seal_written;
+    if (file_write(journal->reactor, &journal->operation, journal->file, journal->group,
+                   RECORD_HEADER_SIZE, journal->file_bytes) != STATUS_OK)
+        journal->state = WRITER_READY;
+}
+
 /* ---- the pump ---- */
+
+static void give_up(struct journal *journal)
+{
+    struct message *group = journal->group_head;
+    struct message *pending = journal->pending_head;
+    timer_stop(&journal->timer);
+    journal->group_head = NULL;
+    journal->pending_head = NULL;
+    journal->pending_tail = NULL;
+    finish_list(journal, group, STATUS_SYSTEM);
+    finish_list(journal, pending, STATUS_SYSTEM);
+}
 
 static void stop_if_done(struct journal *journal)
 {
-    if (journal->state == WRITER_BROKEN) {
-        timer_stop(&journal->timer);
-        struct message *group = journal->group_head;
-        struct message *pending = journal->pending_head;
-        journal->group_head = NULL;
-        journal->pending_head = NULL;
-        finish_list(journal, group, STATUS_SYSTEM);
-        finish_list(journal, pending, STATUS_SYSTEM);
+    if (journal->state == WRITER_BROKEN)
+        give_up(journal);
+    if (journal->removing)
+        return; /* its end pumps again */
+    if (atomic_load(&journal->counters.queued_bytes) > 0) {
+        /* on its way, and pumps again; or about to be refused, and doesn't */
+        timer_start_fine(journal->reactor, &journal->timer, STOP_LOOK_MS);
+        return;
     }
-    if (journal->pending_head != NULL || journal->removing ||
-        atomic_load(&journal->counters.queued_bytes) > 0)
-        return; /* what is on its way pumps again */
+    timer_stop(&journal->timer);
+    if (needs_seal(journal)) {
+        write_seal(journal);
+        if (journal->state == WRITER_BUSY)
+            return;
+    }
     if (journal->file < 0 && journal->folder_file >= 0) {
         journal->file = journal->folder_file;
         journal->folder_file = -1;
@@ -352,6 +450,8 @@ void writer_pump(struct journal *journal)
             journal->file_bytes >= journal->config.segment_bytes) {
             journal->state = WRITER_CLOSED;
             close_file(journal); /* its closing pumps again */
+            if (!journal->close_under_way)
+                open_segment(journal);
             return;
         }
         gather_group(journal);

@@ -18,6 +18,9 @@ int disk_make_folder(const char *folder);
 /* Reads up to size bytes at offset. Returns their number, 0 at the end of the file. */
 int64_t disk_read(const char *path, uint64_t offset, uint8_t *data, size_t size);
 
+/* Writes all of it into a file that is there; not synced. 0 or a negative errno. */
+int disk_write(const char *path, uint64_t offset, const uint8_t *data, size_t size);
+
 /* Cuts the file and syncs it. */
 int disk_truncate(const char *path, uint64_t size);
 int disk_remove(const char *path);

@@ -48,6 +48,24 @@ int64_t disk_read(const char *path, uint64_t offset, uint8_t *data, size_t size)
     return result < 0 ? result : (int64_t)done;
 }
 
+int disk_write(const char *path, uint64_t offset, const uint8_t *data, size_t size)
+{
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    size_t done = 0;
+    int result = 0;
+    while (done < size && result == 0) {
+        ssize_t put = pwrite(file, data + done, size - done, (off_t)(offset + done));
+        if (put > 0)
+            done += (size_t)put;
+        else if (put == 0 || errno != EINTR)
+            result = put == 0 ? -ENOSPC : -errno;
+    }
+    close(file);
+    return result;
+}
+
 static int synced(int file)
 {
     int result = fdatasync(file) == 0 ? 0 : -errno;

@@ -289,6 +289,8 @@ int32_t sim_disk_sync(struct sim *sim, int file)
             apply(&target->durable, write);
     }
     forget_unsynced(target);
+    sim->disk.syncs_after_failure += target->sync_failed;
+    target->sync_failed = target->sync_failed || failed;
     return failed ? -EIO : 0;
 }
 
@@ -361,6 +363,7 @@ void sim_crash_disk(struct sim *sim)
             continue;
         }
         file->name_durable = true;
+        file->sync_failed = false;
         for (struct sim_write *write = file->unsynced; write; write = write->next)
             apply_by_luck(sim, &file->durable, write);
         forget_unsynced(file);

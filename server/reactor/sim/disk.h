@@ -38,6 +38,7 @@ struct sim_file {
     bool is_folder;
     bool removed;         /* no path leads here any more; open descriptors still do */
     bool removal_durable; /* the folder was synced since */
+    bool sync_failed;     /* since it was made, or the last crash; not of folders */
 };
 
 struct sim_descriptor {
@@ -52,6 +53,7 @@ struct sim_disk {
     struct sim_descriptor *descriptors;
     uint32_t descriptor_count;
     size_t used_bytes;
+    uint64_t syncs_after_failure; /* of files whose sync had failed: they tell nothing */
 };
 
 void sim_disk_init(struct sim_disk *disk);

@@ -38,6 +38,25 @@ int64_t disk_read(const char *path, uint64_t offset, uint8_t *data, size_t size)
     return got < 0 ? got : (int64_t)done;
 }
 
+int disk_write(const char *path, uint64_t offset, const uint8_t *data, size_t size)
+{
+    struct sim *sim = sim_current();
+    int file = sim_disk_open(sim, path, O_WRONLY);
+    if (file < 0)
+        return file;
+    size_t done = 0;
+    int32_t put = 1;
+    while (done < size && put > 0) {
+        size_t left = size - done;
+        uint32_t step = left > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)left;
+        put = sim_disk_write(sim, file, data + done, step, offset + done);
+        if (put > 0)
+            done += (size_t)put;
+    }
+    (void)sim_disk_close(sim, file);
+    return put < 0 ? put : 0;
+}
+
 int disk_truncate(const char *path, uint64_t size)
 {
     struct sim *sim = sim_current();

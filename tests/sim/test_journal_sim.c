@@ -1,0 +1,449 @@
+/* The journal on a disk that fails and loses power, under many seeds. One reactor writes, another
+ * appends and reads. Whatever was told as committed, handed out by a reader or taken over by a
+ * recovery is there after every crash, at its sequence and once; nothing else appears than what was
+ * appended, in the order of the appends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/journal/internal.h"
+#include "server/journal/reader.h"
+#include "server/journal/walk.h"
+#include "server/reactor/internal.h"
+#include "server/reactor/sim/world.h"
+#include "tests/sim/seeds.h"
+
+#define FOLDER      "/journal"
+#define MAX_ENTRIES 600u
+#define MAX_PAYLOAD 6000u
+#define MAX_STEPS   400000u
+#define ROUNDS      4u
+
+struct item {
+    struct journal_entry entry;
+    uint32_t size;
+    bool done;
+};
+
+/* What the whole run, over all crashes, knows. */
+static struct {
+    struct sim *sim;
+    bool forgets;                    /* retention is so small that old segments go */
+    uint64_t known[MAX_ENTRIES + 1]; /* by sequence: the item that must be there, 0: none */
+    uint64_t last_known;             /* highest of those sequences */
+    struct item items[MAX_ENTRIES + 1];
+    uint8_t bytes[MAX_ENTRIES + 1][MAX_PAYLOAD];
+    uint64_t item_count;
+    uint64_t round_first; /* the first item of this round */
+    uint64_t done_count;  /* of this round */
+
+    struct journal *journal;
+    struct reactor *writer;
+    struct reactor *user;
+    struct journal_reader *reader;
+    struct journal_watch watch;
+    bool reading;
+    bool reader_waits;
+    bool reader_freed;
+    bool watch_removed;
+    bool stopped;
+} world;
+
+static struct {
+    uint64_t crashes;
+    uint64_t failures;
+    uint64_t not_durable;
+    uint64_t torn;
+    uint64_t forced;
+} seen;
+
+/* ---- what must be so ---- */
+
+static uint8_t byte_of(uint64_t item, uint32_t at)
+{
+    return (uint8_t)(item * 31 + at * 7 + (at >> 8));
+}
+
+static void payload_fill(uint64_t item, uint8_t *bytes, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++)
+        bytes[i] = byte_of(item, i);
+    memcpy(bytes, &item, sizeof item);
+}
+
+static uint64_t item_of(const uint8_t *data, uint32_t size)
+{
+    uint64_t item;
+    SEEDS_REQUIRE(size >= sizeof item);
+    memcpy(&item, data, sizeof item);
+    SEEDS_REQUIRE(item >= 1 && item <= world.item_count && world.items[item].size == size);
+    for (uint32_t i = sizeof item; i < size; i++)
+        SEEDS_REQUIRE(data[i] == byte_of(item, i));
+    return item;
+}
+
+/* From now on it must stay. */
+static void know(uint64_t sequence, uint64_t item)
+{
+    SEEDS_REQUIRE(sequence >= 1 && sequence <= MAX_ENTRIES);
+    SEEDS_REQUIRE(world.known[sequence] == 0 || world.known[sequence] == item);
+    SEEDS_REQUIRE(world.known[sequence - 1] < item);
+    world.known[sequence] = item;
+    if (sequence > world.last_known)
+        world.last_known = sequence;
+}
+
+static void record_found(const struct journal_record *record, void *context)
+{
+    uint64_t *next = context;
+    SEEDS_REQUIRE(record->sequence == *next);
+    SEEDS_REQUIRE(record->kind == JOURNAL_EVENT);
+    know(record->sequence, item_of(record->data, record->size));
+    ++*next;
+}
+
+/* ---- appending ---- */
+
+static void done(struct journal_entry *entry, enum status status)
+{
+    struct item *item = container_of(entry, struct item, entry);
+    SEEDS_REQUIRE(!item->done);
+    item->done = true;
+    world.done_count++;
+    if (status == STATUS_OK) {
+        SEEDS_REQUIRE(entry->sequence <= journal_committed(world.journal));
+        know(entry->sequence, (uint64_t)(item - world.items));
+    } else {
+        SEEDS_REQUIRE(status == STATUS_SYSTEM);
+    }
+}
+
+static void append_one(void)
+{
+    if (world.item_count == MAX_ENTRIES)
+        return;
+    uint64_t number = world.item_count + 1;
+    struct item *item = &world.items[number];
+    uint32_t bound = sim_chance(world.sim, 30) ? MAX_PAYLOAD - 8 : 200;
+    item->size = 8 + (uint32_t)sim_below(world.sim, bound);
+    payload_fill(number, world.bytes[number], item->size);
+    item->entry = (struct journal_entry){
+        .data = world.bytes[number],
+        .size = item->size,
+        .kind = JOURNAL_EVENT,
+        .class = (uint8_t)sim_below(world.sim, 3),
+        .from = world.user,
+        .done = done,
+    };
+    if (journal_append(world.journal, &item->entry) == STATUS_OK)
+        world.item_count = number;
+}
+
+/* ---- reading ---- */
+
+static void read_on(void);
+
+static void got(void *context, enum journal_read what, const struct journal_record *records,
+                size_t count)
+{
+    (void)context;
+    world.reading = false;
+    if (what == JOURNAL_READ_RECORDS) {
+        SEEDS_REQUIRE(count >= 1);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t item = item_of(records[i].data, records[i].size);
+            SEEDS_REQUIRE(records[i].sequence == records[0].sequence + i);
+            SEEDS_REQUIRE(records[i].sequence <= journal_committed(world.journal));
+            SEEDS_REQUIRE(records[i].kind == JOURNAL_EVENT);
+            know(records[i].sequence, item);
+        }
+        SEEDS_REQUIRE(journal_reader_position(world.reader) == records[count - 1].sequence + 1);
+    } else if (what == JOURNAL_READ_GONE) {
+        SEEDS_REQUIRE(world.forgets);
+        SEEDS_REQUIRE(journal_reader_position(world.reader) < journal_oldest(world.journal));
+        journal_reader_seek(world.reader, journal_oldest(world.journal));
+    }
+    world.reader_waits = what == JOURNAL_READ_END;
+}
+
+static void read_on(void)
+{
+    if (world.reading || world.reader_waits)
+        return;
+    world.reading = true;
+    journal_reader_next(world.reader, got, NULL);
+    SEEDS_REQUIRE(world.reading); /* not from inside */
+}
+
+static void committed(struct journal_watch *watch)
+{
+    (void)watch;
+    world.reader_waits = false;
+}
+
+static void reader_freed(void *context)
+{
+    (void)context;
+    world.reader_freed = true;
+}
+
+static void watch_removed(struct journal_watch *watch)
+{
+    (void)watch;
+    world.watch_removed = true;
+}
+
+/* ---- a round: open, run, stop or crash ---- */
+
+static void make_reactor(struct reactor **reactor)
+{
+    struct kernel_error error;
+    struct reactor_config config = {
+        .limits = {.slots = 4,
+                   .reserved_slots = 1,
+                   .buffer_count = {2, 2},
+                   .buffer_size = {256, 256}},
+    };
+    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
+}
+
+static void let_happen(void)
+{
+    sim_step(world.sim);
+    struct kernel *kernel = sim_pick_due(world.sim);
+    if (kernel == NULL)
+        return;
+    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
+        reactor_turn(world.writer, -1);
+    else
+        reactor_turn(world.user, -1);
+    SEEDS_REQUIRE(world.sim->disk.syncs_after_failure == 0);
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        unsigned steps_left = MAX_STEPS;                                                           \
+        while (!(condition)) {                                                                     \
+            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
+            let_happen();                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* An error of the disk here is told, and the next start may work. */
+static void open_journal(const struct journal_config *config)
+{
+    struct journal_recovery recovery;
+    struct journal_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; attempt < 10 && status != STATUS_OK; attempt++) {
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        if (attempt > 0 && sim_chance(world.sim, 500))
+            sim_crash_disk(world.sim);
+        status = journal_open(config, &world.journal, &recovery, &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+    }
+    SEEDS_REQUIRE(status == STATUS_OK);
+    world.sim->disk.syncs_after_failure = 0; /* recovery writes again what it syncs */
+    SEEDS_REQUIRE(recovery.last_sequence >= world.last_known);
+    SEEDS_REQUIRE(recovery.last_sequence == journal_committed(world.journal));
+    SEEDS_REQUIRE(world.forgets || recovery.first_sequence <= 1);
+    seen.torn += recovery.torn_bytes > 0;
+}
+
+/* All that is there is what it must be; all that must be there is. */
+static void check_content(void)
+{
+    struct journal_error error;
+    uint64_t next = journal_oldest(world.journal);
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; attempt < 10 && status != STATUS_OK; attempt++) {
+        struct sim_options faults = world.sim->options;
+        next = journal_oldest(world.journal);
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        status = journal_walk(world.journal, 1, record_found, &next, &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+        world.sim->options = faults;
+    }
+    SEEDS_REQUIRE(journal_oldest(world.journal) == 0 ||
+                  next == journal_committed(world.journal) + 1);
+    SEEDS_REQUIRE(world.forgets || next == journal_committed(world.journal) + 1 ||
+                  journal_committed(world.journal) == 0);
+}
+
+static void round_begin(const struct journal_config *config)
+{
+    open_journal(config);
+    check_content();
+    world.round_first = world.item_count + 1;
+    world.done_count = 0;
+    world.stopped = world.reader_freed = world.watch_removed = false;
+    world.reading = world.reader_waits = false;
+    make_reactor(&world.writer);
+    make_reactor(&world.user);
+    journal_start(world.journal, world.writer);
+    uint64_t from = 1 + sim_below(world.sim, journal_committed(world.journal) + 1);
+    SEEDS_REQUIRE(journal_reader_create(world.journal, world.user, from, &world.reader) ==
+                  STATUS_OK);
+    world.watch = (struct journal_watch){.reactor = world.user, .committed = committed};
+    journal_watch_add(world.journal, &world.watch);
+}
+
+static void note_counters(void)
+{
+    const struct journal_counters *counters = journal_counters(world.journal);
+    seen.failures += counters->failures;
+    seen.forced += counters->forced_segments;
+    seen.not_durable += !counters->durable;
+    SEEDS_REQUIRE(counters->durable || counters->last_error != 0);
+}
+
+static void round_run(void)
+{
+    unsigned steps = (unsigned)sim_below(world.sim, 3000);
+    unsigned appends = (unsigned)sim_below(world.sim, 200);
+    for (unsigned i = 0; i < steps; i++) {
+        if (sim_chance(world.sim, appends))
+            append_one();
+        if (sim_chance(world.sim, 200))
+            read_on();
+        let_happen();
+    }
+    note_counters();
+}
+
+static void free_reader(void)
+{
+    journal_watch_remove(world.journal, &world.watch, watch_removed);
+    journal_reader_free(world.reader, reader_freed, NULL);
+    UNTIL(world.reader_freed && world.watch_removed);
+}
+
+static void writer_stopped(void *context)
+{
+    (void)context;
+    world.stopped = true;
+}
+
+static void round_stop(void)
+{
+    free_reader();
+    journal_stop(world.journal, writer_stopped, NULL);
+    UNTIL(world.stopped && world.done_count == world.item_count + 1 - world.round_first);
+    UNTIL(reactor_idle(world.writer) && reactor_idle(world.user));
+    reactor_destroy(world.writer);
+    reactor_destroy(world.user);
+    world.writer = NULL;
+    journal_free(world.journal);
+}
+
+/* Nothing that was under way goes on. The reader, which changes nothing, may end in order. */
+static void round_crash(bool power_too)
+{
+    world.writer->in_flight = 0;
+    reactor_destroy(world.writer);
+    world.writer = NULL;
+    free_reader();
+    world.user->in_flight = 0;
+    reactor_destroy(world.user);
+    world.journal->state = WRITER_STOPPED;
+    journal_free(world.journal);
+    if (power_too)
+        sim_crash_disk(world.sim);
+    seen.crashes++;
+}
+
+/* ---- properties ---- */
+
+static void choose_faults(struct sim_options *options, uint64_t seed)
+{
+    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
+    uint64_t luck = sim_hash(&seed, sizeof seed);
+    sim_options_calm(options, seed);
+    options->delay = (uint16_t)(luck % 100);
+    options->reorder = (uint16_t)(luck / 100 % 100);
+    options->early_submit = (uint16_t)(luck / 10000 % 1000);
+    options->work_delay = (uint16_t)(luck / 10000000 % 500);
+    options->time_passes = (uint16_t)(luck % 7 * 30);
+    options->file_short = rates[luck / 7 % 6];
+    options->file_error = rates[luck / 42 % 6];
+    options->file_full = rates[luck / 252 % 6];
+    options->disk_bytes = luck / 1512 % 4 == 0 ? 20000 + (uint32_t)(luck / 6048 % 100000) : 0;
+}
+
+static void choose_config(struct journal_config *config)
+{
+    *config = (struct journal_config){
+        .folder = FOLDER,
+        .node = "sim",
+        .segment_bytes = 500 + sim_below(world.sim, 20000),
+        .queue_bytes = 2000 + sim_below(world.sim, 100000),
+        .retention_bytes = world.forgets ? 30000 : UINT64_MAX,
+    };
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct sim_options options;
+    struct journal_config config;
+    choose_faults(&options, seed);
+    memset(world.known, 0, sizeof world.known);
+    memset(world.items, 0, sizeof world.items);
+    world.last_known = world.item_count = 0;
+    world.sim = sim_create(&options);
+    world.forgets = sim_chance(world.sim, 200);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        choose_config(&config);
+        round_begin(&config);
+        round_run();
+        if (sim_chance(world.sim, 300))
+            round_stop();
+        else
+            round_crash(sim_chance(world.sim, 700));
+    }
+    /* space and a good disk: without a restart it is durable again, and takes all */
+    choose_config(&config);
+    round_begin(&config);
+    round_run();
+    sim_calm_down(world.sim);
+    world.sim->options.disk_bytes = 0;
+    append_one();
+    UNTIL(world.done_count == world.item_count + 1 - world.round_first &&
+          journal_counters(world.journal)->durable);
+    for (uint64_t item = world.round_first; item <= world.item_count; item++)
+        SEEDS_REQUIRE(world.items[item].entry.status == STATUS_OK);
+    while (!world.reader_waits) {
+        read_on();
+        let_happen();
+    }
+    SEEDS_REQUIRE(journal_reader_position(world.reader) == world.last_known + 1);
+    round_stop();
+    open_journal(&config);
+    check_content();
+    SEEDS_REQUIRE(journal_committed(world.journal) == world.last_known);
+    journal_free(world.journal);
+    sim_destroy(world.sim);
+}
+
+static void what_was_told_survives_every_crash(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    seeds_run("journal", 3000, run_seed);
+    if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
+        assert_true(seen.crashes > 0 && seen.failures > 0 && seen.not_durable > 0 &&
+                    seen.torn > 0 && seen.forced > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_told_survives_every_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
