@@ -119,6 +119,9 @@ struct play {
 
 uint8_t play_byte(uint64_t key, uint64_t at, bool below_0x80);
 
+/* chance.c: a site with its devices; nobody has come yet */
+void play_open(struct play *play, uint64_t seed);
+
 /* dial.c */
 void dial_in(struct play *play);
 void dial_act(struct play *play, struct dial *dial);

@@ -23,29 +23,7 @@
 #include "tests/sim/play.h"
 #include "tests/sim/seeds.h"
 
-#define SEEDS       8000u
-#define AUTO_PORT   5009
-#define ALWAYS_PORT 5010
-
-static const char yaml[] = "server:\n"
-                           "  shards: 1\n"
-                           "direct_ports:\n"
-                           "  range: 20000-20003\n"
-                           "listeners:\n"
-                           "  - name: auto\n"
-                           "    address: 0.0.0.0:5009\n"
-                           "    plugins:\n"
-                           "      - irz:\n"
-                           "          hello_quiet_ms: 10000\n"
-                           "  - name: always\n"
-                           "    address: 0.0.0.0:5010\n"
-                           "    scope: other\n"
-                           "    plugins:\n"
-                           "      - irz:\n"
-                           "          greeting: always\n"
-                           "          acknowledge_keepalive: true\n"
-                           "          hello_quiet_ms: 10000\n";
-
+#define SEEDS 8000u
 static struct play play;
 
 /* What all seeds together brought about. */
@@ -61,125 +39,6 @@ static struct {
     uint64_t failed;   /* identifications */
     unsigned runs;
 } total;
-
-/* ---- a world ---- */
-
-static uint32_t between(uint32_t least, uint32_t most)
-{
-    return least + (uint32_t)sim_below(play.site.sim, most - least + 1u);
-}
-
-/* Mostly generous; in some runs so small that it is reached. */
-static uint32_t limit(uint32_t least, uint32_t most)
-{
-    return sim_chance(play.site.sim, 700) ? most : between(least, most);
-}
-
-static void choose_limits(struct config *config)
-{
-    config->limits.links = limit(3, 100);
-    config->limits.unidentified = limit(1, 50);
-    config->limits.unidentified_per_source = limit(1, 30);
-    config->limits.devices = sim_chance(play.site.sim, 800) ? 100 : between(1, 4);
-    config->limits.sessions = limit(1, 30);
-    config->limits.session_buffer_bytes = 1u << between(10, 16);
-    config->buffers.small_count = 1u << between(2, 6);
-    config->buffers.small_size_bytes = 1u << between(6, 11);
-    config->buffers.large_count = 1u << between(0, 2);
-    config->buffers.large_size_bytes = 1u << between(11, 14);
-}
-
-static void choose_times(struct config *config)
-{
-    config->links.hold_s = between(1, 15);
-    config->links.flap_count = between(1, 5);
-    config->links.flap_window_s = between(5, 60);
-    config->sessions.idle_timeout_s = sim_chance(play.site.sim, 300) ? 0 : between(5, 60);
-    config->sessions.half_close_s = between(0, 5);
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct config_listener *listener = &config->listeners[i];
-        listener->max_links = sim_chance(play.site.sim, 200) ? between(1, 6) : 0;
-        listener->backlog = between(1, 16);
-        listener->greeting_timeout_s = between(11, 40);
-        listener->greeting_max_bytes = between(256, 1024);
-        listener->idle_timeout_s = sim_chance(play.site.sim, 200) ? 0 : between(5, 90);
-        listener->tcp.user_timeout_s = sim_chance(play.site.sim, 300) ? 0 : between(5, 120);
-        listener->tcp.keepalive_idle_s = sim_chance(play.site.sim, 300) ? 0 : between(10, 60);
-    }
-}
-
-/* A listener of both families: IPv4 peers come mapped into IPv6. */
-static void choose_family(struct config *config)
-{
-    if (sim_chance(play.site.sim, 300))
-        SEEDS_REQUIRE(address_parse("[::]:5009", &config->listeners[0].address) == STATUS_OK);
-}
-
-static void choose_devices(void)
-{
-    play.device_count = between(1, PLAY_DEVICES);
-    for (uint32_t i = 0; i < play.device_count; i++) {
-        struct device_role *device = &play.devices[i];
-        bool always = sim_chance(play.site.sim, 400);
-        memset(device, 0, sizeof *device);
-        (void)snprintf(device->scope, sizeof device->scope, "%s", always ? "other" : "default");
-        (void)snprintf(device->serial, sizeof device->serial, "8684410336%05u", i / 2);
-        device->port = always ? ALWAYS_PORT : AUTO_PORT;
-        device->encapsulated = sim_chance(play.site.sim, 400);
-        device->greeted = always || device->encapsulated;
-        device->acknowledged = always;
-    }
-}
-
-/* Where every keepalive must be recognised, nothing may be late, and everybody reads. */
-static void be_punctual(struct sim_options *options)
-{
-    options->stall = 0;
-    options->delay = 0;
-    options->time_passes = 0;
-    options->socket_bytes_min = 32768;
-    options->socket_bytes_max = 32768;
-}
-
-/* Two roles with one serial in one scope would be one device with two voices. */
-static void make_serials_differ(void)
-{
-    for (uint32_t i = 0; i < play.device_count; i++)
-        for (uint32_t j = 0; j < i; j++)
-            if (strcmp(play.devices[i].serial, play.devices[j].serial) == 0 &&
-                strcmp(play.devices[i].scope, play.devices[j].scope) == 0)
-                play.devices[i].serial[0] = (char)('a' + i);
-}
-
-static void open_world(uint64_t seed)
-{
-    struct sim_options options;
-    sim_options_random(&options, seed);
-    if (options.stall_ms > 1500)
-        options.stall_ms = 1500; /* a longer pause in a hello looks like its end */
-    play.strict = seed % 4 == 0;
-    if (play.strict)
-        be_punctual(&options);
-    play.dial_count = 0;
-    play.agent_count = 0;
-    play.stranger_count = 0;
-    site_load(&play.site, &options, yaml);
-    struct config *config = play.site.config;
-    config->server.shards = between(1, 3);
-    choose_limits(config);
-    choose_times(config);
-    choose_family(config);
-    if (play.strict)
-        config->limits.session_buffer_bytes = 65536;
-    play.largest = play.strict || sim_chance(play.site.sim, 700) ? 300 : 8000;
-    choose_devices();
-    make_serials_differ();
-    uint64_t nofile = 20000;
-    if (sim_chance(play.site.sim, 200)) /* a table that fills */
-        nofile = 2 * ((4 + config->server.shards - 1) / config->server.shards) + 2 * 4 + 16 +
-                 config->limits.sessions / config->server.shards + 1 + between(1, 12);
-    site_start(&play.site, nofile);
-}
 
 /* ---- what happens ---- */
 
@@ -253,8 +112,8 @@ static void go_on(void)
 
 static void live(void)
 {
-    uint32_t actions = between(50, 1200);
-    for (uint32_t i = 0; i < actions; i++) {
+    uint64_t actions = 50 + sim_below(play.site.sim, 1150);
+    for (uint64_t i = 0; i < actions; i++) {
         act();
         go_on();
         pump(play.strict);
@@ -438,9 +297,10 @@ static void add_up(void)
     total.runs++;
 }
 
-static void run_seed(uint64_t seed)
+/* Returns what tells one run from another. */
+static uint64_t run_world(uint64_t seed)
 {
-    open_world(seed);
+    play_open(&play, seed);
     live();
     if (!sim_chance(play.site.sim, 300)) { /* otherwise it is stopped in the midst of it all */
         calm_down();
@@ -459,7 +319,27 @@ static void run_seed(uint64_t seed)
         judge();
     judge_failed();
     add_up();
+    uint64_t hash = sim_trace_hash(play.site.sim);
     site_close(&play.site);
+    return hash;
+}
+
+static void run_seed(uint64_t seed)
+{
+    (void)run_world(seed);
+}
+
+static void run_twice(uint64_t seed)
+{
+    SEEDS_REQUIRE(run_world(seed) == run_world(seed));
+}
+
+/* Otherwise a failing seed would not replay. */
+static void the_same_seed_is_the_same_run(void **state)
+{
+    (void)state;
+    seeds_run("same server", 40, run_twice);
+    memset(&total, 0, sizeof total);
 }
 
 /* ---- what was reached ---- */
@@ -509,6 +389,7 @@ static void all_holds_under_every_seed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_seed_is_the_same_run),
         cmocka_unit_test(all_holds_under_every_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
