@@ -173,11 +173,11 @@ static void test_files(void **state)
     assert_int_equal(act_result(bed, &act, file_close(reactor, operation, file)), 0);
     operation = &act_new(&act)->operation;
     assert_int_equal(act_result(bed, &act, file_sync(reactor, operation, file)), -EBADF);
-    (void)strcat(path, "/none");
+    (void)snprintf(path, sizeof path, "%s/file/none", folder);
     operation = &act_new(&act)->operation;
     assert_int_equal(act_result(bed, &act, file_open(reactor, operation, path, O_RDONLY, 0)),
                      -ENOTDIR);
-    path[strlen(folder) + strlen("/file")] = '\0';
+    (void)snprintf(path, sizeof path, "%s/file", folder);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
     bed_close(bed);

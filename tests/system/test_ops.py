@@ -181,7 +181,8 @@ class Http(SystemTest):
 
     def test_unknown_pages(self):
         server = self.cencd()
-        for path in ("/", "/metric", "/metrics/", "/stats/x", "/../etc/passwd", "/%00", "/healthz%20"):
+        for path in ("/", "/metric", "/metrics/", "/stats/x", "/../etc/passwd", "/%00",
+                     "/healthz%20"):
             status, text = server.get(path)
             self.assertEqual(status, 404, path)
             self.assertIn("/metrics", text)
