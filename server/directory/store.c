@@ -12,7 +12,8 @@
 #include "server/base/check.h"
 
 #define APPLICATION_ID 0x43454e43 /* "CENC" */
-#define BUSY_MS        250        /* to wait for another process, a backup for instance */
+#define BUSY_OPEN_MS   2000       /* to wait for another process, a backup for instance */
+#define BUSY_MS        10         /* later on: whoever writes tries again by himself */
 
 /* What brings a file from each version to the next. Texts are written as in events. */
 static const char *const steps[STORE_VERSION] = {
@@ -235,7 +236,7 @@ enum status store_open(const char *path, struct store **opened, struct store_err
     if (status == STATUS_OK) {
         int result = sqlite3_open_v2(path, &store->database,
                                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-        (void)sqlite3_busy_timeout(store->database, BUSY_MS);
+        (void)sqlite3_busy_timeout(store->database, BUSY_OPEN_MS);
         (void)sqlite3_extended_result_codes(store->database, 1);
         if (result != SQLITE_OK)
             status = explain(path, store->database, result, error);
@@ -248,6 +249,7 @@ enum status store_open(const char *path, struct store **opened, struct store_err
         store_close(store);
         return status;
     }
+    (void)sqlite3_busy_timeout(store->database, BUSY_MS);
     *opened = store;
     return STATUS_OK;
 }

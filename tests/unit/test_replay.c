@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "tests/unit/history.h"
+#include "tests/history/history.h"
 
 #define DEVICES    7u
 #define FIRST_PORT 20000u

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#include "tests/unit/history.h"
+#include "tests/history/history.h"
 
 struct bench {
     char folder[64];

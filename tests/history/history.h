@@ -1,6 +1,6 @@
 /* A journal of events in memory, for tests of what is made of them. Record i has sequence i + 1. */
-#ifndef CENCD_TESTS_UNIT_HISTORY_H
-#define CENCD_TESTS_UNIT_HISTORY_H
+#ifndef CENCD_TESTS_HISTORY_HISTORY_H
+#define CENCD_TESTS_HISTORY_HISTORY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,6 +54,9 @@ void history_free(struct history *history);
 /* Returns the sequence. */
 uint64_t history_tell(struct history *history, Cenc__V1__Event__BodyCase body,
                       const struct told *told, uint64_t utc_ms);
+
+/* Forgets all after the first `count`. */
+void history_cut(struct history *history, uint64_t count);
 
 /* Valid until the next call. */
 const Cenc__V1__Event *history_event(struct history *history, uint64_t sequence);

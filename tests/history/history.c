@@ -1,4 +1,4 @@
-#include "tests/unit/history.h"
+#include "tests/history/history.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -197,6 +197,12 @@ uint64_t history_tell(struct history *history, Cenc__V1__Event__BodyCase body,
     assert_int_equal(event_pack(&event, data, sizeof(data), &size), CODEC_OK);
     append(history, data, size);
     return history->count;
+}
+
+void history_cut(struct history *history, uint64_t count)
+{
+    while (history->count > count)
+        free(history->events[--history->count].data);
 }
 
 const Cenc__V1__Event *history_event(struct history *history, uint64_t sequence)

@@ -1,0 +1,468 @@
+/* The directory over crashes, under many seeds: a journal on a disk that fails and loses power, the
+ * keeper that feeds the store, another process that holds the store now and then. What a start
+ * makes of store and journal is what all recorded events make, and nothing that was told as
+ * recorded is missing.
+ *
+ * The store is a real file: a crash is a copy of it at any moment, as a killed process leaves it.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "server/base/log.h"
+#include "server/directory/keeper.h"
+#include "server/directory/load.h"
+#include "server/journal/internal.h"
+#include "server/reactor/internal.h"
+#include "server/reactor/sim/world.h"
+#include "tests/history/history.h"
+#include "tests/sim/seeds.h"
+
+#define FOLDER      "/journal"
+#define ROUNDS      4u
+#define DEVICES     9u
+#define MAX_STEPS   400000u
+#define MAX_ENTRIES 4000u
+
+/* Over all rounds of a run. The history holds what was appended, in order, without what a crash
+ * took away: record i has sequence i + 1, as the journal counts. */
+static struct {
+    struct sim *sim;
+    struct history history;
+    uint64_t recorded; /* told as recorded */
+    uint32_t epochs[DEVICES];
+    bool forgets; /* retention is so small that records go before the store has them */
+    char folder[64];
+    char path[128];
+    unsigned stores;
+
+    struct journal *journal;
+    struct store *store;
+    struct directory *directory; /* the live one */
+    struct keeper *keeper;
+    struct reactor *writer;
+    struct reactor *reader;
+    sqlite3 *other; /* not NULL: holds the store */
+    struct journal_entry entries[MAX_ENTRIES];
+    uint64_t first_entry; /* of this round: its record's place in the history */
+    uint64_t pending;
+    bool keeper_stopped;
+    bool journal_stopped;
+} world;
+
+static struct {
+    uint64_t replayed;
+    uint64_t failures;
+    uint64_t rewrites;
+    uint64_t missing;
+    uint64_t batches;
+} seen;
+
+/* ---- a directory ---- */
+
+static struct directory *make_directory(void)
+{
+    struct directory_config config = {
+        .max_devices = 100, .first_port = 20000, .last_port = 20099, .recorded = true};
+    struct directory *directory = NULL;
+    SEEDS_REQUIRE(directory_create(&config, &directory) == STATUS_OK);
+    return directory;
+}
+
+static void require_same(struct directory *directory, struct directory *other)
+{
+    char *text = history_describe(directory);
+    char *expected = history_describe(other);
+    if (strcmp(text, expected) != 0)
+        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
+    SEEDS_REQUIRE(strcmp(text, expected) == 0);
+    free(text);
+    free(expected);
+}
+
+/* ---- events ---- */
+
+static void done(struct journal_entry *entry, enum status status)
+{
+    uint64_t place = world.first_entry + (uint64_t)(entry - world.entries);
+    world.pending--;
+    if (status != STATUS_OK)
+        return;
+    SEEDS_REQUIRE(entry->sequence == place);
+    SEEDS_REQUIRE(place == world.recorded + 1);
+    world.recorded = place;
+    history_to_directory(&world.history, world.directory, place, place);
+}
+
+static void append_one(void)
+{
+    static const Cenc__V1__Event__BodyCase bodies[] = {
+        CENC__V1__EVENT__BODY_DEVICE_ADDED,   CENC__V1__EVENT__BODY_DEVICE_CHANGED,
+        CENC__V1__EVENT__BODY_CONNECTED,      CENC__V1__EVENT__BODY_CONNECTED,
+        CENC__V1__EVENT__BODY_DISCONNECTED,   CENC__V1__EVENT__BODY_ACCESS_STARTED,
+        CENC__V1__EVENT__BODY_LAST_GASP,      CENC__V1__EVENT__BODY_POWER_RESTORED,
+        CENC__V1__EVENT__BODY_UNPARSED_BYTES, CENC__V1__EVENT__BODY_SERVER_STARTED,
+    };
+    uint64_t device = sim_below(world.sim, DEVICES);
+    uint64_t utc_ms = 1700000000000u + world.history.count * 10;
+    char serial[] = {'m', '\\', (char)(0xf0 + device), '\0'};
+    struct told told = {
+        .scope = "default",
+        .serial = serial,
+        .kind = "meter",
+        .firmware = sim_chance(world.sim, 500) ? "1" : "2",
+        .gasp_utc_ms = utc_ms - sim_below(world.sim, 300),
+        .port = (uint16_t)(20000 + device),
+        .csq = (uint8_t)sim_below(world.sim, 32),
+    };
+    Cenc__V1__Event__BodyCase body = bodies[sim_below(world.sim, sizeof bodies / sizeof *bodies)];
+    uint64_t number = world.history.count + 1 - world.first_entry;
+    if (number == MAX_ENTRIES)
+        return;
+    if (body == CENC__V1__EVENT__BODY_CONNECTED)
+        world.epochs[device]++;
+    told.epoch = world.epochs[device];
+    uint64_t sequence = history_tell(&world.history, body, &told, utc_ms);
+    const struct history_event *event = &world.history.events[sequence - 1];
+    world.entries[number] = (struct journal_entry){
+        .data = event->data,
+        .size = (uint32_t)event->size,
+        .kind = JOURNAL_EVENT,
+        .class = JOURNAL_FIRST,
+        .from = world.reader,
+        .done = done,
+    };
+    if (journal_append(world.journal, &world.entries[number]) == STATUS_OK)
+        world.pending++;
+    else
+        history_cut(&world.history, sequence - 1);
+}
+
+/* ---- another process ---- */
+
+static void take_store(void)
+{
+    if (world.other != NULL)
+        return;
+    SEEDS_REQUIRE(sqlite3_open(world.path, &world.other) == SQLITE_OK);
+    SEEDS_REQUIRE(sqlite3_exec(world.other, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK);
+}
+
+static void give_store_back(void)
+{
+    if (world.other != NULL)
+        SEEDS_REQUIRE(sqlite3_close(world.other) == SQLITE_OK);
+    world.other = NULL;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 16];
+    ssize_t size = 1;
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return;
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    SEEDS_REQUIRE(out >= 0);
+    while ((size = read(in, bytes, sizeof bytes)) > 0)
+        SEEDS_REQUIRE(write(out, bytes, (size_t)size) == size);
+    SEEDS_REQUIRE(size == 0);
+    (void)close(in);
+    (void)close(out);
+}
+
+/* As the store's files are at this moment, under another name, which counts from now on. */
+static void copy_store(char former[static sizeof world.path])
+{
+    char from[sizeof world.path + 8];
+    char to[sizeof world.path + 8];
+    memcpy(former, world.path, sizeof world.path);
+    (void)snprintf(world.path, sizeof world.path, "%s/%u", world.folder, ++world.stores);
+    copy_file(former, world.path);
+    (void)snprintf(from, sizeof from, "%s-wal", former);
+    (void)snprintf(to, sizeof to, "%s-wal", world.path);
+    copy_file(from, to);
+}
+
+/* ---- a round ---- */
+
+static void make_reactor(struct reactor **reactor)
+{
+    struct kernel_error error;
+    struct reactor_config config = {
+        .limits = {.slots = 4,
+                   .reserved_slots = 1,
+                   .buffer_count = {2, 2},
+                   .buffer_size = {256, 256}},
+    };
+    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
+}
+
+static void let_happen(void)
+{
+    sim_step(world.sim);
+    struct kernel *kernel = sim_pick_due(world.sim);
+    if (kernel == NULL)
+        return;
+    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
+        reactor_turn(world.writer, -1);
+    else
+        reactor_turn(world.reader, -1);
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        unsigned steps_left = MAX_STEPS;                                                           \
+        while (!(condition)) {                                                                     \
+            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
+            let_happen();                                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* A start that fails for the disk's sake is tried again. */
+static void open_journal(const struct journal_config *config)
+{
+    struct journal_recovery recovery;
+    struct journal_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        SEEDS_REQUIRE(attempt < 10);
+        status = journal_open(config, &world.journal, &recovery, &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+    }
+    uint64_t last = journal_committed(world.journal);
+    SEEDS_REQUIRE(last >= world.recorded && last <= world.history.count);
+    history_cut(&world.history, last);
+    world.recorded = last;
+}
+
+static struct load_report load(void)
+{
+    struct load_report report;
+    struct store_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        SEEDS_REQUIRE(attempt < 10);
+        world.directory = make_directory();
+        status = directory_load(world.directory, world.path, world.journal, &world.store, &report,
+                                &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+        if (status != STATUS_OK)
+            directory_free(world.directory);
+    }
+    SEEDS_REQUIRE(report.refused == 0);
+    seen.replayed += report.replayed;
+    return report;
+}
+
+/* False: the store was away for longer than the journal could wait. */
+static bool round_begin(const struct journal_config *config)
+{
+    open_journal(config);
+    struct load_report report = load();
+    struct directory *expected = make_directory();
+    history_to_directory(&world.history, expected, 1, world.history.count);
+    if (report.missing == 0)
+        require_same(world.directory, expected);
+    SEEDS_REQUIRE(report.missing == 0 || world.forgets);
+    seen.missing += report.missing;
+    directory_free(expected);
+    if (report.missing > 0) {
+        store_close(world.store);
+        directory_free(world.directory);
+        journal_free(world.journal);
+        return false;
+    }
+    world.first_entry = world.history.count + 1;
+    world.pending = 0;
+    world.keeper_stopped = world.journal_stopped = false;
+    make_reactor(&world.writer);
+    make_reactor(&world.reader);
+    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.reader,
+                               &world.keeper) == STATUS_OK);
+    journal_start(world.journal, world.writer);
+    return true;
+}
+
+static void round_run(void)
+{
+    unsigned steps = (unsigned)sim_below(world.sim, 3000);
+    unsigned appends = (unsigned)sim_below(world.sim, 300);
+    unsigned takes = (unsigned)sim_below(world.sim, 3);
+    for (unsigned i = 0; i < steps; i++) {
+        if (sim_chance(world.sim, appends))
+            append_one();
+        if (sim_chance(world.sim, takes))
+            take_store();
+        else if (sim_chance(world.sim, 20))
+            give_store_back();
+        let_happen();
+    }
+}
+
+static void note_counters(void)
+{
+    const struct keeper_counters *counters = keeper_counters(world.keeper);
+    seen.failures += counters->failures;
+    seen.rewrites += counters->rewrites;
+    seen.batches += counters->batches;
+    SEEDS_REQUIRE(counters->damaged == 0);
+    SEEDS_REQUIRE(counters->sequence <= journal_committed(world.journal));
+}
+
+static void keeper_gone(void *context)
+{
+    (void)context;
+    world.keeper_stopped = true;
+}
+
+static void journal_gone(void *context)
+{
+    (void)context;
+    world.journal_stopped = true;
+}
+
+static void stop_keeper(void)
+{
+    note_counters();
+    keeper_stop(world.keeper, keeper_gone, NULL);
+    SEEDS_REQUIRE(!world.keeper_stopped); /* not from inside */
+    UNTIL(world.keeper_stopped);
+    store_close(world.store);
+}
+
+static void free_rest(void)
+{
+    reactor_destroy(world.reader);
+    journal_free(world.journal);
+    directory_free(world.directory);
+}
+
+static void round_stop(void)
+{
+    give_store_back();
+    stop_keeper();
+    journal_stop(world.journal, journal_gone, NULL);
+    UNTIL(world.journal_stopped && world.pending == 0);
+    UNTIL(reactor_idle(world.writer) && reactor_idle(world.reader));
+    reactor_destroy(world.writer);
+    world.writer = NULL;
+    free_rest();
+}
+
+/* Nothing that was under way goes on; what the keeper does to the store's file from now on doesn't
+ * count, and so its end may be in order. */
+static void round_crash(bool power_too)
+{
+    char former[sizeof world.path];
+    give_store_back();
+    copy_store(former);
+    world.writer->in_flight = 0;
+    reactor_destroy(world.writer);
+    world.writer = NULL;
+    stop_keeper();
+    world.reader->in_flight = 0;
+    world.journal->state = WRITER_STOPPED;
+    free_rest();
+    if (power_too)
+        sim_crash_disk(world.sim);
+}
+
+/* ---- properties ---- */
+
+static void choose_faults(struct sim_options *options, uint64_t seed)
+{
+    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
+    uint64_t luck = sim_hash(&seed, sizeof seed);
+    sim_options_calm(options, seed);
+    options->delay = (uint16_t)(luck % 100);
+    options->reorder = (uint16_t)(luck / 100 % 100);
+    options->early_submit = (uint16_t)(luck / 10000 % 1000);
+    options->work_delay = (uint16_t)(luck / 10000000 % 500);
+    options->time_passes = (uint16_t)(luck % 7 * 30);
+    options->file_short = rates[luck / 7 % 6];
+    options->file_error = rates[luck / 42 % 6];
+    options->file_full = rates[luck / 252 % 6];
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct sim_options options;
+    bool goes_on = true;
+    choose_faults(&options, seed);
+    memset(&world, 0, sizeof world);
+    world.sim = sim_create(&options);
+    world.forgets = sim_chance(world.sim, 250);
+    history_init(&world.history);
+    history_make_folder(world.folder);
+    (void)snprintf(world.path, sizeof world.path, "%s/0", world.folder);
+    struct journal_config config = {
+        .folder = FOLDER,
+        .node = "sim",
+        .segment_bytes = 500 + sim_below(world.sim, 20000),
+        .queue_bytes = 100000,
+        .retention_bytes = world.forgets ? 20000 : UINT64_MAX,
+        .retention_age_s = sim_chance(world.sim, 500) ? 1 : 0,
+    };
+    for (unsigned round = 0; goes_on && round < ROUNDS; round++) {
+        goes_on = round_begin(&config);
+        if (!goes_on)
+            break;
+        round_run();
+        if (sim_chance(world.sim, 300))
+            round_stop();
+        else
+            round_crash(sim_chance(world.sim, 700));
+    }
+    /* on a good disk, with nobody in the way, the store has it all soon */
+    sim_calm_down(world.sim);
+    if (goes_on && round_begin(&config)) {
+        append_one();
+        UNTIL(world.pending == 0);
+        UNTIL(keeper_counters(world.keeper)->sequence == world.history.count);
+        struct directory *stored = make_directory();
+        history_load(world.store, stored);
+        require_same(stored, world.directory);
+        directory_free(stored);
+        round_stop();
+    }
+    history_free(&world.history);
+    history_remove_folder(world.folder);
+    sim_destroy(world.sim);
+}
+
+static void a_start_finds_what_was_recorded(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    seeds_run("keeper", 300, run_seed);
+    if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
+        assert_true(seen.replayed > 0 && seen.failures > 0 && seen.batches > 0 &&
+                    seen.rewrites > 0 && seen.missing > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_finds_what_was_recorded),
+    };
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)
+        return 1;
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    log_stop();
+    (void)close(null);
+    return result;
+}
