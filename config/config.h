@@ -22,6 +22,7 @@
 #define CONFIG_MAX_LISTENERS 1024
 #define CONFIG_MAX_CIDRS     64
 #define CONFIG_PATH_SIZE     201 /* with NUL */
+#define CONFIG_TEXT_SIZE     64  /* with NUL */
 #define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
 struct config_tcp {
@@ -48,6 +49,12 @@ struct config_listener {
     uint32_t greeting_max_bytes; /* default 1024, 64..16384 */
     uint32_t idle_timeout_s;     /* default 900, 0 = never, ..604800 */
     struct config_tcp tcp;
+};
+
+/* Where Redis is. */
+struct config_redis_url {
+    struct address address; /* family 0: nowhere, the projection is off */
+    uint32_t database;      /* 0..65535 */
 };
 
 struct config {
@@ -101,6 +108,13 @@ struct config {
         uint32_t retention_days; /* default 30, 0 = by size only, ..3650 */
         bool sessions_need_it;   /* default false */
     } journal;
+    struct {
+        struct config_redis_url url;          /* default "": off; needs state_dir */
+        char user[CONFIG_TEXT_SIZE];          /* default "": Redis' own default user */
+        char password_file[CONFIG_PATH_SIZE]; /* default "": no password */
+        char prefix[CONFIG_TEXT_SIZE];        /* of all keys; default "cencd:" */
+        uint32_t presence_ttl_s;              /* default 90, 10..86400 */
+    } redis;
     struct {
         uint32_t small_count;      /* per shard; power of two; default 1024, 64..32768 */
         uint32_t small_size_bytes; /* default 2048, 512..16384 */

@@ -162,10 +162,26 @@ static void check_ops(const struct config *config, const struct tree_node *root,
                           address->port, config->direct_ports.first, config->direct_ports.last);
 }
 
+/* ---- Redis ---- */
+
+static void check_redis(const struct config *config, const struct tree_node *root,
+                        struct config_errors *errors)
+{
+    if (config->redis.url.address.family != 0 && config->server.state_dir[0] == '\0')
+        config_errors_add(errors, mark_of(root, "redis", "url"),
+                          "url: Redis is written from the journal, which needs a folder; expected "
+                          "server.state_dir to be set");
+    if (config->redis.user[0] != '\0' && config->redis.password_file[0] == '\0')
+        config_errors_add(errors, mark_of(root, "redis", "user"),
+                          "user: a user logs in with a password; expected redis.password_file to "
+                          "be set");
+}
+
 void rules_check(const struct config *config, const struct tree_node *root,
                  struct config_errors *errors)
 {
     check_listeners(config, tree_find(root, "listeners"), errors);
     check_direct_ports(config, root, errors);
     check_ops(config, root, errors);
+    check_redis(config, root, errors);
 }

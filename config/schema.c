@@ -40,6 +40,21 @@ static const struct config_key journal_keys[] = {
              "unrecorded."},
 };
 
+static const struct config_key redis_keys[] = {
+    {"url", CONFIG_REDIS_URL, GLOBAL(redis.url), .fallback = "\"\"",
+     .help = "Where Redis is, an IP address; without TLS, so that it belongs on this machine or in "
+             "a network of one's own. Empty: off. Needs server.state_dir."},
+    {"user", CONFIG_TEXT, GLOBAL(redis.user), .fallback = "\"\"",
+     .help = "Redis' user (ACL); empty: its default user."},
+    {"password_file", CONFIG_PATH, GLOBAL(redis.password_file), .fallback = "\"\"",
+     .help = "File that holds the password and nothing else; empty: none."},
+    {"prefix", CONFIG_TEXT, GLOBAL(redis.prefix), .fallback = "\"cencd:\"",
+     .help = "What the name of every key begins with."},
+    {"presence_ttl_s", CONFIG_INTEGER, GLOBAL(redis.presence_ttl_s), .minimum = 10,
+     .maximum = 86400, .fallback = "90", .unit = "s",
+     .help = "How long devices still count as present when this server is gone."},
+};
+
 static const struct config_key log_keys[] = {
     {"level", CONFIG_LEVEL, GLOBAL(log.level), .fallback = "info",
      .help = "Least important lines that are still written."},
@@ -190,6 +205,7 @@ static const struct config_section sessions_section = SECTION(sessions_keys);
 static const struct config_section direct_ports_section = SECTION(direct_ports_keys);
 static const struct config_section ops_section = SECTION(ops_keys);
 static const struct config_section journal_section = SECTION(journal_keys);
+static const struct config_section redis_section = SECTION(redis_keys);
 static const struct config_section buffers_section = SECTION(buffers_keys);
 static const struct config_section plugins_section = SECTION(plugins_keys);
 
@@ -208,6 +224,8 @@ static const struct config_key root_keys[] = {
     {"ops", CONFIG_SECTION, .section = &ops_section, .help = "Numbers for monitoring."},
     {"journal", CONFIG_SECTION, .section = &journal_section,
      .help = "The durable log of all events; used if server.state_dir is set."},
+    {"redis", CONFIG_SECTION, .section = &redis_section,
+     .help = "Devices, presence and last gasps in Redis, for other software: docs/redis.md."},
     {"buffers", CONFIG_SECTION, .section = &buffers_section,
      .help = "Memory that each shard receives into."},
     {"plugins", CONFIG_SECTION, .section = &plugins_section, .help = "Where plugins come from."},

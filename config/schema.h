@@ -15,6 +15,8 @@ enum config_type {
     CONFIG_LEVEL,        /* enum log_level */
     CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
     CONFIG_PATH,         /* char[CONFIG_PATH_SIZE]: an absolute path, or empty */
+    CONFIG_TEXT,         /* char[CONFIG_TEXT_SIZE]: printable ASCII without spaces, or empty */
+    CONFIG_REDIS_URL,    /* struct config_redis_url */
     CONFIG_ENDPOINT,     /* struct address with a port */
     CONFIG_IP,           /* struct address, port 0 */
     CONFIG_PORT_RANGE,   /* two uint16_t, at offset and second_offset */

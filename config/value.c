@@ -27,6 +27,11 @@ static const char *expected_text(enum config_type type)
         return "a name of 1 to 31 characters a-z 0-9 . _ -";
     case CONFIG_PATH:
         return "an absolute path of at most 200 characters, or \"\"";
+    case CONFIG_TEXT:
+        return "at most 63 characters, printable ASCII without spaces";
+    case CONFIG_REDIS_URL:
+        return "redis://IP:PORT or redis://IP:PORT/DATABASE, such as redis://127.0.0.1:6379/0, or "
+               "\"\"";
     case CONFIG_ENDPOINT:
         return "IP:PORT, such as 0.0.0.0:5009 or \"[::1]:5009\", port 1..65535";
     case CONFIG_IP:
@@ -177,6 +182,19 @@ static bool set_path(const struct config_key *key, const struct tree_node *node,
     return true;
 }
 
+static bool set_text(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    size_t size = strlen(node->text);
+
+    if (size >= CONFIG_TEXT_SIZE)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (node->text[i] <= ' ' || node->text[i] > '~')
+            return false;
+    memcpy(place(base, key->offset), node->text, size + 1);
+    return true;
+}
+
 static bool set_endpoint(const struct config_key *key, const struct tree_node *node, void *base)
 {
     struct address address;
@@ -235,10 +253,68 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_LEVEL] = set_level,
     [CONFIG_NAME] = set_name,
     [CONFIG_PATH] = set_path,
+    [CONFIG_TEXT] = set_text,
     [CONFIG_ENDPOINT] = set_endpoint,
     [CONFIG_IP] = set_ip,
     [CONFIG_PORT_RANGE] = set_port_range,
 };
+
+/* ---- where Redis is ---- */
+
+static bool read_redis_url(const char *text, struct config_redis_url *url)
+{
+    static const char scheme[] = "redis://";
+    char endpoint[ADDRESS_TEXT_SIZE];
+    int64_t database = 0;
+
+    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
+        return false;
+    text += sizeof(scheme) - 1;
+    size_t size = strcspn(text, "/");
+    if (size >= sizeof(endpoint))
+        return false;
+    memcpy(endpoint, text, size);
+    endpoint[size] = '\0';
+    if (address_parse(endpoint, &url->address) != STATUS_OK || url->address.port == 0)
+        return false;
+    text += size;
+    if (text[0] == '/' && text[1] != '\0' && !setting_integer(text + 1, &database))
+        return false;
+    url->database = (uint32_t)database;
+    return database >= 0 && database <= UINT16_MAX;
+}
+
+/* What is wrong and is worth a sentence of its own; the value isn't told where it may hold a
+ * password. */
+static const char *redis_url_mistake(const char *text)
+{
+    if (strchr(text, '@') != NULL)
+        return "user and password don't belong here; expected them in redis.user and "
+               "redis.password_file";
+    if (strncmp(text, "rediss://", 9) == 0)
+        return "this version has no TLS to Redis; expected redis://IP:PORT/DATABASE";
+    if (strncmp(text, "redis://", 8) == 0 && text[8] != '[' &&
+        text[8 + strspn(text + 8, "0123456789.:/")] != '\0')
+        return "this version doesn't look up host names; expected redis://IP:PORT/DATABASE";
+    return NULL;
+}
+
+static bool set_redis_url(const struct config_key *key, const struct tree_node *node, void *base,
+                          struct config_errors *errors)
+{
+    struct config_redis_url url = {0};
+
+    if (node->kind == TREE_TEXT && (node->text[0] == '\0' || read_redis_url(node->text, &url))) {
+        *(struct config_redis_url *)place(base, key->offset) = url;
+        return true;
+    }
+    const char *mistake = node->kind == TREE_TEXT ? redis_url_mistake(node->text) : NULL;
+    if (mistake != NULL)
+        config_errors_add(errors, node->mark, "%s: %s", key->name, mistake);
+    else
+        value_reject(key, node, errors);
+    return false;
+}
 
 /* ---- lists ---- */
 
@@ -292,6 +368,8 @@ bool value_set(const struct config_key *key, const struct tree_node *node, void 
 {
     if (key->type == CONFIG_CIDRS)
         return set_cidrs(key, node, base, errors);
+    if (key->type == CONFIG_REDIS_URL)
+        return set_redis_url(key, node, base, errors);
     CHECK((size_t)key->type < sizeof(setters) / sizeof(setters[0]));
     if (node->kind == TREE_TEXT && setters[key->type](key, node, base))
         return true;

@@ -19,6 +19,9 @@ struct server;
 struct session;
 struct journal;
 struct durable;
+struct journal_counters;
+struct keeper_counters;
+struct redis_counters;
 
 /* Counters of one shard and one listener: written by the shard, read by anyone. */
 struct listener_counters {
@@ -85,6 +88,10 @@ struct server {
     struct directory *directory;
     struct durable *durable; /* NULL: nothing outlasts the process */
     struct journal *journal; /* NULL: nothing is recorded */
+    /* For whoever shows numbers: valid while links are served, NULL if there is no such thing. */
+    const struct journal_counters *journal_counters;
+    const struct keeper_counters *keeper_counters;
+    const struct redis_counters *redis_counters;
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
     struct server_hooks hooks;

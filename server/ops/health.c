@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "server/base/log.h"
+#include "server/ops/durable_numbers.h"
 
 struct shard_health {
     uint64_t turns;
@@ -90,6 +91,10 @@ bool health_ready(const struct server *server, struct page *page)
     }
     if (!atomic_load(&server->ready)) {
         page_print(page, "the shards are not all started yet\n");
+        return false;
+    }
+    if (!durable_is_durable(server)) {
+        page_print(page, "the disk takes no events: nothing is recorded\n");
         return false;
     }
     page_print(page, "ready\n");

@@ -11,6 +11,7 @@
 #include "server/directory/load.h"
 #include "server/journal/journal.h"
 #include "server/reactor/disk.h"
+#include "server/redis/redis.h"
 
 #define MIB          (1024ull * 1024)
 #define TICK_MS      1000u
@@ -29,6 +30,7 @@ struct durable {
     struct journal *journal;
     struct store *store;
     struct keeper *keeper;
+    struct redis *redis; /* NULL: off */
     struct reactor *reactors[DURABLE_ROLES];
     char journal_folder[CONFIG_PATH_SIZE + 16];
     struct journal_recovery recovery;
@@ -215,12 +217,36 @@ enum status durable_open(struct server *server, struct kernel_error *error)
     if (status != STATUS_OK)
         return status;
     server->journal = durable->journal;
+    server->journal_counters = journal_counters(durable->journal);
     log_line(LOG_INFO, &context, "recovered", "first=%llu last=%llu segments=%llu torn_bytes=%llu",
              (unsigned long long)durable->recovery.first_sequence,
              (unsigned long long)durable->recovery.last_sequence,
              (unsigned long long)durable->recovery.segments,
              (unsigned long long)durable->recovery.torn_bytes);
     return load_directory(durable, error);
+}
+
+static enum status start_readers(struct durable *durable, struct kernel_error *error)
+{
+    struct server *server = durable->server;
+    struct reactor *reactor = durable->reactors[DURABLE_READERS];
+    struct redis_error redis_error;
+    enum status status = keeper_start(durable->journal, durable->store, server->directory, reactor,
+                                      &durable->keeper);
+    if (status != STATUS_OK) {
+        (void)snprintf(error->text, sizeof error->text, "not enough memory for the keeper");
+        return status;
+    }
+    server->keeper_counters = keeper_counters(durable->keeper);
+    if (server->config->redis.url.address.family == 0)
+        return STATUS_OK;
+    status = redis_start(server->config, durable->journal, server->directory, reactor,
+                         &durable->redis, &redis_error);
+    if (status == STATUS_OK)
+        server->redis_counters = redis_counters(durable->redis);
+    else
+        (void)snprintf(error->text, sizeof error->text, "%.250s", redis_error.text);
+    return status;
 }
 
 enum status durable_create(struct durable *durable, enum durable_role role,
@@ -236,13 +262,8 @@ enum status durable_create(struct durable *durable, enum durable_role role,
     enum status status = reactor_create(&config, &durable->reactors[role], error);
     if (status != STATUS_OK)
         return status;
-    if (role == DURABLE_READERS) {
-        status = keeper_start(durable->journal, durable->store, durable->server->directory,
-                              durable->reactors[role], &durable->keeper);
-        if (status != STATUS_OK)
-            (void)snprintf(error->text, sizeof error->text, "not enough memory for the keeper");
-        return status;
-    }
+    if (role == DURABLE_READERS)
+        return start_readers(durable, error);
     timer_init(&durable->tick, tick);
     timer_start(durable->reactors[role], &durable->tick, TICK_MS);
     journal_start(durable->journal, durable->reactors[role]);
@@ -259,6 +280,13 @@ static void readers_stopped(void *context)
     atomic_store(&durable->stopped[DURABLE_READERS], true);
 }
 
+static void redis_stopped(void *context)
+{
+    struct durable *durable = context;
+    durable->redis = NULL;
+    keeper_stop(durable->keeper, readers_stopped, durable);
+}
+
 static void writer_stopped(void *context)
 {
     struct durable *durable = context;
@@ -269,7 +297,10 @@ static void begin_stop(struct durable *durable, enum durable_role role)
 {
     durable->stop_begun[role] = true;
     if (role == DURABLE_READERS) {
-        keeper_stop(durable->keeper, readers_stopped, durable);
+        if (durable->redis != NULL)
+            redis_stop(durable->redis, redis_stopped, durable);
+        else
+            keeper_stop(durable->keeper, readers_stopped, durable);
         return;
     }
     note_stopping(durable);

@@ -1,0 +1,208 @@
+#include "server/redis/connection.h"
+
+#include <string.h>
+
+#include "server/base/check.h"
+
+static struct connection *connection_of(struct stream *stream)
+{
+    return container_of(stream, struct connection, stream);
+}
+
+static void fail(struct connection *connection, const char *code, const char *text)
+{
+    if (connection->told || connection->closing)
+        return;
+    connection->told = true;
+    connection->ops->failed(connection, code, text);
+}
+
+/* ---- sending ---- */
+
+bool connection_send(struct connection *connection)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    enum status status = command_format(connection->command, &bytes, &size);
+
+    if (status == STATUS_OK) {
+        status = stream_send_copy(&connection->stream, (const uint8_t *)bytes, (uint32_t)size);
+        explicit_bzero(bytes, size); /* AUTH */
+        command_free(bytes);
+    }
+    if (status != STATUS_OK) {
+        fail(connection, "no memory", "");
+        return false;
+    }
+    if (connection->waiting++ == 0)
+        connection->heard_ms = reactor_now_ms(connection->reactor);
+    return true;
+}
+
+static bool send_login(struct connection *connection)
+{
+    struct command *command = connection->command;
+
+    connection->login = 0;
+    connection->auth = connection->password[0] != '\0';
+    if (connection->auth) {
+        command_begin(command);
+        command_text(command, "AUTH");
+        if (connection->user[0] != '\0')
+            command_text(command, connection->user);
+        command_text(command, connection->password);
+        bool sent = connection_send(connection);
+        explicit_bzero(command->text, command->bytes);
+        if (!sent)
+            return false;
+        connection->login++;
+    }
+    command_begin(command);
+    command_text(command, "SELECT");
+    command_number(command, connection->database);
+    connection->login++;
+    return connection_send(connection);
+}
+
+static void connected(struct stream *stream, int error)
+{
+    struct connection *connection = connection_of(stream);
+
+    if (error < 0) {
+        fail(connection, "unreachable", strerror(-error)); // NOLINT(concurrency-mt-unsafe)
+        return;
+    }
+    connection->connected = true;
+    stream_receive(stream, RECEIVE_STREAM);
+    (void)send_login(connection);
+}
+
+/* ---- receiving ---- */
+
+/* An unknown AUTH is answered with its arguments: of those replies only the code is told. */
+static void refused(struct connection *connection, const struct reply *reply, bool secret)
+{
+    char code[24];
+    const char *word = reply_error_code(reply, code);
+    bool holds_password =
+        connection->password[0] != '\0' && strstr(reply->text, connection->password) != NULL;
+
+    fail(connection, word, secret || holds_password ? "" : reply->text);
+}
+
+static void take(struct connection *connection, const struct reply *reply)
+{
+    if (connection->waiting == 0) {
+        fail(connection, "not Redis", "");
+        return;
+    }
+    connection->waiting--;
+    connection->heard_ms = reactor_now_ms(connection->reactor);
+    bool secret = connection->auth;
+    if (connection->login > 0)
+        connection->auth = false;
+    if (reply->kind == REPLY_ERROR) {
+        refused(connection, reply, secret);
+        return;
+    }
+    if (connection->login == 0) {
+        connection->ops->replied(connection, reply);
+        return;
+    }
+    if (reply->kind != REPLY_STATUS)
+        fail(connection, "not Redis", "");
+    else if (--connection->login == 0)
+        connection->ops->ready(connection);
+}
+
+static void received(struct stream *stream, struct chunk *chunk)
+{
+    struct connection *connection = connection_of(stream);
+    struct reply reply = {.kind = REPLY_NONE};
+    enum status status = reply_feed(connection->replies, chunk->data, chunk->size);
+
+    chunk_free(stream->reactor, chunk);
+    while (status == STATUS_OK) {
+        status = reply_next(connection->replies, &reply);
+        if (status != STATUS_OK || reply.kind == REPLY_NONE)
+            break;
+        take(connection, &reply);
+        if (connection->told || connection->closing)
+            return;
+    }
+    if (status != STATUS_OK)
+        fail(connection, "not Redis", "");
+}
+
+static void ended(struct stream *stream, int error)
+{
+    fail(connection_of(stream), "closed",
+         error < 0 ? strerror(-error) : ""); // NOLINT(concurrency-mt-unsafe)
+}
+
+static void send_failed(struct stream *stream, int error)
+{
+    fail(connection_of(stream), "closed", strerror(-error)); // NOLINT(concurrency-mt-unsafe)
+}
+
+/* ---- life ---- */
+
+static void closed(struct stream *stream)
+{
+    struct connection *connection = connection_of(stream);
+
+    reply_reader_free(connection->replies);
+    connection->replies = NULL;
+    connection->open = false;
+    connection->ops->closed(connection);
+}
+
+static const struct stream_ops stream_ops = {
+    .received = received,
+    .ended = ended,
+    .failed = send_failed,
+    .connected = connected,
+    .closed = closed,
+};
+
+void connection_open(struct connection *connection)
+{
+    static const struct listen_options options = {
+        .nodelay = true,
+        .keepalive_idle_s = 30,
+        .keepalive_interval_s = 10,
+        .keepalive_count = 3,
+    };
+
+    CHECK(!connection->open);
+    connection->replies = reply_reader_create();
+    CHECK(connection->replies != NULL);
+    connection->open = true;
+    connection->connected = false;
+    connection->closing = false;
+    connection->told = false;
+    connection->waiting = 0;
+    connection->heard_ms = reactor_now_ms(connection->reactor);
+    memset(&connection->stream, 0, sizeof(connection->stream));
+    stream_connect(&connection->stream, connection->reactor, &connection->address, &options,
+                   &stream_ops);
+}
+
+void connection_tick(struct connection *connection)
+{
+    uint64_t silence_ms = reactor_now_ms(connection->reactor) - connection->heard_ms;
+
+    if (!connection->open || connection->closing)
+        return;
+    if (connection->connected && connection->waiting == 0)
+        return;
+    if (silence_ms > CONNECTION_SILENCE_MS)
+        fail(connection, connection->connected ? "no answer" : "unreachable", "");
+}
+
+void connection_close(struct connection *connection)
+{
+    CHECK(connection->open && !connection->closing);
+    connection->closing = true;
+    stream_close(&connection->stream);
+}

@@ -1,0 +1,300 @@
+"""The projection into Redis, with a redis-server of the test's own: what is there equals what
+/stats tells, whatever happened to Redis meanwhile. Keys: docs/redis.md."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import unittest
+
+from cencd import LIMIT_S, SystemTest, free_ports, imei_of, is_free, wait_until
+
+PASSWORD = "Quokka-1-Numbat"
+
+
+class Redis:
+    """A redis-server in a folder of its own, and a small client."""
+
+    count = 0
+
+    def __init__(self, *options):
+        Redis.count += 1
+        self.port = free_ports(1)
+        self.options = options
+        self.folder = pathlib.Path(os.environ["TMPDIR"]) / f"redis-{os.getpid()}-{Redis.count}"
+        self.folder.mkdir()
+        self.process = self.client = None
+        self.start()
+
+    def start(self):
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir",
+                   str(self.folder), "--save", "", "--appendonly", "no", *self.options]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        wait_until(self.answers, "redis-server answers",
+                   lambda: (self.folder / "log").read_text()[-2000:])
+
+    def answers(self):
+        try:
+            self.connect()
+            return self("PING")
+        except OSError:
+            return None
+
+    def connect(self):
+        self.disconnect()
+        connection = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
+        self.client = connection.makefile("rwb")
+        connection.close()
+
+    def disconnect(self):
+        if self.client:
+            try:
+                self.client.close()
+            except OSError:
+                pass
+        self.client = None
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+        self.disconnect()
+
+    close = kill
+
+    def __call__(self, *arguments):
+        if self.client is None:
+            self.connect()
+        data = b"*%d\r\n" % len(arguments)
+        for argument in arguments:
+            argument = str(argument).encode()
+            data += b"$%d\r\n%s\r\n" % (len(argument), argument)
+        self.client.write(data)
+        self.client.flush()
+        return self.read()
+
+    def read(self):
+        line = self.client.readline()
+        if not line:
+            raise ConnectionResetError("redis-server closed")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"$":
+            return None if rest == "-1" else self.client.read(int(rest) + 2)[:-2].decode()
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        if kind == b":":
+            return int(rest)
+        return f"error {rest}" if kind == b"-" else rest
+
+    def hash(self, key):
+        flat = self("HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2]))
+
+
+@unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
+class RedisTest(SystemTest):
+    def redis(self, *options):
+        return self.keep(Redis(*options))
+
+    def server(self, redis, **settings):
+        folder = pathlib.Path(os.environ["TMPDIR"]) / f"state-{redis.port}"
+        return self.cencd({
+            "server": {"state_dir": str(folder)},
+            "redis": {"url": f"redis://127.0.0.1:{redis.port}/0", **settings},
+        })
+
+    # -- what should be there --
+
+    def expected(self, server):
+        devices = {}
+        for row in server.stats()["devices"]:
+            devices[f"{row['scope']}:{row['serial']}"] = {
+                "kind": row["kind"], "model": row["model"], "firmware": row["firmware"],
+                "state": row["state"], "direct_port": str(row["direct_port"] or 0),
+                "node": "node1", "epoch": str(row["epoch"]),
+            }
+        return devices
+
+    def present(self, redis):
+        found = {}
+        for key in redis("KEYS", "cencd:device:*"):
+            row = redis.hash(key)
+            for name in ("last_seen", "last_gasp"):
+                row.pop(name, None)
+            found[key.removeprefix("cencd:device:")] = row
+        return found
+
+    def same(self, server, redis):
+        devices = self.expected(server)
+        if self.present(redis) != devices or redis("SCARD", "cencd:devices:node1") != len(devices):
+            return False
+        online = {key: row["epoch"] for key, row in devices.items() if row["state"] != "offline"}
+        presence = {key.removeprefix("cencd:presence:"): redis.hash(key)
+                    for key in redis("KEYS", "cencd:presence:*")}
+        return presence == {key: {"node": "node1", "epoch": epoch}
+                            for key, epoch in online.items()}
+
+    def wait_same(self, server, redis):
+        wait_until(lambda: self.same(server, redis), "Redis equals the directory", lambda: (
+            f"{self.expected(server)}\n{self.present(redis)}\n{server.stats()['redis']}\n"
+            f"{server.log()[-3000:]}"))
+
+    def problem(self, server, reason):
+        return server.wait_logged(module="redis", reason=reason)
+
+    # -- tests --
+
+    def test_devices_and_presence(self):
+        redis = self.redis()
+        server = self.server(redis)
+        modems = [self.modem(server, number) for number in range(5)]
+        self.wait_same(server, redis)
+        key = f"cencd:presence:default:{imei_of(0)}"
+        self.assertGreater(redis("TTL", key), 0)
+        agent = self.agent(modems[1])
+        server.wait_device(imei_of(1), "in session")
+        self.wait_same(server, redis)
+        agent.close()
+        modems[2].close()
+        server.wait_device(imei_of(2), "offline")
+        self.wait_same(server, redis)
+        row = redis.hash(f"cencd:device:default:{imei_of(2)}")
+        self.assertEqual(row["last_gasp"], "0")
+        self.assertGreater(int(row["last_seen"]), 1_600_000_000_000)
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+        self.assertEqual(server.metric("cencd_redis_up"), 1)
+        self.assertEqual(server.metric("cencd_redis_damaged_total"), 0)
+
+    def test_killed_and_back_empty(self):
+        redis = self.redis()
+        server = self.server(redis)
+        modems = [self.modem(server, number) for number in range(3)]
+        self.wait_same(server, redis)
+        redis.kill()
+        self.problem(server, "unreachable")
+        modems[0].close()
+        server.wait_device(imei_of(0), "offline")
+        self.modem(server, 7)
+        redis.start()
+        self.wait_same(server, redis)
+        self.assertEqual(len(server.logged(module="redis", reason="unreachable")), 1)
+
+    def test_emptied_while_connected(self):
+        redis = self.redis()
+        server = self.server(redis)
+        self.modem(server, 1)
+        self.wait_same(server, redis)
+        rebuilds = server.stats()["redis"]["rebuilds"]
+        redis("FLUSHALL")
+        self.wait_same(server, redis)
+        self.assertEqual(server.stats()["redis"]["rebuilds"], rebuilds + 1)
+        self.assertEqual(server.stats()["redis"]["errors"], 0)
+
+    def test_restart_goes_on_where_it_was(self):
+        redis = self.redis()
+        server = self.server(redis)
+        self.modem(server, 1)
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+        server.process.kill()
+        server.process.wait()
+        wait_until(lambda: is_free(server.port) and is_free(server.ops_port), "ports are free")
+        server.start()
+        self.wait_same(server, redis)
+        self.assertEqual(server.stats()["redis"]["rebuilds"], 0)
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+
+    def test_what_nobody_knows_is_removed(self):
+        redis = self.redis()
+        redis("SADD", "cencd:devices:node1", "default:1", "default:2")
+        redis("HSET", "cencd:device:default:1", "node", "node1")
+        redis("HSET", "cencd:device:default:2", "node", "node2")
+        redis("HSET", "cencd:meta:node1", "sequence", "99999999")
+        redis("ZADD", "cencd:gasps", "5", "default:1")
+        server = self.server(redis)
+        self.modem(server, 3)
+        wait_until(lambda: server.stats()["redis"]["rebuilds"] == 1 and
+                   redis("EXISTS", f"cencd:presence:default:{imei_of(3)}"), "rebuilt")
+        self.assertEqual(redis("EXISTS", "cencd:device:default:1"), 0)
+        self.assertEqual(redis("EXISTS", "cencd:device:default:2"), 1)
+        self.assertEqual(redis("ZCARD", "cencd:gasps"), 0)
+
+    def test_read_only(self):
+        redis = self.redis()
+        server = self.server(redis)
+        self.modem(server, 1)
+        self.wait_same(server, redis)
+        redis("REPLICAOF", "127.0.0.1", "1")
+        self.problem(server, "READONLY")
+        self.assertEqual(server.get("/readyz")[0], 200)
+        self.modem(server, 2)
+        redis("REPLICAOF", "NO", "ONE")
+        self.wait_same(server, redis)
+
+    def test_out_of_memory(self):
+        redis = self.redis()
+        server = self.server(redis)
+        self.modem(server, 1)
+        self.wait_same(server, redis)
+        redis("CONFIG", "SET", "maxmemory", "1")
+        self.problem(server, "OOM")
+        self.modem(server, 2)
+        redis("CONFIG", "SET", "maxmemory", "0")
+        self.wait_same(server, redis)
+
+    def test_slow(self):
+        redis = self.redis()
+        server = self.server(redis)
+        redis("CLIENT", "PAUSE", "13000")
+        self.modem(server, 1)
+        self.problem(server, "no answer")
+        self.wait_same(server, redis)
+
+    def password_file(self, redis, text):
+        path = redis.folder / "password"
+        path.write_text(text + "\n")
+        return str(path)
+
+    def test_wrong_password(self):
+        redis = self.redis("--requirepass", PASSWORD)
+        server = self.server(redis, password_file=self.password_file(redis, "wrong" + PASSWORD))
+        self.problem(server, "WRONGPASS")
+        self.modem(server, 1)
+        self.assertEqual(server.stats()["redis"]["up"], False)
+        self.assertNotIn(PASSWORD, server.log())
+
+    def test_user_of_an_acl(self):
+        redis = self.redis()
+        text = (pathlib.Path(os.environ["CENCD_SOURCE"]) / "docs/redis.md").read_text()
+        rule = next(line for line in text.splitlines() if line.startswith("ACL SETUSER cencd"))
+        self.assertEqual(redis(*rule.replace("PASSWORD", PASSWORD).split()), "OK")
+        server = self.server(redis, user="cencd", password_file=self.password_file(redis, PASSWORD))
+        self.modem(server, 1)
+        self.wait_same(server, redis)
+        redis("ACL", "SETUSER", "cencd", "resetkeys")
+        self.problem(server, "NOPERM")
+        redis("ACL", "SETUSER", "cencd", "~cencd:*")
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+        self.assertNotIn(PASSWORD, server.log())
+
+    def test_not_redis(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            class Other:
+                port = listener.getsockname()[1]
+            server = self.server(Other)
+            listener.settimeout(LIMIT_S)
+            with listener.accept()[0] as connection:
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+                self.problem(server, "not Redis")
+                self.modem(server, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
