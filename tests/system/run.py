@@ -4,8 +4,8 @@ usage: CENCD_BUILD=FOLDER CENCD_SOURCE=FOLDER run.py test_module
 
 When started by root the tests run as nobody. If nobody can't read the build or the source folder
 (a clone in a private home), what the tests need is copied into the temporary folder first. In the
-test's environment CENCD_BUILD has cencd and bench/fleet, bench/reader; CENCD_SOURCE is the tree;
-TMPDIR, HOME and the current folder are the temporary folder.
+test's environment CENCD_BUILD has cencd, cencctl and bench/fleet, bench/reader; CENCD_SOURCE is the
+tree; TMPDIR, HOME and the current folder are the temporary folder.
 
 A process that a test leaves running is named, ended, and fails the test."""
 
@@ -39,7 +39,8 @@ def copy_tree(source, build, folder):
     new_build = folder / "build"
     shutil.copytree(source, new_source, ignore=shutil.ignore_patterns(".git", "build", "build-*"))
     new_build.mkdir()
-    shutil.copy2(build / "cencd", new_build)
+    for program in "cencd", "cencctl":
+        shutil.copy2(build / program, new_build)
     shutil.copytree(build / "bench", new_build / "bench",
                     ignore=shutil.ignore_patterns("CMakeFiles"))
     subprocess.run(["chmod", "-R", "a+rX", new_source, new_build], check=True)
@@ -97,7 +98,8 @@ def main():
         work.mkdir(mode=0o700)
         if identity:
             os.chown(work, NOBODY, NOBODY)
-            needed = [build / "cencd", build / "bench" / "fleet", source / "tests" / "system"]
+            needed = [build / "cencd", build / "cencctl", build / "bench" / "fleet",
+                      source / "tests" / "system"]
             if not readable_by(identity, needed):
                 source, build = copy_tree(source, build, folder)
         environment = dict(os.environ, CENCD_SOURCE=str(source), CENCD_BUILD=str(build),

@@ -1,0 +1,54 @@
+"""Segments of the journal, written anew from server/journal/record.h, so that what reads them is
+checked against the description and not against itself."""
+
+import struct
+
+EVENT, PRIVATE, SEAL = 1, 2, 0
+TABLE = []
+for value in range(256):
+    for _ in range(8):
+        value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    TABLE.append(value)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def name(first, attempt=0):
+    return f"{first:020}-{attempt:04}.seg"
+
+
+def header(first, node="test", created_ms=1700000000000):
+    start = b"CENCJRN1" + struct.pack("<I", 1)
+    end = struct.pack("<QQ32s", first, created_ms, node.encode())
+    return start + struct.pack("<I", crc32c(start + end)) + end
+
+
+def record(sequence, committed, payload, kind=EVENT):
+    size = struct.pack("<I", len(payload))
+    rest = struct.pack("<QQB7x", sequence, committed, kind) + payload
+    data = size + struct.pack("<I", crc32c(size + rest)) + rest
+    return data + bytes(-len(data) % 8)
+
+
+def seal(last):
+    return record(last + 1, last, b"", SEAL)
+
+
+def varint(number):
+    data = bytearray()
+    while number > 127:
+        data.append(number & 127 | 128)
+        number >>= 7
+    return bytes(data) + bytes([number])
+
+
+def field(number, value):
+    """A field of a protobuf message: a number, or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
