@@ -32,6 +32,8 @@ struct config_tcp {
     uint32_t user_timeout_s;       /* TCP_USER_TIMEOUT; default 120, 0 = system's, ..3600 */
 };
 
+enum config_transport { CONFIG_TCP, CONFIG_UDP };
+
 struct config_plugin {
     const struct plugin *plugin;
     void *instance; /* what configure made; destroyed with the configuration */
@@ -39,8 +41,11 @@ struct config_plugin {
 
 struct config_listener {
     char name[CONFIG_NAME_SIZE];
-    struct address address;       /* required */
-    char scope[CONFIG_NAME_SIZE]; /* default "default": identity = (scope, serial) */
+    struct address address;        /* required */
+    uint32_t transport;            /* enum config_transport; default tcp. udp: only plugins that
+                                      hand on pushes, and of the rest only scope and the next */
+    uint32_t receive_buffer_bytes; /* udp; default 83886080, 65536..1073741823 */
+    char scope[CONFIG_NAME_SIZE];  /* default "default": identity = (scope, serial) */
     struct config_plugin plugins[CONFIG_MAX_PLUGINS]; /* at least one, in order */
     size_t plugin_count;
     uint32_t max_links;          /* default 0 = no limit of its own */
@@ -120,6 +125,9 @@ struct config {
         uint32_t small_size_bytes; /* default 2048, 512..16384 */
         uint32_t large_count;      /* power of two; default 16, 1..1024 */
         uint32_t large_size_bytes; /* default 65536, 16384..1048576 */
+        uint32_t datagram_count;   /* of a shard that serves an udp listener; power of two; default
+                                      1024, 64..32768 */
+        uint32_t datagram_size_bytes; /* default 2048, 512..65536 */
     } buffers;
     struct config_listener *listeners;
     size_t listener_count;      /* at least one */

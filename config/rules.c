@@ -38,6 +38,11 @@ static bool overlap(const struct address *a, const struct address *b)
     return is_wildcard(a) || is_wildcard(b) || address_same_ip(a, b);
 }
 
+static bool listeners_overlap(const struct config_listener *a, const struct config_listener *b)
+{
+    return a->transport == b->transport && overlap(&a->address, &b->address);
+}
+
 static bool in_direct_ports(const struct config *config, uint16_t port)
 {
     return config->direct_ports.enabled && port != 0 && port >= config->direct_ports.first &&
@@ -64,7 +69,7 @@ static void check_pair(const struct listener_place *earlier, const struct listen
                           "name: the listener in line %u is named %s, too; expected a name of its "
                           "own",
                           earlier->item->mark.line, b->name);
-    if (overlap(&a->address, &b->address))
+    if (listeners_overlap(a, b))
         config_errors_add(errors, tree_find(later->item, "address")->mark,
                           "address: the listener in line %u has %s; expected an address of its own",
                           earlier->item->mark.line, address_format(&a->address, text));
@@ -76,8 +81,8 @@ static void check_listener_port(const struct config *config, const struct listen
     const struct address *address = &place->listener->address;
     char text[ADDRESS_TEXT_SIZE];
 
-    if (address->family == 0)
-        return;
+    if (address->family == 0 || place->listener->transport == CONFIG_UDP)
+        return; /* direct ports and ops are TCP */
     struct config_mark mark = tree_find(place->item, "address")->mark;
     if (in_direct_ports(config, address->port))
         config_errors_add(errors, mark,
@@ -88,6 +93,25 @@ static void check_listener_port(const struct config *config, const struct listen
         config_errors_add(errors, mark,
                           "address: ops.address is %s; expected an address of its own",
                           address_format(&config->ops.address, text));
+}
+
+/* A datagram is no link, so a plugin that only identifies links has no use for it. */
+static void check_transport(const struct listener_place *place, struct config_errors *errors)
+{
+    const struct config_listener *listener = place->listener;
+
+    if (listener->transport != CONFIG_UDP)
+        return;
+    for (size_t i = 0; i < listener->plugin_count; i++) {
+        const struct plugin *plugin = listener->plugins[i].plugin;
+
+        if ((plugin->flags & PLUGIN_PUSHES) == 0)
+            config_errors_add(
+                errors, tree_find(place->item, "plugins")->mark,
+                "plugins: %s can't serve datagrams (transport: udp); expected plugins "
+                "that hand on pushes, such as dlms-push",
+                plugin->name);
+    }
 }
 
 static void check_listeners(const struct config *config, const struct tree_node *list,
@@ -103,6 +127,7 @@ static void check_listeners(const struct config *config, const struct tree_node 
         for (; earlier.item != later.item; earlier.item = earlier.item->next, earlier.listener++)
             check_pair(&earlier, &later, errors);
         check_listener_port(config, &later, errors);
+        check_transport(&later, errors);
         later.listener++;
     }
 }

@@ -144,6 +144,13 @@ static const struct config_key buffers_keys[] = {
      .help = "Receive buffers of a shard for sessions that move much data."},
     {"large_size_bytes", CONFIG_INTEGER, GLOBAL(buffers.large_size_bytes), .minimum = 16384,
      .maximum = 1048576, .fallback = "65536", .unit = "bytes", .help = "Size of each of them."},
+    {"datagram_count", CONFIG_POWER_OF_TWO, GLOBAL(buffers.datagram_count), .minimum = 64,
+     .maximum = 32768, .fallback = "1024", .unit = "buffers",
+     .help = "Receive buffers of a shard for the datagrams of its udp listeners."},
+    {"datagram_size_bytes", CONFIG_INTEGER, GLOBAL(buffers.datagram_size_bytes), .minimum = 512,
+     .maximum = 65536, .fallback = "2048", .unit = "bytes",
+     .help = "Size of each of them; 128 bytes less than that is the longest datagram that is read "
+             "whole."},
 };
 
 static const struct config_key plugins_keys[] = {
@@ -171,6 +178,12 @@ static const struct config_key listener_keys[] = {
     {"address", CONFIG_ENDPOINT, LISTENER(address),
      .help = "Where devices dial in; 0.0.0.0 is every IPv4 address of this server, [::] every one "
              "of both families."},
+    {"transport", CONFIG_TRANSPORT, LISTENER(transport), .fallback = "tcp",
+     .help = "tcp, or udp for devices that push datagrams; then only plugins that hand on pushes."},
+    {"receive_buffer_bytes", CONFIG_INTEGER, LISTENER(receive_buffer_bytes), .minimum = 65536,
+     .maximum = 1073741823, .fallback = "83886080", .unit = "bytes",
+     .help = "udp: what to ask of the kernel for datagrams that wait; a short one takes about 420 "
+             "of them. Without CAP_NET_ADMIN at most net.core.rmem_max is given."},
     {"scope", CONFIG_NAME, LISTENER(scope), .fallback = "default",
      .help = "Where serials are unique: a device is known by scope and serial, since two makers "
              "may use one number."},

@@ -13,6 +13,7 @@ enum config_type {
     CONFIG_POWER_OF_TWO, /* the same, and a power of two */
     CONFIG_SHARDS,       /* the same, or "auto" = 0 */
     CONFIG_LEVEL,        /* enum log_level */
+    CONFIG_TRANSPORT,    /* uint32_t: enum config_transport */
     CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
     CONFIG_PATH,         /* char[CONFIG_PATH_SIZE]: an absolute path, or empty */
     CONFIG_TEXT,         /* char[CONFIG_TEXT_SIZE]: printable ASCII without spaces, or empty */

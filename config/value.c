@@ -23,6 +23,8 @@ static const char *expected_text(enum config_type type)
         return "true or false";
     case CONFIG_LEVEL:
         return "one of error, warn, info, debug";
+    case CONFIG_TRANSPORT:
+        return "one of tcp, udp";
     case CONFIG_NAME:
         return "a name of 1 to 31 characters a-z 0-9 . _ -";
     case CONFIG_PATH:
@@ -164,6 +166,16 @@ static bool set_level(const struct config_key *key, const struct tree_node *node
     return log_level_parse(node->text, place(base, key->offset));
 }
 
+static bool set_transport(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    bool is_udp = strcmp(node->text, "udp") == 0;
+
+    if (!is_udp && strcmp(node->text, "tcp") != 0)
+        return false;
+    *(uint32_t *)place(base, key->offset) = is_udp ? CONFIG_UDP : CONFIG_TCP;
+    return true;
+}
+
 static bool set_name(const struct config_key *key, const struct tree_node *node, void *base)
 {
     if (!value_is_name(node->text))
@@ -251,6 +263,7 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_POWER_OF_TWO] = set_power_of_two,
     [CONFIG_SHARDS] = set_shards,
     [CONFIG_LEVEL] = set_level,
+    [CONFIG_TRANSPORT] = set_transport,
     [CONFIG_NAME] = set_name,
     [CONFIG_PATH] = set_path,
     [CONFIG_TEXT] = set_text,

@@ -11,9 +11,11 @@
 #define MAX_PLUGINS 64
 
 /* The built-in plugins, one file each. */
+extern const struct plugin dlms_push_plugin;
 extern const struct plugin irz_plugin;
+extern const struct plugin pattern_plugin;
 
-static const struct plugin *const builtin[] = {&irz_plugin};
+static const struct plugin *const builtin[] = {&irz_plugin, &dlms_push_plugin, &pattern_plugin};
 
 struct plugin_set {
     size_t count;

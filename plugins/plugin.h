@@ -167,7 +167,8 @@ struct plugin_received {
     uint8_t signal_csq;
     uint8_t push_count;
     uint8_t reserved_bytes[6];
-    struct plugin_push *pushes; /* PLUGIN_MAX_PUSHES to write to, zeroed */
+    struct plugin_push *pushes; /* PLUGIN_MAX_PUSHES to write to, zeroed; NULL for a plugin without
+                                   PLUGIN_PUSHES */
     void *reserved[3];
 };
 

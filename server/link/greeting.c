@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/link/push.h"
 
 static void wake(struct timer *timer);
 static void deadline(struct timer *timer);
@@ -61,7 +62,7 @@ static void identified(struct link *link, uint8_t plugin, const struct plugin_gr
 }
 
 static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_greeting *answer,
-                               uint8_t reply[PLUGIN_REPLY_SIZE])
+                               struct plugin_push *push, uint8_t reply[PLUGIN_REPLY_SIZE])
 {
     struct greeting *greeting = link->greeting;
     struct reactor *reactor = link->stream.reactor;
@@ -73,6 +74,8 @@ static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_gr
     answer->quiet_ms = answer->now_ms - greeting->last_byte_ms;
     answer->utc_ms = reactor_utc_ms(reactor);
     answer->reply = reply;
+    answer->push = push;
+    memset(push, 0, sizeof *push);
     answer->identity.signal_csq = PLUGIN_SIGNAL_UNKNOWN;
     return plugin->plugin->identify(plugin->instance, greeting->states[index], answer);
 }
@@ -84,41 +87,100 @@ static void send_reply(struct link *link, const uint8_t *reply, size_t size)
         link_log(link, LOG_WARN, "no memory to answer", "");
 }
 
-/* Asks each plugin that hasn't declined. May close or register the link. */
-static void ask_plugins(struct link *link)
+/* A message that is no greeting: handed on, taken out, and everybody is asked anew about what is
+ * behind it. False: the plugin broke its contract. */
+static bool pushed(struct link *link, size_t plugin, const struct plugin_greeting *answer)
 {
     struct greeting *greeting = link->greeting;
-    const struct config_listener *listener = link_listener(link);
+    struct push_source source = {
+        .shard = link_shard(link),
+        .listener = link->listener,
+        .plugin = (uint8_t)plugin,
+        .link = link_ref(link),
+        .peer = link->peer,
+        .utc_ms = answer->utc_ms,
+    };
+    size_t taken = answer->consumed;
+    if (taken == 0 || taken > greeting->size)
+        return false;
+    answer->push->serial[PLUGIN_SERIAL_SIZE - 1] = '\0';
+    answer->push->rule[PLUGIN_RULE_SIZE - 1] = '\0';
+    push_received(&source, answer->push);
+    greeting->size -= (uint32_t)taken;
+    memmove(greeting->bytes, greeting->bytes + taken, greeting->size);
+    greeting->pushes++;
+    greeting->declined = 0;
+    greeting->why = NULL;
+    memset(greeting->states, 0, link_listener(link)->plugin_count * PLUGIN_STATE_SIZE);
+    return true;
+}
+
+bool greeting_only_pushed(const struct link *link)
+{
+    return link->greeting != NULL && link->greeting->pushes > 0 && link->greeting->size == 0;
+}
+
+struct answers {
+    uint32_t wake_in_ms;
+    bool waiting;
+    bool probing;    /* the line is one plugin's until it has its answer */
+    bool identified; /* the greeting is over */
+};
+
+/* What one plugin answers; true: the others need not be asked. May register the link. */
+static bool ask_one(struct link *link, size_t index, struct answers *answers)
+{
+    struct greeting *greeting = link->greeting;
+    struct plugin_greeting answer;
+    struct plugin_push push;
     uint8_t reply[PLUGIN_REPLY_SIZE];
-    uint32_t wake_in_ms = 0;
-    bool waiting = false;
-    bool probing = false;
-    for (size_t i = 0; i < listener->plugin_count && !probing; i++) {
-        struct plugin_greeting answer;
-        if (greeting->declined & (1u << i))
-            continue;
-        enum plugin_verdict verdict = ask(link, i, &answer, reply);
-        if (verdict == PLUGIN_NOT_MINE) {
-            greeting->declined |= 1u << i;
-            greeting->why = answer.why;
-            continue;
-        }
-        send_reply(link, reply, answer.reply_size);
-        if (verdict == PLUGIN_IDENTIFIED) {
-            identified(link, (uint8_t)i, &answer);
-            return;
-        }
-        waiting = true;
-        probing = verdict == PLUGIN_PROBE; /* the line is this plugin's until it has its answer */
-        if (answer.wake_in_ms > 0 && (wake_in_ms == 0 || answer.wake_in_ms < wake_in_ms))
-            wake_in_ms = answer.wake_in_ms;
+    enum plugin_verdict verdict = ask(link, index, &answer, &push, reply);
+    if (verdict == PLUGIN_PUSHED && pushed(link, index, &answer)) {
+        *answers = (struct answers){0};
+        return true;
     }
-    if (!waiting)
+    if (verdict == PLUGIN_NOT_MINE || verdict == PLUGIN_PUSHED) {
+        greeting->declined |= 1u << index;
+        greeting->why = answer.why;
+        return false;
+    }
+    send_reply(link, reply, answer.reply_size);
+    if (verdict == PLUGIN_IDENTIFIED) {
+        answers->identified = true;
+        identified(link, (uint8_t)index, &answer);
+        return true;
+    }
+    answers->waiting = true;
+    answers->probing = verdict == PLUGIN_PROBE;
+    if (answer.wake_in_ms > 0 &&
+        (answers->wake_in_ms == 0 || answer.wake_in_ms < answers->wake_in_ms))
+        answers->wake_in_ms = answer.wake_in_ms;
+    return answers->probing;
+}
+
+/* Asks each plugin that hasn't declined, and all of them again after a push. May close or register
+ * the link. */
+static void ask_plugins(struct link *link)
+{
+    const struct config_listener *listener = link_listener(link);
+    struct greeting *greeting = link->greeting;
+    struct answers answers;
+    uint32_t pushes;
+    do {
+        pushes = greeting->pushes;
+        answers = (struct answers){0};
+        for (size_t i = 0; i < listener->plugin_count; i++)
+            if ((greeting->declined & (1u << i)) == 0 && ask_one(link, i, &answers))
+                break;
+        if (answers.identified)
+            return;
+    } while (greeting->pushes != pushes);
+    if (!answers.waiting)
         link_close(link, CLOSE_GREETING_UNKNOWN);
     else if (greeting->size >= listener->greeting_max_bytes)
         link_close(link, CLOSE_GREETING_TOO_LONG);
-    else if (wake_in_ms > 0)
-        timer_start_fine(link->stream.reactor, &greeting->wake, wake_in_ms);
+    else if (answers.wake_in_ms > 0)
+        timer_start_fine(link->stream.reactor, &greeting->wake, answers.wake_in_ms);
 }
 
 /* ---- bytes and time ---- */

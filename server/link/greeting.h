@@ -14,6 +14,7 @@ struct greeting {
     uint32_t consumed; /* identified: where the rest begins */
     uint32_t declined; /* bit per plugin that said "not mine" */
     const char *why;   /* of the last one that did */
+    uint32_t pushes;   /* messages that were handed on, and taken out of bytes */
     struct plugin_identity identity;
     uint8_t states[][PLUGIN_STATE_SIZE]; /* one per plugin of the listener */
 };

@@ -11,6 +11,7 @@
 #include "server/link/admission.h"
 #include "server/link/events.h"
 #include "server/link/greeting.h"
+#include "server/link/push.h"
 
 #define MAX_UNREAD_REPLIES 4096u /* bytes that wait for the device; then it is not answered */
 
@@ -138,14 +139,47 @@ void link_identified(struct link *link)
 /* ---- idle ---- */
 
 /* A device that leaves its answers unread gets no more of them. */
-static void give_reply(struct link *link, const struct plugin_received *received)
+void link_answer(struct link *link, const uint8_t *data, size_t size)
 {
-    CHECK(received->reply_size <= PLUGIN_REPLY_SIZE);
-    if (link->stream.queued_bytes >= MAX_UNREAD_REPLIES)
+    CHECK(size <= PLUGIN_REPLY_SIZE);
+    if (size == 0 || link->stream.queued_bytes >= MAX_UNREAD_REPLIES)
         return;
-    if (received->reply_size > 0 && stream_send_copy(&link->stream, received->reply,
-                                                     (uint32_t)received->reply_size) != STATUS_OK)
+    if (stream_send_copy(&link->stream, data, (uint32_t)size) != STATUS_OK)
         link_log(link, LOG_WARN, "no memory to answer", "");
+}
+
+static void hand_on_pushes(struct link *link, const struct plugin_received *received)
+{
+    struct shard *shard = link_shard(link);
+    struct push_source source = {
+        .shard = shard,
+        .listener = link->listener,
+        .plugin = link->plugin,
+        .link = link_ref(link),
+        .device = link->device,
+        .peer = link->peer,
+        .utc_ms = reactor_utc_ms(shard->reactor),
+    };
+    CHECK(received->push_count <= PLUGIN_MAX_PUSHES);
+    for (size_t i = 0; i < received->push_count; i++) {
+        struct plugin_push *push = &received->pushes[i];
+        push->serial[PLUGIN_SERIAL_SIZE - 1] = '\0';
+        push->rule[PLUGIN_RULE_SIZE - 1] = '\0';
+        push_received(&source, push);
+    }
+}
+
+/* Room for pushes is made only for plugins that have any. */
+static void receive_with_pushes(struct link *link, struct plugin_received *received)
+{
+    const struct config_plugin *plugin = link_plugin(link);
+    struct plugin_push pushes[PLUGIN_MAX_PUSHES];
+    memset(pushes, 0, sizeof pushes);
+    received->pushes = pushes;
+    plugin->plugin->receive(plugin->instance, link->plugin_state, received);
+    if (received->notices & PLUGIN_NOTICE_PUSH)
+        hand_on_pushes(link, received);
+    received->pushes = NULL;
 }
 
 void link_filter(struct link *link, struct plugin_received *received)
@@ -159,8 +193,11 @@ void link_filter(struct link *link, struct plugin_received *received)
     received->quiet_ms = link_quiet_ms(link);
     received->in_session = link->state == LINK_IN_SESSION;
     received->reply = reply;
-    plugin->plugin->receive(plugin->instance, link->plugin_state, received);
-    give_reply(link, received);
+    if (plugin->plugin->flags & PLUGIN_PUSHES)
+        receive_with_pushes(link, received);
+    else
+        plugin->plugin->receive(plugin->instance, link->plugin_state, received);
+    link_answer(link, received->reply, received->reply_size);
     if (received->notices & PLUGIN_NOTICE_KEEPALIVE)
         count_up(&shard->counters.keepalives, 1);
     if (received->notices & PLUGIN_NOTICE_MALFORMED)
@@ -269,13 +306,15 @@ void link_close(struct link *link, enum close_reason reason)
     if (state == LINK_GONE)
         return;
     CHECK(state != LINK_FREE);
+    if (state == LINK_GREETING && reason != CLOSE_SERVER_STOPPING && greeting_only_pushed(link))
+        reason = CLOSE_PUSH_DONE;
     char peer[ADDRESS_TEXT_SIZE];
     link_log(link, LOG_INFO, "link closed", "layer=%s cause=%s listener=%s peer=%s",
              close_layer(reason), close_cause(reason), link_listener(link)->name,
              address_format(&link->peer, peer));
     count_up(&shard->counters.closed[reason], 1);
     timer_stop(&link->timer);
-    if (state == LINK_GREETING && link->device == NULL)
+    if (state == LINK_GREETING && link->device == NULL && reason != CLOSE_PUSH_DONE)
         admission_failed(link, reason);
     if (state == LINK_GREETING || state == LINK_HELD)
         greeting_free(link);

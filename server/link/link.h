@@ -82,6 +82,10 @@ struct listener_counters *link_counters(const struct link *link);
  * leaves in received what reading software is to see. */
 void link_filter(struct link *link, struct plugin_received *received);
 
+/* Sends bytes to the device between whole frames; to one that leaves its answers unread, nothing.
+ */
+void link_answer(struct link *link, const uint8_t *data, size_t size);
+
 /* Milliseconds since the device's previous bytes; and notes that bytes came now. */
 uint64_t link_quiet_ms(const struct link *link);
 void link_touch(struct link *link);
@@ -101,6 +105,8 @@ extern const struct stream_ops link_ops;
 void greeting_begin(struct link *link);
 void greeting_received(struct link *link, struct chunk *chunk);
 void greeting_free(struct link *link);
+/* All that it said in greeting was pushes. */
+bool greeting_only_pushed(const struct link *link);
 void registration_begin(struct link *link, const struct plugin_identity *identity);
 void registration_challenge(struct message *message, struct reactor *reactor);
 void registration_link_gone(struct link *link);

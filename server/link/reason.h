@@ -13,6 +13,7 @@
     X(GREETING_TIMEOUT, "greeting", "timeout", "not identified within greeting_timeout_s")         \
     X(GREETING_TOO_LONG, "greeting", "too_long", "not identified within greeting_max_bytes")       \
     X(GREETING_UNKNOWN, "greeting", "unknown", "no plugin of the listener knows these bytes")      \
+    X(PUSH_DONE, "push", "done", "the device pushed what it had to say, and no more")              \
     X(LINK_IDLE, "link", "idle_timeout", "no byte within idle_timeout_s")                          \
     X(LINK_REPLACED, "link", "replaced", "the same device dialled in anew")                        \
     X(LINK_OLDER_ALIVE, "link", "older_alive", "the device's older link proved alive")             \

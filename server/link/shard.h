@@ -29,6 +29,8 @@ struct listener_counters {
     _Atomic uint64_t identified;
     _Atomic uint64_t failed;
     _Atomic uint64_t bytes_received;
+    _Atomic uint64_t pushes; /* of all kinds */
+    _Atomic uint64_t last_gasps;
     _Atomic uint64_t greeting; /* links in this state, now */
     _Atomic uint64_t idle;
     _Atomic uint64_t in_session;
@@ -47,6 +49,7 @@ struct shard_counters {
     _Atomic uint64_t other_network;   /* replacements from another network */
     _Atomic uint64_t idle_bytes;      /* received from devices outside sessions */
     _Atomic uint64_t events_lost;     /* for want of memory */
+    _Atomic uint64_t unknown_gasps;   /* last gasps of serials that the directory doesn't know */
     struct listener_counters *listeners;
 };
 
@@ -65,6 +68,10 @@ struct shard {
     uint32_t index;
     struct link_pool links;
     struct device_listener *listeners;
+    struct datagram_listener *datagrams; /* those that this shard serves */
+    uint32_t datagram_count;
+    uint32_t push_lines; /* logged within push_lines_second */
+    uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;
     struct list challenges; /* of newcomers that wait for a link of this shard */

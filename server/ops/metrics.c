@@ -114,13 +114,26 @@ static const struct {
     const char *help;
 } listener_counters[] = {
     {"cencd_listener_accepted_total", offsetof(struct listener_totals, accepted),
-     "Connections accepted."},
+     "Connections accepted, or datagrams received."},
     {"cencd_listener_identified_total", offsetof(struct listener_totals, identified),
      "Links whose device was found out."},
     {"cencd_listener_failed_total", offsetof(struct listener_totals, failed),
-     "Links that ended before their device was known."},
+     "Links that ended before their device was known, or datagrams that no plugin knew."},
     {"cencd_listener_received_bytes_total", offsetof(struct listener_totals, bytes_received),
      "Bytes received from devices."},
+    {"cencd_listener_pushes_total", offsetof(struct listener_totals, pushes),
+     "Messages that devices pushed: last gasps, alarms, data."},
+    {"cencd_listener_last_gasps_total", offsetof(struct listener_totals, last_gasps),
+     "Last gasps among them."},
+    {"cencd_listener_datagrams_overrun_total", offsetof(struct listener_totals, datagrams_overrun),
+     "Datagrams that were lost because the socket's buffer was full."},
+    {"cencd_listener_datagrams_truncated_total",
+     offsetof(struct listener_totals, datagrams_truncated),
+     "Datagrams longer than a receive buffer."},
+    {"cencd_listener_datagrams_sent_total", offsetof(struct listener_totals, datagrams_sent),
+     "Datagrams sent: acknowledgements."},
+    {"cencd_listener_datagram_errors_total", offsetof(struct listener_totals, datagram_errors),
+     "Datagrams that could not be received or sent."},
 };
 
 static void listener_sample(struct page *page, const char *name, const char *listener,
@@ -208,6 +221,8 @@ static const struct shard_metric shard_metrics[] = {
      "New links that replaced one from another network."},
     {"cencd_shard_events_lost_total", COUNTER, SHARD(events_lost),
      "Events that were not recorded for want of memory."},
+    {"cencd_shard_unknown_gasps_total", COUNTER, SHARD(unknown_gasps),
+     "Last gasps of serials that the directory doesn't know."},
 };
 
 static const struct shard_metric reactor_metrics[] = {

@@ -1,8 +1,23 @@
 #include "server/ops/totals.h"
 
+#include "server/link/datagrams.h"
+
 static uint64_t value_of(const _Atomic uint64_t *value)
 {
     return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void add_datagrams(const struct shard *shard, uint32_t listener,
+                          struct listener_totals *totals)
+{
+    const struct datagram_counters *one = datagrams_counters(shard, listener);
+
+    if (one == NULL)
+        return;
+    totals->datagrams_truncated += value_of(&one->truncated);
+    totals->datagrams_overrun += value_of(&one->overruns);
+    totals->datagrams_sent += value_of(&one->sent);
+    totals->datagram_errors += value_of(&one->receive_errors) + value_of(&one->send_failures);
 }
 
 void totals_listener(const struct server *server, uint32_t listener, struct listener_totals *totals)
@@ -17,6 +32,9 @@ void totals_listener(const struct server *server, uint32_t listener, struct list
         totals->greeting += value_of(&one->greeting);
         totals->idle += value_of(&one->idle);
         totals->in_session += value_of(&one->in_session);
+        totals->pushes += value_of(&one->pushes);
+        totals->last_gasps += value_of(&one->last_gasps);
+        add_datagrams(server->shards[i], listener, totals);
     }
 }
 

@@ -13,6 +13,12 @@ struct listener_totals {
     uint64_t greeting;
     uint64_t idle;
     uint64_t in_session;
+    uint64_t pushes;
+    uint64_t last_gasps;
+    uint64_t datagrams_truncated; /* the rest: of a listener for datagrams */
+    uint64_t datagrams_overrun;
+    uint64_t datagrams_sent;
+    uint64_t datagram_errors; /* receiving and sending */
 };
 
 void totals_listener(const struct server *server, uint32_t listener,

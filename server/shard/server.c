@@ -10,6 +10,7 @@
 #include "server/base/check.h"
 #include "server/bridge/session.h"
 #include "server/link/admission.h"
+#include "server/link/datagrams.h"
 #include "server/shard/durable.h"
 #include "server/shard/sizes.h"
 
@@ -37,13 +38,35 @@ static struct listen_options options_of(const struct config_listener *listener)
     return options;
 }
 
+static int open_datagrams(const struct config_listener *listener, struct address *address)
+{
+    uint32_t granted = 0;
+    int socket = kernel_datagram_open(address, listener->receive_buffer_bytes, &granted);
+    if (socket >= 0 && granted < listener->receive_buffer_bytes) {
+        struct log_context context = {.module = "shard"};
+        log_line(LOG_WARN, &context,
+                 "the kernel gives less receive buffer than configured: raise net.core.rmem_max or "
+                 "allow CAP_NET_ADMIN",
+                 "listener=%s configured=%u given=%u", listener->name,
+                 listener->receive_buffer_bytes, granted);
+    }
+    return socket;
+}
+
+static int open_listening(const struct config_listener *listener, struct address *address)
+{
+    if (listener->transport == CONFIG_UDP)
+        return open_datagrams(listener, address);
+    struct listen_options options = options_of(listener);
+    return kernel_listen(address, &options);
+}
+
 static enum status open_sockets(struct server *server, struct kernel_error *error)
 {
     const struct config *config = server->config;
     for (size_t i = 0; i < config->listener_count; i++) {
         struct address address = config->listeners[i].address;
-        struct listen_options options = options_of(&config->listeners[i]);
-        server->sockets[i] = kernel_listen(&address, &options);
+        server->sockets[i] = open_listening(&config->listeners[i], &address);
         if (server->sockets[i] < 0) {
             char text[ADDRESS_TEXT_SIZE];
             int number = -server->sockets[i];
@@ -117,9 +140,14 @@ enum status server_create(const struct config *config, const struct server_plan 
 
 void server_free(struct server *server)
 {
-    for (size_t i = 0; server->sockets != NULL && i < server->config->listener_count; i++)
-        if (server->sockets[i] >= 0)
+    for (size_t i = 0; server->sockets != NULL && i < server->config->listener_count; i++) {
+        if (server->sockets[i] < 0)
+            continue;
+        if (server->config->listeners[i].transport == CONFIG_UDP)
+            kernel_datagram_close(server->sockets[i]);
+        else
             kernel_listen_close(server->sockets[i]);
+    }
     if (server->durable != NULL)
         durable_close(server->durable);
     if (server->sources != NULL)
@@ -164,7 +192,10 @@ static void tick(struct timer *timer)
     struct shard *shard = container_of(timer, struct shard, tick);
     size_t count = shard->server->config->listener_count;
     for (size_t i = 0; i < count && !shard->stopping; i++)
-        admission_review(&shard->listeners[i]);
+        if (shard->listeners[i].shard != NULL)
+            admission_review(&shard->listeners[i]);
+    if (!shard->stopping)
+        datagrams_tick(shard);
     timer_start(shard->reactor, timer, TICK_MS);
 }
 
@@ -185,12 +216,17 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     if (shard->listeners == NULL || shard->counters.listeners == NULL ||
         direct_ports_create(shard) != STATUS_OK)
         goto no_memory;
+    bool has_datagrams = false;
+    for (uint32_t i = 0; i < config->listener_count; i++)
+        has_datagrams |= datagrams_mine(shard, i);
     struct reactor_config reactor = {
         .limits = {.slots = plan->slots,
                    .reserved_slots = plan->reserved_slots,
-                   .buffer_count = {config->buffers.small_count, config->buffers.large_count},
+                   .buffer_count = {config->buffers.small_count, config->buffers.large_count,
+                                    has_datagrams ? config->buffers.datagram_count : 0},
                    .buffer_size = {config->buffers.small_size_bytes,
-                                   config->buffers.large_size_bytes}},
+                                   config->buffers.large_size_bytes,
+                                   config->buffers.datagram_size_bytes}},
         .owner = shard,
     };
     enum status status = reactor_create(&reactor, &shard->reactor, error);
@@ -212,6 +248,8 @@ enum status shard_start(struct shard *shard)
     const struct server *server = shard->server;
     for (uint32_t i = 0; i < server->config->listener_count; i++) {
         struct device_listener *listener = &shard->listeners[i];
+        if (server->config->listeners[i].transport == CONFIG_UDP)
+            continue;
         listener->shard = shard;
         listener->index = i;
         listener->listener.ops = &device_listener_ops;
@@ -222,7 +260,7 @@ enum status shard_start(struct shard *shard)
             return STATUS_NO_MEMORY;
     }
     timer_start(shard->reactor, &shard->tick, TICK_MS);
-    return STATUS_OK;
+    return datagrams_start(shard);
 }
 
 static void begin_stop(struct shard *shard)
@@ -231,6 +269,7 @@ static void begin_stop(struct shard *shard)
     for (uint32_t i = 0; i < shard->server->config->listener_count; i++)
         if (shard->listeners[i].shard != NULL)
             listener_close(&shard->listeners[i].listener);
+    datagrams_stop(shard);
     direct_ports_stop(shard);
     sessions_stop(shard);
     for (uint32_t i = 0; i < link_pool_size(&shard->links); i++) {
@@ -267,6 +306,7 @@ bool shard_quiet(const struct shard *shard)
 void shard_destroy(struct shard *shard)
 {
     direct_ports_free(shard);
+    datagrams_free(shard);
     if (shard->reactor != NULL)
         reactor_destroy(shard->reactor);
     link_pool_free(&shard->links);

@@ -91,6 +91,7 @@ static bool same_value(const struct config_key *key, const void *left, const voi
     case CONFIG_POWER_OF_TWO:
     case CONFIG_SHARDS:
     case CONFIG_LEVEL:
+    case CONFIG_TRANSPORT:
         return memcmp(a, b, sizeof(uint32_t)) == 0;
     case CONFIG_NAME:
         return strcmp(a, b) == 0;

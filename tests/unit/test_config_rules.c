@@ -153,6 +153,47 @@ static void test_listeners_are_unique(void **state)
                        "  - {name: d, address: 0.0.0.0:6, plugins: [irz]}\n");
 }
 
+static void test_datagrams_are_for_plugins_that_push(void **state)
+{
+    struct config *config;
+
+    (void)state;
+    assert_config_errors("listeners:\n"
+                         "  - {name: a, address: 1.2.3.4:5, transport: sctp, plugins: [irz]}\n",
+                         "f:2:46: transport: sctp; expected one of tcp, udp\n");
+    assert_config_errors("listeners:\n"
+                         "  - {name: a, address: 1.2.3.4:5, transport: udp, plugins: [dlms-push, "
+                         "irz]}\n",
+                         "f:2:60: plugins: irz can't serve datagrams (transport: udp); expected "
+                         "plugins that hand on pushes, such as dlms-push\n");
+    assert_config_errors(
+        "listeners:\n"
+        "  - {name: a, address: 1.2.3.4:5, plugins: [dlms-push: {last_gasp: "
+        "push}]}\n",
+        "f:2:45: plugin dlms-push: \"last_gasp: rule 1, at \\\"\\\": a logical name "
+        "such as 0.3.25.9.0.255 expected\"; expected settings that fit together\n");
+    /* one port of each, also in the range of direct ports and where ops listens */
+    config = config_text_good(
+        "direct_ports: {range: 5000-5009}\n"
+        "listeners:\n"
+        "  - {name: a, address: 0.0.0.0:4059, plugins: [dlms-push]}\n"
+        "  - {name: b, address: 0.0.0.0:4059, transport: udp, plugins: [dlms-push]}\n"
+        "  - {name: c, address: 0.0.0.0:5001, transport: udp, receive_buffer_bytes: 65536, "
+        "plugins: [pattern: {last_gasp: 'BYE,(id)'}]}\n"
+        "  - {name: d, address: 127.0.0.1:9190, transport: udp, plugins: [dlms-push]}\n");
+    assert_int_equal(config->listeners[0].transport, CONFIG_TCP);
+    assert_int_equal(config->listeners[1].transport, CONFIG_UDP);
+    assert_int_equal(config->listeners[1].receive_buffer_bytes, 83886080);
+    assert_int_equal(config->listeners[2].receive_buffer_bytes, 65536);
+    config_free(config);
+    assert_config_errors(
+        "listeners:\n"
+        "  - {name: a, address: 0.0.0.0:5, transport: udp, plugins: [dlms-push]}\n"
+        "  - {name: b, address: 1.2.3.4:5, transport: udp, plugins: [dlms-push]}\n",
+        "f:3:24: address: the listener in line 2 has 0.0.0.0:5; expected an address of "
+        "its own\n");
+}
+
 static void test_direct_ports_are_kept_free(void **state)
 {
     (void)state;
@@ -225,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_loaded_plugin_gets_its_settings),
         cmocka_unit_test(test_plugin_may_refuse_its_settings),
         cmocka_unit_test(test_listeners_are_unique),
+        cmocka_unit_test(test_datagrams_are_for_plugins_that_push),
         cmocka_unit_test(test_direct_ports_are_kept_free),
         cmocka_unit_test(test_direct_ports_lie_outside_the_kernels),
         cmocka_unit_test(test_ops_is_loopback_only),

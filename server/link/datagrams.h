@@ -1,0 +1,42 @@
+/* Listeners for datagrams: each belongs to one shard. A datagram is shown to the listener's
+ * plugins, in order, as one whole message; what they hand on as a push goes to push_received, what
+ * none of them knows is counted and kept with the failed identifications. Nothing is kept per peer.
+ *
+ * All in the shard's thread; the counters may be read by any. */
+#ifndef CENCD_LINK_DATAGRAMS_H
+#define CENCD_LINK_DATAGRAMS_H
+
+#include "server/link/push.h"
+
+struct datagram_listener {
+    struct datagram_socket socket;
+    struct shard *shard;
+    uint32_t index; /* in the configuration */
+    bool open;
+};
+
+/* Whether this shard serves the listener. */
+bool datagrams_mine(const struct shard *shard, uint32_t listener);
+
+/* Opens the shard's listeners on server->sockets. */
+enum status datagrams_start(struct shard *shard) MUST_CHECK;
+/* Every second: overruns that no later datagram told of. */
+void datagrams_tick(struct shard *shard);
+/* The journal can't take more: datagrams wait in the sockets' buffers. */
+void datagrams_pause(struct shard *shard, bool paused);
+void datagrams_stop(struct shard *shard);
+void datagrams_free(struct shard *shard);
+
+void datagrams_answer(struct shard *shard, const struct push_answer *answer);
+
+/* NULL if the listener isn't this shard's. */
+static inline const struct datagram_counters *datagrams_counters(const struct shard *shard,
+                                                                 uint32_t listener)
+{
+    for (uint32_t i = 0; i < shard->datagram_count; i++)
+        if (shard->datagrams[i].index == listener)
+            return &shard->datagrams[i].socket.counters;
+    return NULL;
+}
+
+#endif

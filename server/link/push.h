@@ -1,0 +1,44 @@
+/* What devices push: last gasps, alarms, data, over datagrams and connections, known to the
+ * directory or not. push_received is the one door for all of them; it masks what a plugin calls
+ * secret, counts, and passes on. An acknowledgement is owed only after the push is on the disk: who
+ * records the push keeps the struct push_answer, which is a value, and calls push_acknowledge then.
+ *
+ * All in the shard's thread. */
+#ifndef CENCD_LINK_PUSH_H
+#define CENCD_LINK_PUSH_H
+
+#include "server/link/shard.h"
+
+/* Where a push came from. */
+struct push_source {
+    struct shard *shard;
+    uint32_t listener;     /* index in the configuration */
+    uint8_t plugin;        /* index in the listener's list */
+    struct link_ref link;  /* id 0: a datagram */
+    struct device *device; /* of an identified link; else NULL, and the push's serial counts */
+    struct address peer;
+    struct address local; /* that was asked; family 0: a connection */
+    uint64_t utc_ms;      /* of receipt */
+};
+
+/* An acknowledgement and the way back; may be copied and kept for as long as the server runs. */
+struct push_answer {
+    uint8_t data[PLUGIN_ACK_SIZE];
+    uint8_t size; /* 0: none is owed */
+    uint32_t listener;
+    struct link_ref link; /* id 0: by datagram */
+    struct address peer;
+    struct address local;
+};
+
+/* push->raw may be written to (secrets) and is not kept. */
+void push_received(const struct push_source *source, const struct plugin_push *push);
+
+void push_answer_make(const struct push_source *source, const struct plugin_push *push,
+                      struct push_answer *answer);
+
+/* Sends it, in the shard that received the push. Harmless if nothing is owed, or the link is gone.
+ */
+void push_acknowledge(struct shard *shard, const struct push_answer *answer);
+
+#endif
