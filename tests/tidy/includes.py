@@ -47,6 +47,7 @@ MAY_INCLUDE = {
     "server/ops": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge",
                                                "server/redis", "agents", "server/shard"],
     "server/main.c": None,
+    "bench/directory": REACTOR + CONFIG + EVENTS + ["server/directory"],
     "bench": REACTOR + ["server/reactor/ring", "bench"] + CODEC,
     "tests": None,
 }
