@@ -1,0 +1,134 @@
+"""The server is killed at random moments while devices dial in, and starts again: the journal is
+whole, its numbers have neither gap nor repeat, what was in it stays as it was, and each device that
+was shown with a direct port has that port again. CENCD_KILLS says how often (8)."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import cencd
+
+KILLS = int(os.environ.get("CENCD_KILLS", "8"))
+DEVICES = 300
+PROGRAM = cencd.PROGRAM.with_name("cencctl")
+
+
+class Crowd(threading.Thread):
+    """Devices that dial in again and again, in random order, whether anybody answers or not."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.ending = False
+        self.sockets = []
+
+    def dial(self):
+        device = socket.socket()
+        device.settimeout(1)
+        try:
+            device.connect(("127.0.0.1", self.port))
+            device.sendall(cencd.hello(cencd.imei_of(random.randrange(DEVICES))))
+        except OSError:  # nobody there, or killed
+            device.close()
+            time.sleep(0.02)
+            return
+        self.sockets.append(device)
+        if len(self.sockets) > DEVICES // 2:
+            self.sockets.pop(random.randrange(len(self.sockets))).close()
+
+    def run(self):
+        while not self.ending:
+            self.dial()
+            time.sleep(0.002)
+
+    def close(self):
+        self.ending = True
+        self.join()
+        for device in self.sockets:
+            device.close()
+
+
+class Kill(cencd.SystemTest):
+    def setUp(self):
+        self.folder = pathlib.Path(os.environ["TMPDIR"], f"state-{os.getpid()}")
+        self.folder.mkdir()
+        self.ports = {}  # by serial: told once, kept for ever
+        self.lines = []  # of the last dump
+
+    def server(self):
+        server = cencd.Cencd({"server": {"state_dir": str(self.folder)},
+                              "journal": {"segment_mb": 1}}, ports=DEVICES + 20, start=False)
+        self.addCleanup(self.end, server)
+        return server
+
+    @staticmethod
+    def end(server):
+        if server.process and server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+    def note_ports(self, server):
+        """What is shown is a promise."""
+        rows = server.stats(devices=1000)["devices"]
+        for row in rows:
+            if row["direct_port"]:
+                port = self.ports.setdefault(row["serial"], row["direct_port"])
+                self.assertEqual(row["direct_port"], port, row["serial"])
+        return {row["serial"]: row["direct_port"] for row in rows}
+
+    def journal(self, command):
+        done = subprocess.run([PROGRAM, "journal", command, self.folder / "journal"],
+                              capture_output=True, text=True, timeout=cencd.LIMIT_S, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr)
+        return done.stdout
+
+    def check_journal(self):
+        self.journal("verify")
+        lines = self.journal("dump").splitlines()
+        numbers = [int(json.loads(line)["sequence"]) for line in lines]
+        self.assertEqual(numbers, list(range(1, len(lines) + 1)))
+        self.assertEqual(lines[:len(self.lines)], self.lines)
+        self.lines = lines
+
+    def check_ports(self, server):
+        shown = self.note_ports(server)
+        lost = {serial: port for serial, port in self.ports.items() if shown.get(serial) != port}
+        self.assertEqual(lost, {})
+        self.assertEqual(len(set(self.ports.values())), len(self.ports), "a port of two devices")
+
+    def live(self, server, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.note_ports(server)
+            time.sleep(random.random() * 0.1)
+
+    def test_killed_again_and_again(self):
+        server = self.server()
+        crowd = Crowd(server.port)
+        self.addCleanup(crowd.close)
+        crowd.start()
+        for _ in range(KILLS):
+            server.start()
+            self.check_ports(server)
+            self.live(server, random.random() * 2)
+            server.process.send_signal(signal.SIGKILL)
+            server.process.wait()
+            self.check_journal()
+        server.start()
+        self.check_ports(server)
+        server.wait(lambda: len(self.note_ports(server)) > DEVICES // 2, "devices dial in")
+        server.stop()
+        self.check_journal()
+        self.assertIn("sealed", self.journal("verify"))
+        self.assertGreater(len(self.lines), KILLS * DEVICES // 10, "hardly anything was recorded")
+
+
+if __name__ == "__main__":
+    unittest.main()
