@@ -1,0 +1,99 @@
+#include "server/redis/internal.h"
+
+#include "server/base/check.h"
+#include "server/redis/script.h"
+
+#define WALK_VISITS     4096u /* devices looked at for one batch */
+#define WALK_WRITES     128u  /* of these, written */
+#define FIRST_OPERATION 8u    /* arguments before it: EVAL, script, 0, then 5 of the script's */
+#define SET_ARGUMENT    7u
+
+/* ---- sending ---- */
+
+bool redis_send(struct redis *redis, enum purpose purpose, uint64_t sequence, uint32_t records)
+{
+    CHECK(redis->in_flight < MAX_BATCHES);
+    redis->sent[redis->in_flight++] = (struct sent){purpose, sequence, records};
+    count(&redis->counters.commands, 1);
+    return connection_send(&redis->connection);
+}
+
+/* expected NULL: the sequence that Redis should have. */
+void redis_begin_script(struct redis *redis, const char *expected)
+{
+    struct command *command = &redis->command;
+
+    command_begin(command);
+    command_text(command, "EVAL");
+    command_text(command, redis_script[0]);
+    for (size_t i = 1; i < REDIS_SCRIPT_PARTS; i++)
+        command_join(command, redis_script[i]);
+    command_number(command, 0);
+    command_text(command, redis->config->redis.prefix);
+    command_text(command, redis->config->server.node);
+    command_number(command, redis->config->redis.presence_ttl_s);
+    if (expected != NULL)
+        command_text(command, expected);
+    else
+        command_number(command, redis->sequence);
+    command_number(command, redis->sequence);
+    CHECK(command->count == FIRST_OPERATION);
+}
+
+bool redis_send_script(struct redis *redis, enum purpose purpose, uint64_t sequence,
+                       uint32_t records)
+{
+    command_replace(&redis->command, SET_ARGUMENT, sequence);
+    redis->sequence = sequence;
+    if (sequence > redis->highest)
+        redis->highest = sequence;
+    count(&redis->counters.batches, 1);
+    return redis_send(redis, purpose, sequence, records);
+}
+
+/* Proves that Redis still is what it was, and that it takes what is written. */
+bool redis_send_probe(struct redis *redis)
+{
+    redis_begin_script(redis, NULL);
+    return redis_send_script(redis, BATCH, redis->sequence, 0);
+}
+
+/* ---- the directory, in slices ---- */
+
+void redis_start_walk(struct redis *redis, bool all, bool is_rebuild)
+{
+    redis->walk = (struct walk){.active = true, .all = all, .is_rebuild = is_rebuild};
+    redis->walk_due_ms =
+        reactor_now_ms(redis->reactor) + redis->config->redis.presence_ttl_s * 1000ull / 3;
+}
+
+static bool visit(const struct device_info *info, void *context)
+{
+    struct redis *redis = context;
+    struct walk *walk = &redis->walk;
+
+    if (walk->is_rebuild)
+        projection_device(&redis->command, info);
+    else if (walk->all || info->state != DEVICE_OFFLINE)
+        projection_presence(&redis->command, info);
+    else
+        walk->writes--;
+    walk->writes++;
+    walk->visits++;
+    return walk->visits < WALK_VISITS && walk->writes < WALK_WRITES &&
+           projection_fits(&redis->command);
+}
+
+bool redis_send_slice(struct redis *redis)
+{
+    struct walk *walk = &redis->walk;
+    struct directory_counts counts;
+
+    walk->visits = 0;
+    walk->writes = 0;
+    redis_begin_script(redis, NULL);
+    walk->position = directory_walk(redis->directory, walk->position, visit, redis);
+    directory_count(redis->directory, &counts);
+    walk->active = walk->position < counts.devices && walk->visits > 0;
+    return redis_send_script(redis, walk->is_rebuild ? WALK : BATCH, redis->sequence, 0);
+}

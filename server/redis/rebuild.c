@@ -1,0 +1,100 @@
+#include <inttypes.h>
+
+#include "server/base/log.h"
+#include "server/redis/internal.h"
+
+#define SETTLE_MS        250u /* what is committed gets into the directory within this */
+#define REBUILD_PAUSE_MS 1000u
+#define CALM_MS          60000u /* following for so long: the next rebuild begins at once */
+#define WIPE_COUNT       500u
+
+static const struct log_context module = {.module = "redis"};
+
+/* ---- rebuilding ---- */
+
+static bool may_rebuild(const struct redis *redis)
+{
+    return redis->in_flight == 0 && reactor_now_ms(redis->reactor) >= redis->rebuild_from_ms;
+}
+
+static void begin_rebuild(struct redis *redis)
+{
+    uint64_t now_ms = reactor_now_ms(redis->reactor);
+
+    if (redis->announced)
+        log_line(LOG_INFO, &module, "Redis is written anew", "");
+    if (redis->state == REDIS_FOLLOWING && now_ms - redis->follows_ms >= CALM_MS)
+        redis->rebuild_pause_ms = 0;
+    redis->rebuild_pause_ms *= 2;
+    if (redis->rebuild_pause_ms < REBUILD_PAUSE_MS)
+        redis->rebuild_pause_ms = REBUILD_PAUSE_MS;
+    if (redis->rebuild_pause_ms > RETRY_MAX_MS)
+        redis->rebuild_pause_ms = RETRY_MAX_MS;
+    redis->rebuild_from_ms = now_ms + redis->rebuild_pause_ms;
+    redis_set_state(redis, REDIS_REBUILDING);
+    redis->rebuild = false;
+    redis->phase = BEGINNING;
+    redis->settled = false;
+    redis->begun = false;
+    redis->records = NULL;
+    redis->base = journal_committed(redis->journal);
+    redis->refused_rebuilt = redis->refused;
+    redis->sequence = 0;
+    atomic_store(&redis->counters.sequence, 0);
+    timer_start_fine(redis->reactor, &redis->retry, SETTLE_MS);
+    redis_begin_script(redis, "*");
+    command_text(&redis->command, "B");
+    (void)redis_send_script(redis, BEGIN, 0, 0);
+}
+
+static void send_wipe(struct redis *redis)
+{
+    redis_begin_script(redis, NULL);
+    command_text(&redis->command, "W");
+    command_number(&redis->command, WIPE_COUNT);
+    (void)redis_send_script(redis, WIPE, 0, 0);
+}
+
+void redis_rebuild_on(struct redis *redis)
+{
+    if (redis->state != REDIS_REBUILDING || redis->rebuild) {
+        if (may_rebuild(redis))
+            begin_rebuild(redis);
+        return;
+    }
+    if (redis->phase == BEGINNING && redis->begun && redis->settled) {
+        redis->phase = WALKING;
+        redis_start_walk(redis, true, true);
+    }
+    if (redis->phase != WALKING)
+        return;
+    while (redis->walk.active && redis->in_flight < MAX_BATCHES)
+        if (!redis_send_slice(redis))
+            return;
+    if (!redis->walk.active && redis->in_flight == 0) {
+        redis->phase = WIPING;
+        send_wipe(redis);
+    }
+}
+
+void redis_rebuild_wiped(struct redis *redis, int64_t left)
+{
+    if (left > 0) {
+        send_wipe(redis);
+        return;
+    }
+    redis_begin_script(redis, NULL);
+    (void)redis_send_script(redis, FINISH, redis->base, 0);
+}
+
+void redis_rebuild_finished(struct redis *redis)
+{
+    struct directory_counts counts;
+
+    directory_count(redis->directory, &counts);
+    count(&redis->counters.rebuilds, 1);
+    log_line(LOG_INFO, &module, "Redis has all of the directory",
+             "devices=%" PRIu64 " sequence=%" PRIu64, counts.devices, redis->base);
+    redis->followed = true; /* presence is written */
+    redis_follow(redis, redis->base);
+}
