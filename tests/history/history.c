@@ -307,10 +307,10 @@ char *history_describe(struct directory *directory)
 void history_make_folder(char folder[static 64])
 {
     /* in memory where that is: hundreds of syncs of a disk take their time */
-    (void)strcpy(folder, "/dev/shm/cencd-history-XXXXXX");
+    (void)snprintf(folder, 64, "/dev/shm/cencd-history-XXXXXX");
     if (mkdtemp(folder) != NULL)
         return;
-    (void)strcpy(folder, "/tmp/cencd-history-XXXXXX");
+    (void)snprintf(folder, 64, "/tmp/cencd-history-XXXXXX");
     assert_non_null(mkdtemp(folder));
 }
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "server/reactor/disk.h"
 #include "tests/sim/bench_kernel.h"
 #include "tests/sim/seeds.h"
 
@@ -163,6 +164,71 @@ static void a_crash_keeps_what_was_synced_and_may_tear_the_rest(void **state)
         assert_true(seen.kept && seen.lost && seen.torn && seen.gone);
 }
 
+/* ---- removal ---- */
+
+static bool came_back;
+
+static void remove_once(uint64_t seed)
+{
+    struct bench bench;
+    struct sim_options options;
+    size_t size;
+    uint8_t byte = 0;
+    sim_options_calm(&options, seed);
+    bench_open(&bench, &options);
+    sim_file_put(bench.sim, "/state/known", (const uint8_t *)"x", 1);
+    sim_file_put(bench.sim, "/state/synced", (const uint8_t *)"y", 1);
+    int file = open_file(&bench, "/state/known", O_RDONLY);
+    SEEDS_REQUIRE(disk_remove("/state/none") == -ENOENT);
+    SEEDS_REQUIRE(disk_remove("/state/synced") == 0 && disk_sync_folder("/state") == 0);
+    SEEDS_REQUIRE(disk_remove("/state/known") == 0);
+    SEEDS_REQUIRE(!sim_file_content(bench.sim, "/state/known", &size));
+    SEEDS_REQUIRE(read_file(&bench, file, &byte, 1, 0) == 1 && byte == 'x');
+    SEEDS_REQUIRE(close_file(&bench, file) == 0);
+    crash(&bench);
+    came_back = came_back || sim_file_content(bench.sim, "/state/known", &size);
+    SEEDS_REQUIRE(!sim_file_content(bench.sim, "/state/synced", &size));
+    sim_destroy(bench.sim);
+}
+
+/* Whoever has the file open still reads it. */
+static void a_removed_file_may_come_back_until_its_folder_is_synced(void **state)
+{
+    (void)state;
+    came_back = false;
+    seeds_run("removal", 100, remove_once);
+    if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
+        assert_true(came_back);
+}
+
+static void visit_file(const char *name, uint64_t size, void *context)
+{
+    uint64_t *bytes = context;
+    assert_true(strcmp(name, "a") == 0 || strcmp(name, "b") == 0);
+    *bytes += size;
+}
+
+static void files_of_a_folder_are_listed_read_and_cut(void **state)
+{
+    (void)state;
+    struct bench bench;
+    uint64_t bytes = 0;
+    uint8_t data[16];
+    bench_open(&bench, NULL);
+    sim_file_put(bench.sim, "/state/a", (const uint8_t *)"abc", 3);
+    sim_file_put(bench.sim, "/state/b", (const uint8_t *)"defgh", 5);
+    sim_file_put(bench.sim, "/state/deeper/c", (const uint8_t *)"i", 1);
+    sim_file_put(bench.sim, "/other", (const uint8_t *)"j", 1);
+    assert_int_equal(disk_list("/state", visit_file, &bytes), 0);
+    assert_int_equal(bytes, 8);
+    assert_int_equal(disk_read("/state/b", 1, data, sizeof data), 4);
+    assert_memory_equal(data, "efgh", 4);
+    assert_int_equal(disk_read("/state/c", 0, data, sizeof data), -ENOENT);
+    assert_int_equal(disk_truncate("/state/b", 2), 0);
+    assert_int_equal(disk_read("/state/b", 0, data, sizeof data), 2);
+    bench_close(&bench);
+}
+
 /* ---- faults ---- */
 
 static bool failed_sync_lost;
@@ -207,6 +273,8 @@ int main(void)
         cmocka_unit_test(files_are_read_as_they_were_written),
         cmocka_unit_test(a_full_disk_takes_no_more),
         cmocka_unit_test(a_crash_keeps_what_was_synced_and_may_tear_the_rest),
+        cmocka_unit_test(a_removed_file_may_come_back_until_its_folder_is_synced),
+        cmocka_unit_test(files_of_a_folder_are_listed_read_and_cut),
         cmocka_unit_test(a_failed_sync_may_lose_bytes_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

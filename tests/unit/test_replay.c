@@ -550,9 +550,7 @@ static void test_ports_come_back_and_are_given_once(void **state)
     assert_int_equal(counts.ports_dropped, 2);
     seen[0] = seen[2] = true;
     for (unsigned i = 0; i < 20; i++) {
-        (void)snprintf(identity.serial, sizeof(identity.serial), "%s%u", i == 0 ? "c" : "new", i);
-        if (i == 0)
-            (void)strcpy(identity.serial, "c");
+        (void)snprintf(identity.serial, sizeof(identity.serial), i == 0 ? "c" : "new%u", i);
         struct registration r = {.scope = "", .identity = &identity, .link = {.id = i + 1}};
         enum registration_result result = directory_register(bench->directory, &r);
         assert_int_equal(result, i == 0 ? REGISTERED_AGAIN : REGISTERED_NEW);

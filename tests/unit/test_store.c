@@ -76,7 +76,7 @@ static void note(const struct device_facts *facts, void *context)
 
     found->count++;
     found->facts = *facts;
-    (void)strcpy(found->serial, facts->serial);
+    (void)snprintf(found->serial, sizeof(found->serial), "%s", facts->serial);
 }
 
 static struct found look(struct store *store)
