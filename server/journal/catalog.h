@@ -1,7 +1,4 @@
-/* The segment files of a folder. A file is named after its first sequence and the attempt to make
- * it: <20 digits>-<at least 4 digits>.seg. That a file is there tells that everything before its
- * first sequence was committed, and that of attempts for the same sequence only the highest counts:
- * nothing of the others was. */
+/* The segment files of a folder, in order, as their names tell. */
 #ifndef CENCD_JOURNAL_CATALOG_H
 #define CENCD_JOURNAL_CATALOG_H
 
@@ -9,16 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "server/base/status.h"
-
-#define PATH_SIZE 512u
-
-struct segment {
-    uint64_t first;   /* sequence */
-    uint32_t attempt; /* files of one first sequence: the highest counts */
-    uint64_t bytes;   /* on the disk */
-    uint64_t created_utc_ms;
-};
+#include "server/journal/name.h"
 
 struct catalog {
     struct segment *segments; /* in order; created_utc_ms is not filled */
@@ -37,9 +25,5 @@ bool catalog_outdone(const struct catalog *catalog, size_t index);
 
 /* The first sequence that isn't this segment's any more; UINT64_MAX: it is the last. */
 uint64_t catalog_end(const struct catalog *catalog, size_t index);
-
-void segment_file_path(const char *folder, const struct segment *segment,
-                       char path[static PATH_SIZE]);
-bool segment_name_parse(const char *name, struct segment *segment);
 
 #endif

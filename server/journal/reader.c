@@ -36,6 +36,7 @@ struct journal_reader {
 };
 
 static void step(struct journal_reader *reader);
+static void end(struct journal_reader *reader);
 
 enum status journal_reader_create(struct journal *journal, struct reactor *reactor, uint64_t from,
                                   struct journal_reader **created)
@@ -74,7 +75,7 @@ static void answer(struct journal_reader *reader, enum journal_read what, size_t
 {
     reader->busy = false;
     if (reader->freeing)
-        step(reader);
+        end(reader);
     else
         reader->got(reader->context, what, reader->records, count);
 }
@@ -111,6 +112,16 @@ static void file_opened(struct operation *operation, int32_t result)
     reader->offset = SEGMENT_HEADER_SIZE;
     reader->at = reader->segment.first;
     step(reader);
+}
+
+/* Nothing is in flight: closes what is open, then frees. */
+static void end(struct journal_reader *reader)
+{
+    int file = reader->file;
+    reader->file = -1;
+    reader->operation.done = file_closed;
+    if (file < 0 || file_close(reader->reactor, &reader->operation, file) != STATUS_OK)
+        destroy(reader);
 }
 
 static void open_segment(struct journal_reader *reader)
@@ -198,10 +209,7 @@ static void step(struct journal_reader *reader)
     struct segment segment;
     bool known;
     if (reader->freeing) {
-        if (reader->file >= 0)
-            close_segment(reader);
-        else
-            destroy(reader);
+        end(reader);
         return;
     }
     if (reader->position < journal_oldest(reader->journal)) {

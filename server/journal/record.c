@@ -5,8 +5,9 @@
 #include "server/base/crc32c.h"
 #include "server/journal/journal.h"
 
-#define MAGIC   "CENCJRN1"
 #define VERSION 1u
+
+static const uint8_t magic[8] = {'C', 'E', 'N', 'C', 'J', 'R', 'N', '1'};
 
 static void put32(uint8_t *bytes, uint32_t value)
 {
@@ -43,7 +44,7 @@ void segment_header_encode(const struct segment_header *header,
                            uint8_t bytes[static SEGMENT_HEADER_SIZE])
 {
     memset(bytes, 0, SEGMENT_HEADER_SIZE);
-    memcpy(bytes, MAGIC, 8);
+    memcpy(bytes, magic, sizeof magic);
     put32(bytes + 8, VERSION);
     put64(bytes + 16, header->first_sequence);
     put64(bytes + 24, header->created_utc_ms);
@@ -54,7 +55,7 @@ void segment_header_encode(const struct segment_header *header,
 bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
                            struct segment_header *header)
 {
-    if (memcmp(bytes, MAGIC, 8) != 0 || get32(bytes + 8) != VERSION ||
+    if (memcmp(bytes, magic, sizeof magic) != 0 || get32(bytes + 8) != VERSION ||
         get32(bytes + 12) != header_crc(bytes))
         return false;
     header->first_sequence = get64(bytes + 16);

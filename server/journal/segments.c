@@ -134,12 +134,16 @@ static void remove_files(void *argument)
     journal->removal_failed = result < 0;
 }
 
+/* What couldn't be removed waits for the next segment: a disk that refuses isn't asked on and on.
+ */
 static void removed(struct operation *operation, int32_t result)
 {
     (void)result;
     struct journal *journal = container_of(operation, struct journal, removal);
     journal->removing = false;
-    writer_pump(journal); /* a stop waits for this */
+    if (!journal->removal_failed)
+        segments_retain(journal); /* what has come meanwhile */
+    writer_pump(journal);         /* a stop waits for this */
 }
 
 void segments_retain(struct journal *journal)

@@ -10,6 +10,7 @@
 
 static void open_segment(struct journal *journal);
 static void write_group(struct journal *journal);
+static void stop_if_done(struct journal *journal);
 
 /* ---- the end of entries ---- */
 
@@ -78,7 +79,8 @@ static void broken(struct journal *journal, int error)
     journal->state = WRITER_BROKEN;
     close_file(journal);
     timer_start(journal->reactor, &journal->timer, RETRY_MS);
-    writer_pump(journal); /* a stop doesn't wait for the disk */
+    if (journal->stopped != NULL && !journal->close_under_way)
+        stop_if_done(journal); /* it doesn't wait for the disk */
 }
 
 static void again(struct timer *timer)

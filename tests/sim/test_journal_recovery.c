@@ -113,7 +113,7 @@ static void check_record(const struct journal_record *record, void *context)
  * as it was. */
 static int recover_bytes(struct sim *sim, const uint8_t *bytes, size_t size, uint64_t *torn)
 {
-    struct journal *journal;
+    struct journal *journal = NULL;
     struct journal_recovery recovery;
     struct journal_error error;
     char path[PATH_SIZE];
@@ -261,7 +261,7 @@ static void what_a_later_file_takes_over_is_not_recovered(void **state)
     (void)state;
     struct sim *sim = calm_sim();
     struct image image;
-    struct journal *journal;
+    struct journal *journal = NULL;
     struct journal_recovery recovery;
     struct journal_error error;
     char path[PATH_SIZE];

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "server/base/crc32c.h"
-#include "server/journal/catalog.h"
 #include "server/journal/journal.h"
+#include "server/journal/name.h"
 #include "server/journal/record.h"
 
 static const uint8_t payload[] = "a meter says hello";
