@@ -331,6 +331,9 @@ static enum plugin_verdict pattern_identify(void *instance, void *state,
     size_t at = 0;
 
     greeting->why = "none of the packets in the plugin's settings";
+    if (greeting->size == 0) {
+        return PLUGIN_NEED_MORE;
+    }
     for (;;) {
         struct found found = look(pattern, greeting->data + at, greeting->size - at, true);
 
