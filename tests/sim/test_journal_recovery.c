@@ -159,7 +159,7 @@ static void a_cut_segment_keeps_what_is_whole(void **state)
         struct image image;
         make_image(&image, sealed);
         for (size_t size = 0; size <= image.size; size++) {
-            uint64_t torn;
+            uint64_t torn = 0;
             unsigned whole = whole_before(&image, size);
             assert_int_equal(recover_bytes(sim, image.bytes, size, &torn), whole);
             size_t end = whole > 0 ? image.ends[whole - 1] : 0;
@@ -197,7 +197,7 @@ static void damage_is_told_from_a_torn_tail(void **state)
         struct image good;
         make_image(&good, which % 2 == 1);
         for (size_t at = SEGMENT_HEADER_SIZE; at < good.size; at++) {
-            uint64_t torn;
+            uint64_t torn = 0;
             struct image bad = good;
             damage(&bad, at, which / 2);
             unsigned first_bad = index_of_byte(&good, at);
@@ -227,7 +227,7 @@ static void a_damaged_header_is_damage_if_records_follow(void **state)
     (void)state;
     struct sim *sim = calm_sim();
     for (size_t at = 0; at < SEGMENT_HEADER_SIZE; at++) {
-        uint64_t torn;
+        uint64_t torn = 0;
         struct image image;
         make_image(&image, false);
         damage(&image, at, 0);
@@ -244,7 +244,7 @@ static void a_hole_in_the_last_group_is_torn(void **state)
     (void)state;
     struct sim *sim = calm_sim();
     struct image image;
-    uint64_t torn;
+    uint64_t torn = 0;
     make_image(&image, false);
     memset(image.bytes + image.ends[4], 0, image.ends[5] - image.ends[4]);
     assert_int_equal(recover_bytes(sim, image.bytes, image.size, &torn), 5);
