@@ -96,10 +96,10 @@ static enum status create_parts(struct server *server)
     server->shards = calloc(server->shard_count, sizeof *server->shards);
     server->sockets = malloc(config->listener_count * sizeof *server->sockets);
     server->listener_links = calloc(config->listener_count, sizeof *server->listener_links);
+    for (size_t i = 0; server->sockets != NULL && i < config->listener_count; i++)
+        server->sockets[i] = -1;
     if (server->shards == NULL || server->sockets == NULL || server->listener_links == NULL)
         return STATUS_NO_MEMORY;
-    for (size_t i = 0; i < config->listener_count; i++)
-        server->sockets[i] = -1;
     enum status status = directory_create(&directory, &server->directory);
     if (status == STATUS_OK)
         status = failed_log_create(config->ops.failed_identifications, &server->failed);
