@@ -25,7 +25,7 @@
 /* Iskraemeco Mx382's last gasp; SMR5.5: alarm register 3, pushed by push setup 0.3.25.9.0.255, has
  * LAST_GASP as bit 0 and LAST_GASP_TEST as bit 1. */
 #define PUSH_RULES_DEFAULT                                                                         \
-    "iskraemeco: event 128.128.128.128.128.0; "                                                  \
+    "iskraemeco: event 128.128.128.128.128.0; "                                                    \
     "smr5.5: alarm 0.3.25.9.0.255 bit 0; "                                                         \
     "smr5.5-test: alarm 0.3.25.9.0.255 bit 1 -> test"
 

@@ -224,7 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t *input = malloc(login_size + size - 2 + 1);
     void *instance = configure((data[0] & OPTION_PREFIX) != 0);
     CHECK(input != NULL);
-    memcpy(input, login, login_size);
+    memcpy(input, login, login_size); // NOLINT(bugprone-not-null-terminated-result): bytes
     memcpy(input + login_size, data + 2, size - 2);
     run_modem(instance, data[0], data[1], input, login_size + size - 2);
     pattern_plugin.destroy(instance);

@@ -145,15 +145,17 @@ static void a_datagram_is_a_push_or_a_failure(void **state)
 
 static void one_datagram_may_hold_several(void **state)
 {
-    uint8_t both[128 + 5];
+    static const uint8_t bye[] = {'B', 'Y', 'E', ',', '1', '0', '0', '1'};
+    static const uint8_t what[] = {'W', 'H', 'A', 'T'};
+    uint8_t both[128];
 
     (void)state;
     start();
     memcpy(both, gasp, gasp_size);
-    memcpy(both + gasp_size, "BYE,1001", 8);
-    datagram(both, gasp_size + 8);
-    memcpy(both + gasp_size, "WHAT?", 5);
-    datagram(both, gasp_size + 5);
+    memcpy(both + gasp_size, bye, sizeof bye);
+    datagram(both, gasp_size + sizeof bye);
+    memcpy(both + gasp_size, what, sizeof what);
+    datagram(both, gasp_size + sizeof what);
     site_run(&site, 0);
     assert_int_equal(COUNTED(UDP, pushes), 3);
     assert_int_equal(COUNTED(UDP, failed), 1); /* what was left of the second */
