@@ -35,7 +35,9 @@ static void begin(struct command *command, const char *letter, const char *id)
 
 static void add_text(struct command *command, const char *text)
 {
-    command_add(command, text, strnlen(text, TEXT_MAX));
+    size_t size = strlen(text);
+
+    command_add(command, text, size < TEXT_MAX ? size : TEXT_MAX);
 }
 
 static uint64_t time_of(int64_t unix_ms)
