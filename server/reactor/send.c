@@ -4,8 +4,9 @@
 
 #include "server/reactor/internal.h"
 
-#define MERGED_BYTES 2048u /* room of a private chunk, so that small ones find a place behind it   \
-                            */
+#define MERGED_BYTES                                                                               \
+    2048u /* room of a private chunk, so that small ones find a place behind it                    \
+           */
 
 static void pop_head(struct stream *stream)
 {

@@ -179,8 +179,9 @@ static void test_unknown_keys(void **state)
     assert_config_key_error("limits:\n  sesions: 1\n",
                             "f:2:3: unknown key sesions; expected sessions\n");
     assert_config_key_error("log:\n  colour: red\n", "f:2:3: unknown key colour; expected level\n");
-    assert_config_key_error("server:\n  x y: 1\n",
-                            "f:2:3: unknown key \"x y\"; expected one of node, shards, state_dir\n");
+    assert_config_key_error(
+        "server:\n  x y: 1\n",
+        "f:2:3: unknown key \"x y\"; expected one of node, shards, state_dir\n");
     assert_config_key_error("lisseners: []\n",
                             "f:1:1: unknown key lisseners; expected listeners\n");
     assert_config_errors(
