@@ -2,6 +2,7 @@
 
 import unittest
 
+import docs
 import includes
 import sizes
 import text
@@ -85,6 +86,36 @@ class Text(unittest.TestCase):
         self.assertEqual(len(text.check("a.h", self.header.replace("/* Contract. */\n", ""))), 1)
         self.assertEqual(len(text.check("a.h", self.header.replace("#define CENCD_A", "#define B"))),
                          1)
+
+
+class Docs(unittest.TestCase):
+    def links(self, text):
+        files = {"docs/there.md": "# One thing: *here*\n"}
+        return docs.check_links("docs/a.md", text, files.get)
+
+    def test_links(self):
+        self.assertEqual(self.links("[a](there.md) [b](there.md#one-thing-here) [c](#x)\n# X\n"), [])
+        self.assertEqual(self.links("[a](https://example.org/) `[b](no.md)`\n```\n[c](no)\n```\n"),
+                         [])
+        self.assertEqual(len(self.links("[a](missing.md) [b](there.md#two) [c](#no)")), 3)
+
+    def test_keys(self):
+        described = "".join(f"    a.key{i}: an integer\n" for i in range(10)) + "    b.key1: a text\n"
+        example = "".join(f"  key{i}: 1\n" for i in range(10))
+        self.assertEqual(docs.check_keys(described, example + "# - key1: 1\n"), [])
+        self.assertEqual(len(docs.check_keys(described, example)), 1)
+        self.assertEqual(len(docs.check_keys("", example)), 1)
+
+    def test_reasons_and_exit_codes(self):
+        header = "".join(f'    X(A{i}, "layer", "cause{i}", "why") \\\n' for i in range(10))
+        table = "".join(f"| `layer/cause{i}` | why |\n" for i in range(10))
+        self.assertEqual(docs.check_reasons(header, table), [])
+        self.assertEqual(len(docs.check_reasons(header, table.replace("cause3", "other"))), 1)
+        source = "EXIT_GOOD = 0,\nEXIT_USAGE = EX_USAGE,\nEXIT_CONFIG = EX_CONFIG,\n"
+        operations = "\n| 0 | x |\n| 64 | x |\n| 78 | x |\n"
+        manual = "\n.B 0\n.B 64\n.B 78\n"
+        self.assertEqual(docs.check_exits(source, operations, manual), [])
+        self.assertEqual(len(docs.check_exits(source, "", "")), 6)
 
 
 if __name__ == "__main__":
