@@ -101,7 +101,7 @@ void device_rest(struct device *device)
     }
 }
 
-/* The next bytes may come. What echoes is read piece by piece, the others are only watched. */
+/* The next bytes may come. What echoes is read without a pause, the others are only watched. */
 static void listen_on(struct device *device)
 {
     bool echoes = device_meter(device) == METER_ECHO && device->session != NULL;
@@ -109,7 +109,7 @@ static void listen_on(struct device *device)
     if (device->stream.queued_bytes > MAX_QUEUED_BYTES)
         stream_receive_stop(&device->stream);
     else if (echoes)
-        stream_receive(&device->stream, RECEIVE_ONCE);
+        stream_receive(&device->stream, RECEIVE_STREAM);
     else
         stream_watch(&device->stream);
 }

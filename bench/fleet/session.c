@@ -130,20 +130,14 @@ static void take_control(struct session *session, const struct irz_decoded *deco
         device_send_frame(device, IRZ_TYPE_CONTROL, reply, writer.size);
 }
 
-void session_take(struct session *session, uint8_t *data, size_t size)
+/* An echo of it fits into the room that make_room makes. */
+#define MAX_TAKEN_BYTES (METER_MAX_ANSWER / 2)
+
+static void take_piece(struct session *session, uint8_t *data, size_t size)
 {
     struct device *device = session->device;
     struct worker *worker = device->worker;
 
-    if (device_encapsulates(device)) {
-        struct irz_decoded decoded;
-        irz_decode(&session->decoder, data, size, &decoded);
-        size = decoded.data_size;
-        if (decoded.controls > 0)
-            take_control(session, &decoded);
-    }
-    if (size == 0)
-        return;
     struct bytes_writer answer = make_room(session);
     bool waiting = session->answer_size > 0;
     if (reactor_now_ms(worker->reactor) - session->taken_ms >= METER_PAUSE_MS)
@@ -155,4 +149,23 @@ void session_take(struct session *session, uint8_t *data, size_t size)
     session->answer_size += answer.size;
     if (!waiting && session->answer_size > 0)
         start_answer(session);
+}
+
+void session_take(struct session *session, uint8_t *data, size_t size)
+{
+    struct device *device = session->device;
+
+    if (device_encapsulates(device)) {
+        struct irz_decoded decoded;
+        irz_decode(&session->decoder, data, size, &decoded);
+        size = decoded.data_size;
+        if (decoded.controls > 0)
+            take_control(session, &decoded);
+    }
+    while (size > 0) {
+        size_t piece = size < MAX_TAKEN_BYTES ? size : MAX_TAKEN_BYTES;
+        take_piece(session, data, piece);
+        data += piece;
+        size -= piece;
+    }
 }
