@@ -105,4 +105,7 @@ void run_bulk(const struct options *options)
         }
     }
     result_print(&bulk.interval, &(struct result){.bytes = bulk.bytes});
+    wire_close(&bulk.wire);
+    free(bulk.pattern);
+    free(bulk.position);
 }

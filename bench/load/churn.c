@@ -40,6 +40,7 @@ struct churn {
     struct histogram latency_ns;
     struct client *clients;
     uint16_t *ports; /* of the devices; NULL: one front port */
+    int listener;    /* -1 with devices */
     uint32_t next_port;
     uint64_t exchanges;
     uint64_t errors;
@@ -188,12 +189,13 @@ static void prepare(struct churn *churn)
                                                   .first_free_slot = first_free,
                                                   .buffer_count = 1024,
                                                   .buffer_size = BUFFER_SIZE});
+    churn->listener = -1;
     if (options->devices) {
         dial_devices(churn);
     } else {
-        int listener = ends_listen(options->echo_port);
+        churn->listener = ends_listen(options->echo_port);
         struct io_uring_sqe *sqe = wire_sqe(&churn->wire);
-        io_uring_prep_multishot_accept_direct(sqe, listener, NULL, NULL, 0);
+        io_uring_prep_multishot_accept_direct(sqe, churn->listener, NULL, NULL, 0);
         wire_tag_sqe(sqe, (struct wire_tag){.operation = ECHO_ACCEPT});
     }
     churn->clients = calloc(options->sessions, sizeof(*churn->clients));
@@ -233,6 +235,11 @@ void run_churn(const struct options *options)
                                   .exchanges = churn->exchanges,
                                   .errors = churn->errors,
                                   .latency_ns = &churn->latency_ns});
+    wire_close(&churn->wire);
+    if (churn->listener >= 0) {
+        (void)close(churn->listener);
+    }
+    free(churn->ports);
     free(churn->clients);
     free(churn);
 }

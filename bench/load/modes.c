@@ -47,7 +47,7 @@ static void print_latency(const struct histogram *histogram)
                  (double)histogram_quantile(histogram, 1.00) / 1e3);
 }
 
-void result_print(const struct interval *interval, const struct result *result)
+void result_print(struct interval *interval, const struct result *result)
 {
     const struct usage *begin = &interval->begin;
     const struct usage *end = &interval->end;
@@ -71,4 +71,5 @@ void result_print(const struct interval *interval, const struct result *result)
     }
     (void)printf("}\n");
     (void)fflush(stdout);
+    usage_close(&interval->source);
 }

@@ -40,6 +40,7 @@ struct result {
     uint64_t errors;
     struct histogram *latency_ns; /* NULL: none */
 };
-void result_print(const struct interval *interval, const struct result *result);
+/* Prints what the interval measured, and closes the interval. */
+void result_print(struct interval *interval, const struct result *result);
 
 #endif

@@ -26,6 +26,7 @@ struct requests {
     struct interval interval;
     struct histogram latency_ns;
     struct session *sessions;
+    uint8_t *messages; /* MAX_SIZE bytes of each session */
     uint64_t exchanges;
 };
 
@@ -102,13 +103,13 @@ static void prepare(struct requests *requests)
                                                      .buffer_size = MAX_SIZE});
     ends_open_sessions(&requests->wire, requests->options);
     requests->sessions = calloc(count, sizeof(*requests->sessions));
-    uint8_t *messages = calloc(count, MAX_SIZE);
-    if (requests->sessions == NULL || messages == NULL) {
+    requests->messages = calloc(count, MAX_SIZE);
+    if (requests->sessions == NULL || requests->messages == NULL) {
         die("memory", ENOMEM);
     }
     uint32_t state = 1;
     for (uint32_t slot = 0; slot < count; slot++) {
-        requests->sessions[slot].message = messages + (size_t)slot * MAX_SIZE;
+        requests->sessions[slot].message = requests->messages + (size_t)slot * MAX_SIZE;
         for (uint32_t index = 0; index < MAX_SIZE; index++) {
             state = state * 1664525 + 1013904223;
             requests->sessions[slot].message[index] = (uint8_t)(state >> 25);
@@ -144,5 +145,8 @@ void run_requests(const struct options *options)
                                   .bytes = 2 * requests->exchanges * options->size_bytes,
                                   .exchanges = requests->exchanges,
                                   .latency_ns = &requests->latency_ns});
+    wire_close(&requests->wire);
+    free(requests->messages);
+    free(requests->sessions);
     free(requests);
 }

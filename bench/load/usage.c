@@ -81,6 +81,18 @@ void usage_open(struct usage_source *source, const struct options *options)
     }
 }
 
+void usage_close(struct usage_source *source)
+{
+    for (uint32_t index = 0; index < source->counter_count; index++) {
+        (void)close(source->counters[index]);
+    }
+    source->counter_count = 0;
+    if (source->allocations != NULL) {
+        (void)munmap(source->allocations, sizeof(uint64_t));
+        source->allocations = NULL;
+    }
+}
+
 struct usage usage_take(const struct usage_source *source)
 {
     struct usage usage = {.time_ns = now_ns(), .own_cpu_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID)};

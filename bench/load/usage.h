@@ -21,7 +21,7 @@ struct usage_source {
     pid_t pid;
     int counters[USAGE_MAX_THREADS]; /* perf descriptors, one per thread of the relay */
     uint32_t counter_count;
-    const uint64_t *allocations;
+    uint64_t *allocations; /* mapped; NULL: not counted */
 };
 
 /* Monotonic. */
@@ -29,6 +29,7 @@ uint64_t now_ns(void);
 
 /* Ends the process with a message if the relay or what should be counted isn't there. */
 void usage_open(struct usage_source *source, const struct options *options);
+void usage_close(struct usage_source *source);
 struct usage usage_take(const struct usage_source *source);
 
 /* Prints "what: error" and exits with 1: for everything that makes a measurement impossible. */

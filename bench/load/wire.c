@@ -71,6 +71,15 @@ void wire_open(struct wire *wire, const struct wire_limits *limits)
     wire->now_ns = now_ns();
 }
 
+void wire_close(struct wire *wire)
+{
+    io_uring_queue_exit(&wire->ring);
+    if (wire->buffer_count > 0) {
+        (void)munmap(wire->buffer_ring, wire->buffer_count * sizeof(struct io_uring_buf));
+        (void)munmap(wire->memory, (size_t)wire->buffer_count * wire->buffer_size);
+    }
+}
+
 void wire_install(struct wire *wire, uint32_t slot, int descriptor)
 {
     int status = io_uring_register_files_update(&wire->ring, slot, &descriptor, 1);

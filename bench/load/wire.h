@@ -34,6 +34,8 @@ struct wire_limits {
 };
 
 void wire_open(struct wire *wire, const struct wire_limits *limits);
+/* Ends all connections. What is being sent or received may be freed afterwards. */
+void wire_close(struct wire *wire);
 
 /* Puts a connected descriptor into a slot and closes the descriptor. */
 void wire_install(struct wire *wire, uint32_t slot, int descriptor);
