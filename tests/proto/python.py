@@ -47,7 +47,9 @@ def generate(scratch):
     """Message types by their full names."""
     for language in ("csharp", "java"):
         pathlib.Path(scratch, language).mkdir()
-        protoc.run(f"--{language}_out={scratch}/{language}")
+        # two files are called reflection.proto: C# keeps them apart by folders of their namespaces
+        options = ["--csharp_opt=base_namespace="] if language == "csharp" else []
+        protoc.run(f"--{language}_out={scratch}/{language}", *options)
     protoc.run(f"--python_out={scratch}")
     sys.path.insert(0, scratch)
     events = importlib.import_module("cenc.v1.events_pb2")
