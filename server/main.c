@@ -61,9 +61,12 @@ static void *shard_main(void *argument)
         self->status = shard_start(shard);
         if (self->status != STATUS_OK)
             server_stop(self->server);
-        run_shard(shard);
     }
+    pthread_barrier_wait(self->barrier); /* all started: numbers may be asked for */
+    if (*self->all_good)
+        run_shard(shard);
     pthread_barrier_wait(self->barrier); /* all quiet */
+    pthread_barrier_wait(self->barrier); /* the journal's threads, which may still wake it, ended */
     if (shard != NULL)
         shard_destroy(shard);
     return NULL;
@@ -195,7 +198,8 @@ static int serve(struct server *server)
     return code;
 }
 
-static int run_threads(struct server *server, const struct server_plan *plan)
+static int run_threads(struct server *server, const struct server_plan *plan,
+                       struct durable_thread durable[DURABLE_ROLES], pthread_barrier_t *made)
 {
     pthread_barrier_t barrier;
     bool all_good = false;
@@ -208,8 +212,13 @@ static int run_threads(struct server *server, const struct server_plan *plan)
     int code = first_error(threads, plan->shards);
     all_good = code == EXIT_GOOD;
     pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier); /* all started, or stopping already */
     if (all_good)
+        code = first_error(threads, plan->shards);
+    if (code == EXIT_GOOD)
         code = serve(server);
+    pthread_barrier_wait(&barrier);
+    stop_durable(server, durable, made);
     pthread_barrier_wait(&barrier);
     for (uint32_t i = 0; i < plan->shards; i++)
         pthread_join(threads[i].thread, NULL);
@@ -247,8 +256,7 @@ static int with_journal(struct server *server, const struct server_plan *plan)
         log_stop();
         _exit(code); /* the other thread waits for the barrier */
     }
-    code = run_threads(server, plan);
-    stop_durable(server, threads, &made);
+    code = run_threads(server, plan, threads, &made);
     server_free(server);
     return code;
 }
