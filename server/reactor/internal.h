@@ -131,6 +131,8 @@ void stream_completed(struct stream *stream, enum tag_kind kind,
                       const struct completion *completion);
 void stream_socket_completed(struct reactor *reactor, uint32_t index, int32_t result);
 void streams_serve_waiting(struct reactor *reactor);
+/* It has something to tell at the end of the turn. */
+void stream_defer(struct stream *stream);
 void streams_run_deferred(struct reactor *reactor);
 void streams_cancel_stalled(struct reactor *reactor);
 bool streams_want_turn(const struct reactor *reactor);

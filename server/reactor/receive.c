@@ -36,14 +36,6 @@ void streams_serve_waiting(struct reactor *reactor)
 
 /* ---- arming and cancelling ---- */
 
-static void defer(struct stream *stream)
-{
-    if (stream->flags & STREAM_DEFERRED)
-        return;
-    stream->flags |= STREAM_DEFERRED;
-    list_append(&stream->reactor->deferred, &stream->waiting);
-}
-
 void receive_arm(struct stream *stream)
 {
     const uint32_t busy = STREAM_RECEIVING | STREAM_NO_BUFFER | STREAM_ENDED | STREAM_CLOSING |
@@ -51,7 +43,7 @@ void receive_arm(struct stream *stream)
     if ((stream->flags & busy) != 0 || stream->mode == RECEIVE_NONE || stream->ahead != NULL)
         return;
     if (stream->end_error != 0) {
-        defer(stream);
+        stream_defer(stream);
         return;
     }
     struct reactor *reactor = stream->reactor;
@@ -106,7 +98,7 @@ void stream_receive(struct stream *stream, enum receive_mode mode)
         return;
     stream->mode = (uint8_t)mode;
     if (stream->ahead != NULL)
-        defer(stream);
+        stream_defer(stream);
     else
         receive_arm(stream);
 }

@@ -56,14 +56,6 @@ void stream_init(struct stream *stream, struct reactor *reactor, uint32_t slot,
 
 /* ---- connecting ---- */
 
-static void defer(struct stream *stream)
-{
-    if (stream->flags & STREAM_DEFERRED)
-        return;
-    stream->flags |= STREAM_DEFERRED;
-    list_append(&stream->reactor->deferred, &stream->waiting);
-}
-
 void stream_connect(struct stream *stream, struct reactor *reactor, const struct address *address,
                     const struct listen_options *options, const struct stream_ops *ops)
 {
@@ -73,7 +65,7 @@ void stream_connect(struct stream *stream, struct reactor *reactor, const struct
     uint32_t index = operation == NULL ? UINT32_MAX : table_add(&reactor->connects, operation);
     if (index == UINT32_MAX) {
         free(operation);
-        defer(stream); /* told as a failure at the end of the turn */
+        stream_defer(stream); /* told as a failure at the end of the turn */
         return;
     }
     operation->stream = stream;
@@ -173,7 +165,7 @@ static void stream_step(struct stream *stream)
         return;
     if (stream->flags & STREAM_CLOSING) {
         if (stream->slot == SLOT_NONE) {
-            defer(stream);
+            stream_defer(stream);
             return;
         }
         stream_begins(stream);
@@ -223,6 +215,14 @@ void stream_make_way(struct reactor *reactor, uint32_t slot)
 }
 
 /* ---- the end of the turn ---- */
+
+void stream_defer(struct stream *stream)
+{
+    if (stream->flags & STREAM_DEFERRED)
+        return;
+    stream->flags |= STREAM_DEFERRED;
+    list_append(&stream->reactor->deferred, &stream->waiting);
+}
 
 static void run_deferred(struct stream *stream)
 {
