@@ -153,6 +153,8 @@ bool directory_clear_gasp(struct directory *directory, struct device *device, ui
     struct stripe *stripe = lock_stripe(directory, device->hash);
     bool over = device->gasp.utc_ms != 0 && device->gasp.utc_ms < began_utc_ms;
 
+    if (device->heard_utc_ms < began_utc_ms)
+        device->heard_utc_ms = began_utc_ms;
     if (over) {
         *former = device->gasp;
         device->gasp = (struct gasp){0};
@@ -185,6 +187,8 @@ static bool describe(struct directory *directory, const struct device *device,
         .signal_csq = device->signal_csq,
         .state = (enum device_state)device->state,
         .gasp = device->gasp,
+        .heard_utc_ms = device->heard_utc_ms,
+        .recorded = device->recorded,
     };
     bool there = !device->removed;
     unlock_stripe(stripe);

@@ -57,7 +57,9 @@ struct device_info {
     uint16_t direct_port;      /* 0: none leased */
     uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
     enum device_state state;
-    struct gasp gasp; /* utc_ms 0: none since it was last heard */
+    struct gasp gasp;      /* utc_ms 0: none since it was last heard */
+    uint64_t heard_utc_ms; /* what it was last heard by began then; 0: nothing in this run */
+    bool recorded;         /* false: on its way to the disk, or not to be recorded */
 };
 
 struct directory_config {
@@ -132,7 +134,8 @@ enum status directory_gasp(struct directory *directory, const char *scope, const
                            const struct gasp *gasp, struct device **device) MUST_CHECK;
 
 /* Something of the device that began at began_utc_ms was heard: a gasp from before is over. True if
- * there was one, which former says then. */
+ * there was one, which former says then. A gasp from before that is told only now is over as well:
+ * who calls directory_gasp looks at heard_utc_ms afterwards. */
 bool directory_clear_gasp(struct directory *directory, struct device *device, uint64_t began_utc_ms,
                           struct gasp *former);
 

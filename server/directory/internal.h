@@ -24,6 +24,7 @@ struct device {
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms;
     uint64_t flap_since_ms; /* beginning of the window in which replacements count */
+    uint64_t heard_utc_ms;  /* began then: the latest of what cleared gasps, or would have */
     struct link_ref link;
     struct address peer;
     uint32_t hash;

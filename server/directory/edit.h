@@ -1,0 +1,124 @@
+/* Edits: how an operator changes projects, groups, agents, bindings and devices.
+ *
+ * An edit is a journal record first, then memory; the keeper brings it into the store. Whoever
+ * asked is told when it is on the disk and in force, not before. One edit runs at a time, in the
+ * order in which they came, so that each is checked against what all before it made. An edit that
+ * names a revision is refused as a conflict when the object has another one by now.
+ *
+ * Without server.state_dir there is no editor: nothing could be kept. */
+#ifndef CENCD_DIRECTORY_EDIT_H
+#define CENCD_DIRECTORY_EDIT_H
+
+#include "server/base/list.h"
+#include "server/directory/agents.h"
+#include "server/directory/password.h"
+#include "server/journal/journal.h"
+#include "server/reactor/reactor.h"
+
+#define EDIT_QUEUE_MAX 1024u
+
+enum edit_kind {
+    EDIT_PROJECT_ADD,
+    EDIT_PROJECT_CHANGE,
+    EDIT_PROJECT_REMOVE, /* refused while it has groups, devices, bindings or agents */
+    EDIT_GROUP_ADD,
+    EDIT_GROUP_CHANGE,
+    EDIT_GROUP_REMOVE, /* refused while it has devices or agents */
+    EDIT_AGENT_ADD,
+    EDIT_AGENT_CHANGE,
+    EDIT_AGENT_REMOVE,
+    EDIT_BINDING_SET,   /* project 0: removes it */
+    EDIT_DEVICE_ADD,    /* before it ever came */
+    EDIT_DEVICE_MOVE,   /* to a project and group, or out of them */
+    EDIT_DEVICE_REMOVE, /* refused while it is online */
+    EDIT_KINDS,
+};
+
+enum edit_result {
+    EDIT_DONE,
+    EDIT_INVALID,     /* a value breaks its rules */
+    EDIT_NOT_FOUND,   /* what is to be changed, or what it refers to */
+    EDIT_EXISTS,      /* the name, or one that looks like it, is taken */
+    EDIT_IN_USE,      /* what is to be removed */
+    EDIT_CONFLICT,    /* it has another revision by now */
+    EDIT_FULL,        /* a table or the queue */
+    EDIT_UNAVAILABLE, /* the journal doesn't take it, or the server is stopping */
+};
+
+const char *edit_result_name(enum edit_result result); /* "not_found" */
+
+/* Which fields of a change count. The rest stays as it is. */
+enum edit_field {
+    EDIT_NAME = 1u << 0,
+    EDIT_NOTE = 1u << 1,
+    EDIT_PASSWORD = 1u << 2,
+    EDIT_ENABLED = 1u << 3,
+    EDIT_EXTENDED = 1u << 4,
+    EDIT_EXPIRES = 1u << 5,
+    EDIT_MAX_SESSIONS = 1u << 6,
+    EDIT_GROUPS = 1u << 7,
+    EDIT_PROJECTS = 1u << 8,
+    EDIT_SOURCES = 1u << 9,
+};
+
+/* Who asks, for the events. */
+struct edit_actor {
+    char name[DIRECTORY_NAME_SIZE]; /* "": nobody was asked for a name */
+    char via[16];                   /* "cli", "http" */
+    struct address peer;            /* family 0: none */
+};
+
+struct edit {
+    enum edit_kind kind;
+    struct edit_actor actor;
+    uint32_t fields;   /* enum edit_field, for changes; an addition takes all */
+    uint32_t id;       /* of the object that is changed or removed */
+    uint64_t revision; /* that it must have; 0: any. Of a binding also */
+    char name[DIRECTORY_NAME_SIZE];
+    char note[DIRECTORY_NOTE_SIZE];
+    struct agent_info agent;       /* of it: rights, sources and so on; not name, note, revision */
+    struct password_hash password; /* log2_n 0: none is given, an old one stays */
+    char listener[CONFIG_NAME_SIZE]; /* of a binding */
+    uint32_t project;                /* of a group to be added, a binding, a device; 0: none */
+    uint32_t group;                  /* of a device; 0: none. It must be of that project */
+    bool move;                       /* of a binding: also what is in the former project by it */
+    const struct device *device;     /* to be moved or removed */
+    char scope[CONFIG_NAME_SIZE];    /* of a device to be added */
+    char serial[PLUGIN_SERIAL_SIZE]; /* its bytes */
+
+    /* Called in the editor's thread. result is set, and on EDIT_DONE id and revision, otherwise
+     * text says in a sentence why. */
+    void (*done)(struct edit *edit);
+    enum edit_result result;
+    char text[256];
+
+    struct list node; /* the editor's own, like the rest */
+};
+
+struct editor;
+
+struct editor_config {
+    struct directory *directory;
+    struct journal *journal;
+    struct reactor *reactor;
+    const char *node;
+};
+
+/* In the reactor's thread, when the directory is loaded. */
+enum status editor_start(const struct editor_config *config, struct editor **editor) MUST_CHECK;
+
+/* Any thread. The edit is the caller's, and must live until done; done may be called from inside
+ * this call. */
+void editor_submit(struct editor *editor, struct edit *edit);
+
+/* For threads that may wait. */
+void editor_do(struct editor *editor, struct edit *edit);
+
+/* Any thread: the device belongs to no project and registered on a port that has a binding. */
+void editor_place(struct editor *editor, struct device *device);
+
+/* In the reactor's thread; nobody submits any more. What waits is done with EDIT_UNAVAILABLE;
+ * stopped is called there when nothing is under way, never from inside this call. */
+void editor_stop(struct editor *editor, void (*stopped)(void *context), void *context);
+
+#endif
