@@ -25,6 +25,20 @@
 #define CONFIG_TEXT_SIZE     64  /* with NUL */
 #define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
+/* Section `tls` of whatever listens. The files are PEM; --check-config says which of them can't be
+ * read, what is inside is looked at when the server starts (server/reactor/tls.h). */
+struct config_tls {
+    char certificate[CONFIG_PATH_SIZE]; /* its chain behind it; default "": no TLS */
+    char key[CONFIG_PATH_SIZE];         /* default ""; needed with certificate */
+    char client_ca[CONFIG_PATH_SIZE];   /* default "": clients need no certificate; else one that
+                                           these CAs signed */
+};
+
+static inline bool config_tls_enabled(const struct config_tls *tls)
+{
+    return tls->certificate[0] != '\0';
+}
+
 struct config_tcp {
     uint32_t keepalive_idle_s;     /* default 60, 0 = off, ..7200 */
     uint32_t keepalive_interval_s; /* default 15, 1..600 */

@@ -202,6 +202,25 @@ static void check_redis(const struct config *config, const struct tree_node *roo
                           "be set");
 }
 
+/* ---- TLS ---- */
+
+void rules_check_tls(const struct config_tls *tls, const struct tree_node *map,
+                     struct config_errors *errors)
+{
+    bool certificate = tls->certificate[0] != '\0';
+
+    if (map == NULL || certificate == (tls->key[0] != '\0')) {
+        if (map != NULL && !certificate && tls->client_ca[0] != '\0')
+            config_errors_add(errors, map->key->mark,
+                              "client_ca: there is no TLS without a certificate; expected "
+                              "certificate and key to be set");
+        return;
+    }
+    config_errors_add(errors, map->key->mark,
+                      "%s: %s stands alone; expected certificate and key to be set", map->key->text,
+                      certificate ? "certificate" : "key");
+}
+
 void rules_check(const struct config *config, const struct tree_node *root,
                  struct config_errors *errors)
 {

@@ -9,6 +9,21 @@
         .keys = (table), .count = sizeof(table) / sizeof((table)[0])                               \
     }
 
+/* Keys of a section `tls` (struct config_tls) of something that listens; place is GLOBAL or
+ * LISTENER and member where the struct is. */
+#define TLS_KEYS(place, member)                                                                    \
+    {"certificate", CONFIG_FILE, place(member.certificate), .fallback = "\"\"",                    \
+     .help = "PEM file of the certificate, with the chain behind it; empty: no TLS."},             \
+        {"key", CONFIG_FILE, place(member.key), .fallback = "\"\"",                                \
+         .help = "PEM file of its key, without a password; needed with certificate."},             \
+    {                                                                                              \
+        "client_ca", CONFIG_FILE, place(member.client_ca),                                         \
+            .fallback = "\"\"",                                                                    \
+            .help =                                                                                \
+                "PEM file of the CAs that sign clients' certificates; a client without one is "    \
+                "refused. Empty: clients need none."                                               \
+    }
+
 static const struct config_key server_keys[] = {
     {"node", CONFIG_NAME, GLOBAL(server.node), .fallback = "node1",
      .help = "Name of this server in logs, metrics and events."},

@@ -16,6 +16,7 @@ enum config_type {
     CONFIG_TRANSPORT,    /* uint32_t: enum config_transport */
     CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
     CONFIG_PATH,         /* char[CONFIG_PATH_SIZE]: an absolute path, or empty */
+    CONFIG_FILE,         /* the same, of a file that can be read */
     CONFIG_TEXT,         /* char[CONFIG_TEXT_SIZE]: printable ASCII without spaces, or empty */
     CONFIG_REDIS_URL,    /* struct config_redis_url */
     CONFIG_ENDPOINT,     /* struct address with a port */

@@ -1,7 +1,10 @@
 #include "config/value.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/config.h"
 #include "plugins/setting.h"
@@ -29,6 +32,8 @@ static const char *expected_text(enum config_type type)
         return "a name of 1 to 31 characters a-z 0-9 . _ -";
     case CONFIG_PATH:
         return "an absolute path of at most 200 characters, or \"\"";
+    case CONFIG_FILE:
+        return "the absolute path of a file that can be read, at most 200 characters, or \"\"";
     case CONFIG_TEXT:
         return "at most 63 characters, printable ASCII without spaces";
     case CONFIG_REDIS_URL:
@@ -376,6 +381,33 @@ static bool set_cidrs(const struct config_key *key, const struct tree_node *node
     return valid;
 }
 
+/* ---- files ---- */
+
+static bool set_file(const struct config_key *key, const struct tree_node *node, void *base,
+                     struct config_errors *errors)
+{
+    char quoted[CONFIG_QUOTE_SIZE];
+    struct stat status;
+    int error = 0;
+
+    if (node->kind != TREE_TEXT || !set_path(key, node, base)) {
+        value_reject(key, node, errors);
+        return false;
+    }
+    if (node->text[0] == '\0')
+        return true;
+    if (access(node->text, R_OK) != 0 || stat(node->text, &status) != 0)
+        error = errno;
+    else if (!S_ISREG(status.st_mode))
+        error = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
+    if (error == 0)
+        return true;
+    config_errors_add(errors, node->mark, "%s: %s can't be read: %s; expected a file that can",
+                      key->name, config_quote(node->text, quoted),
+                      strerror(error)); // NOLINT(concurrency-mt-unsafe): before there are threads
+    return false;
+}
+
 bool value_set(const struct config_key *key, const struct tree_node *node, void *base,
                struct config_errors *errors)
 {
@@ -383,6 +415,8 @@ bool value_set(const struct config_key *key, const struct tree_node *node, void 
         return set_cidrs(key, node, base, errors);
     if (key->type == CONFIG_REDIS_URL)
         return set_redis_url(key, node, base, errors);
+    if (key->type == CONFIG_FILE)
+        return set_file(key, node, base, errors);
     CHECK((size_t)key->type < sizeof(setters) / sizeof(setters[0]));
     if (node->kind == TREE_TEXT && setters[key->type](key, node, base))
         return true;

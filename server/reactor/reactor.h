@@ -92,6 +92,8 @@ struct stream_ops {
     void (*closed)(struct stream *stream);
     /* stream_move failed: the stream is still here, idle, with all its bytes. */
     void (*move_failed)(struct stream *stream, int error);
+    /* stream_tls_start (server/reactor/tls.h): the handshake is over, 0 or a negative errno. */
+    void (*secured)(struct stream *stream, int error);
 };
 
 struct stream {
@@ -99,10 +101,13 @@ struct stream {
     struct reactor *reactor;
     struct chunk *send_head; /* the first is in flight if STREAM_SENDING */
     struct chunk *send_tail;
-    struct chunk *ahead;      /* received, not yet delivered: after a move */
-    struct list waiting;      /* for a buffer, or for the end of the turn */
-    struct list sending;      /* in the list of sends in flight, oldest first */
-    struct stream_move *move; /* under way, or NULL */
+    struct chunk *ahead; /* received, not yet delivered: after a move */
+    struct list waiting; /* for a buffer, or for the end of the turn */
+    struct list sending; /* in the list of sends in flight, oldest first */
+    union {
+        struct stream_move *move; /* under way, or NULL */
+        struct stream_tls *tls;   /* if STREAM_TLS; it keeps the move */
+    };
     uint32_t slot;
     uint32_t flags;        /* STREAM_*, the reactor's own */
     uint32_t queued_bytes; /* not yet taken by the kernel */
@@ -390,6 +395,7 @@ const struct reactor_counters *reactor_counters(const struct reactor *reactor);
 #define STREAM_DEFERRED       0x40000u /* waits for the end of the turn */
 #define STREAM_CONNECT_CANCEL 0x80000u
 #define STREAM_IN_LARGE       0x100000u /* the armed receive takes large buffers */
+#define STREAM_TLS            0x200000u /* clear bytes above, TLS below: server/reactor/tls.h */
 
 static inline bool stream_receive_ended(const struct stream *stream)
 {
