@@ -40,6 +40,7 @@ void greeting_free(struct link *link)
     if (greeting == NULL)
         return;
     timer_stop(&greeting->wake);
+    free(greeting->withdrawal);
     free(greeting->bytes);
     free(greeting);
 }
@@ -206,8 +207,11 @@ void greeting_received(struct link *link, struct chunk *chunk)
         return;
     }
     greeting->last_byte_ms = reactor_now_ms(link->stream.reactor);
-    if (link->state != LINK_GREETING)
-        return; /* held: the bytes wait with it */
+    if (link->state == LINK_HELD) { /* the bytes wait with it; what is beyond the cap, outside */
+        if (greeting->size - greeting->consumed < link_listener(link)->greeting_max_bytes)
+            stream_watch(&link->stream);
+        return;
+    }
     ask_plugins(link);
     if (link->state == LINK_GREETING)
         stream_receive(&link->stream, RECEIVE_ONCE);

@@ -4,8 +4,12 @@
 
 #include "server/link/link.h"
 
+struct withdrawal;
+
 struct greeting {
     struct link *link;
+    struct withdrawal
+        *withdrawal;   /* held: to be sent if it leaves before its challenge is decided */
     struct timer wake; /* a plugin asked to be called again */
     uint64_t started_ms;
     uint64_t last_byte_ms;

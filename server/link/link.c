@@ -208,7 +208,7 @@ void link_filter(struct link *link, struct plugin_received *received)
     }
 }
 
-void idle_received(struct link *link, struct chunk *chunk)
+void link_take_unread(struct link *link, struct chunk *chunk)
 {
     struct shard *shard = link_shard(link);
     struct plugin_received received = {.data = chunk->data, .size = chunk->size};
@@ -219,6 +219,11 @@ void idle_received(struct link *link, struct chunk *chunk)
     count_up(&shard->counters.unclaimed_bytes, received.size);
     chunk_free(shard->reactor, chunk);
     link_touch(link);
+}
+
+void idle_received(struct link *link, struct chunk *chunk)
+{
+    link_take_unread(link, chunk);
     link_proves_alive(link);
     if (link->stream.flags & STREAM_WATCHING)
         link->link_flags |= LINK_WATCH_SPENT;
@@ -316,6 +321,8 @@ void link_close(struct link *link, enum close_reason reason)
     timer_stop(&link->timer);
     if (state == LINK_GREETING && link->device == NULL && reason != CLOSE_PUSH_DONE)
         admission_failed(link, reason);
+    if (state == LINK_HELD)
+        registration_withdraw(link);
     if (state == LINK_GREETING || state == LINK_HELD)
         greeting_free(link);
     admission_identified(link);
@@ -357,6 +364,8 @@ static void on_ended(struct stream *stream, int error)
 {
     struct link *link = container_of(stream, struct link, stream);
     bool greeting = link->state == LINK_GREETING && error == 0;
+    if (link->state == LINK_HELD && error == 0)
+        registration_last_words(link);
     link_close(link, greeting ? CLOSE_GREETING_CLOSED : close_reason_of_device(error));
 }
 

@@ -2,7 +2,7 @@
  *
  * greeting: one-shot receives until a plugin says who it is, within a deadline and a byte cap.
  * held: identified, but an older link of the same device is there; waits until that one gave way or
- *   proved alive.
+ *   proved alive. A poll tells when it leaves; what it says meanwhile is kept up to the byte cap.
  * idle: a one-shot poll, nothing else; bytes go to the plugin.
  * in session: its bytes are joined to an agent's (server/bridge).
  *
@@ -110,8 +110,13 @@ bool greeting_only_pushed(const struct link *link);
 void registration_begin(struct link *link, const struct plugin_identity *identity);
 void registration_challenge(struct message *message, struct reactor *reactor);
 void registration_link_gone(struct link *link);
+/* A held link ends: the older link need not make way for it any more. */
+void registration_withdraw(struct link *link);
+/* A held link finished in order: what it said before was its device's. */
+void registration_last_words(struct link *link);
 /* Bytes that nobody reads go to the plugin. */
 void idle_received(struct link *link, struct chunk *chunk);
+void link_take_unread(struct link *link, struct chunk *chunk);
 /* The link is no longer among the unidentified. */
 void link_identified(struct link *link);
 /* The link's one timer: what it does depends on the state. */

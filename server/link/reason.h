@@ -17,6 +17,7 @@
     X(LINK_IDLE, "link", "idle_timeout", "no byte within idle_timeout_s")                          \
     X(LINK_REPLACED, "link", "replaced", "the same device dialled in anew")                        \
     X(LINK_OLDER_ALIVE, "link", "older_alive", "the device's older link proved alive")             \
+    X(LINK_OVERTAKEN, "link", "overtaken", "while it was held, a still newer link came")           \
     X(LINK_HOLD_TIMEOUT, "link", "hold_timeout", "waited too long for the older link's end")       \
     X(LIMIT_LINKS, "limit", "links", "limits.links reached")                                       \
     X(LIMIT_LISTENER, "limit", "listener", "the listener's max_links reached")                     \

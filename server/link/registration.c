@@ -3,7 +3,8 @@
  * The newest wins, since a modem that lost its network leaves a half-open link behind. But while
  * the older link is in a session that moves bytes, or the device changes links too often, the
  * newcomer is held: it sends a challenge to the older link's shard, and the older link either
- * proves alive by a byte from the device within hold_s (the newcomer is closed), or gives way. */
+ * proves alive by a byte from the device within hold_s (the newcomer is closed), or gives way. A
+ * newcomer that leaves meanwhile withdraws its challenge: nobody wants the place any more. */
 #include <cenc/v1/events.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,20 @@ struct challenge {
     bool flapping;
 };
 
+/* The newcomer left before it had its verdict. */
+struct withdrawal {
+    struct message message;
+    struct link_ref newcomer;
+    struct link_ref occupant;
+};
+
+enum decision { WAY_IS_FREE, OLDER_IS_ALIVE, OVERTAKEN };
+
 struct verdict {
     struct message message;
     struct device *device;
     struct link_ref newcomer;
-    bool way_is_free;
+    enum decision decision;
 };
 
 static void post(struct shard *from, uint16_t to, struct message *message)
@@ -49,7 +59,8 @@ static uint64_t accepted_utc_ms(const struct link *link)
     return reactor_utc_ms(reactor) - age_ms;
 }
 
-/* What came with the greeting is the device's first data; NULL if nothing did. */
+/* What came with the greeting is the device's first data; NULL if nothing did, or without memory.
+ */
 static struct chunk *greeting_rest(struct link *link)
 {
     const struct greeting *greeting = link->greeting;
@@ -79,10 +90,13 @@ static void registered(struct link *link)
     if (shard->server->hooks.device_online != NULL)
         shard->server->hooks.device_online(shard, link->device, link->direct_port, link->epoch);
     struct chunk *rest = greeting_rest(link);
+    bool lost = rest == NULL && link->greeting->size > link->greeting->consumed;
     greeting_free(link);
     link_enter_idle(link);
     if (rest != NULL)
         idle_received(link, rest);
+    else if (lost)
+        link_close(link, CLOSE_LIMIT_MEMORY);
 }
 
 /* What the server says it knows must be on the disk: a new device waits for its record. */
@@ -118,16 +132,41 @@ static void hold_over(struct timer *timer)
     link_close(container_of(timer, struct link, timer), CLOSE_LINK_HOLD_TIMEOUT);
 }
 
+static void withdrawal_arrives(struct message *message, struct reactor *reactor);
+
+/* Allocated beforehand: a withdrawal must not fail. */
+static bool prepare_withdrawal(struct link *link, const struct link_ref *occupant)
+{
+    struct withdrawal *withdrawal = malloc(sizeof *withdrawal);
+    if (withdrawal == NULL)
+        return false;
+    withdrawal->message.deliver = withdrawal_arrives;
+    withdrawal->newcomer = link_ref(link);
+    withdrawal->occupant = *occupant;
+    CHECK(link->greeting->withdrawal == NULL);
+    link->greeting->withdrawal = withdrawal;
+    return true;
+}
+
+/* From here on the link tells when it ends. */
+static void watch_held(struct link *link)
+{
+    link->state = LINK_HELD;
+    stream_receive_stop(&link->stream);
+    stream_watch(&link->stream);
+}
+
 static void hold(struct link *link, const struct registration *registration)
 {
     struct shard *shard = link_shard(link);
     const struct config *config = shard->server->config;
     struct challenge *challenge = malloc(sizeof *challenge);
-    if (challenge == NULL) {
+    if (challenge == NULL || !prepare_withdrawal(link, &registration->occupant)) {
+        free(challenge);
         link_close(link, CLOSE_LIMIT_MEMORY);
         return;
     }
-    link->state = LINK_HELD;
+    watch_held(link);
     link_start_timer(link, hold_over, config->links.hold_s * 1000ull + HELD_GRACE_MS);
     challenge->message.deliver = registration_challenge;
     challenge->device = registration->device;
@@ -182,6 +221,39 @@ void registration_begin(struct link *link, const struct plugin_identity *identit
     }
 }
 
+void registration_withdraw(struct link *link)
+{
+    struct withdrawal *withdrawal = link->greeting->withdrawal;
+    if (withdrawal == NULL)
+        return;
+    link->greeting->withdrawal = NULL;
+    post(link_shard(link), withdrawal->occupant.shard, &withdrawal->message);
+}
+
+void registration_last_words(struct link *link)
+{
+    struct chunk *rest = greeting_rest(link);
+    if (rest != NULL)
+        link_take_unread(link, rest);
+}
+
+static void follow(struct link *link, enum decision decision)
+{
+    free(link->greeting->withdrawal); /* the challenge is over */
+    link->greeting->withdrawal = NULL;
+    switch (decision) {
+    case WAY_IS_FREE:
+        registration_begin(link, &link->greeting->identity);
+        break;
+    case OLDER_IS_ALIVE:
+        link_close(link, CLOSE_LINK_OLDER_ALIVE);
+        break;
+    case OVERTAKEN:
+        link_close(link, CLOSE_LINK_OVERTAKEN);
+        break;
+    }
+}
+
 /* In the newcomer's shard. */
 static void verdict_arrives(struct message *message, struct reactor *reactor)
 {
@@ -189,11 +261,8 @@ static void verdict_arrives(struct message *message, struct reactor *reactor)
     struct shard *shard = shard_of(reactor);
     struct link *link = link_find(shard, &verdict->newcomer);
     if (link != NULL && link->state == LINK_HELD) {
-        if (verdict->way_is_free)
-            registration_begin(link, &link->greeting->identity);
-        else
-            link_close(link, CLOSE_LINK_OLDER_ALIVE);
-    } else if (verdict->way_is_free) {
+        follow(link, verdict->decision);
+    } else if (verdict->decision == WAY_IS_FREE) {
         /* nobody came in place of the link that gave way */
         struct device_info info;
         directory_get(shard->server->directory, verdict->device, &info);
@@ -208,7 +277,7 @@ static void verdict_arrives(struct message *message, struct reactor *reactor)
 /* ---- the older link ---- */
 
 static void answer(struct shard *shard, struct device *device, const struct link_ref *newcomer,
-                   bool way_is_free)
+                   enum decision decision)
 {
     struct verdict *verdict = malloc(sizeof *verdict);
     if (verdict == NULL)
@@ -216,7 +285,7 @@ static void answer(struct shard *shard, struct device *device, const struct link
     verdict->message.deliver = verdict_arrives;
     verdict->device = device;
     verdict->newcomer = *newcomer;
-    verdict->way_is_free = way_is_free;
+    verdict->decision = decision;
     post(shard, newcomer->shard, &verdict->message);
 }
 
@@ -234,20 +303,25 @@ static struct challenge *challenge_of(const struct link *link)
     return NULL;
 }
 
-static void answer_challenger(struct link *link, bool way_is_free)
+static void forget(struct challenge *challenge)
+{
+    challenge->link->link_flags &= (uint8_t)~LINK_CHALLENGED;
+    list_remove(&challenge->node);
+    free(challenge);
+}
+
+static void answer_challenger(struct link *link, enum decision decision)
 {
     struct challenge *challenge = challenge_of(link);
     if (challenge == NULL)
         return;
-    link->link_flags &= (uint8_t)~LINK_CHALLENGED;
-    list_remove(&challenge->node);
-    answer(link_shard(link), link->device, &challenge->newcomer, way_is_free);
-    free(challenge);
+    answer(link_shard(link), link->device, &challenge->newcomer, decision);
+    forget(challenge);
 }
 
 void registration_link_gone(struct link *link)
 {
-    answer_challenger(link, true);
+    answer_challenger(link, WAY_IS_FREE);
 }
 
 void link_proves_alive(struct link *link)
@@ -258,7 +332,7 @@ void link_proves_alive(struct link *link)
              "security=duplicate");
     events_security(link, CENC__V1__SECURITY_KIND__SECURITY_KIND_DUPLICATE_DEVICE, NULL,
                     "the older connection proved alive; the newcomer was closed");
-    answer_challenger(link, false);
+    answer_challenger(link, OLDER_IS_ALIVE);
     link_restart_timer(link);
 }
 
@@ -290,7 +364,7 @@ static void await_proof(struct link *link, struct challenge *challenge)
 {
     struct shard *shard = link_shard(link);
     bool waiting = (link->link_flags & LINK_CHALLENGED) != 0;
-    answer_challenger(link, false);
+    answer_challenger(link, OVERTAKEN);
     challenge->link = link;
     list_append(&shard->challenges, &challenge->node);
     link->link_flags |= LINK_CHALLENGED;
@@ -307,7 +381,7 @@ static bool decide(struct shard *shard, struct challenge *challenge)
         CHECK(link->device == challenge->device);
         const struct challenge *former = challenge_of(link);
         if (former != NULL && former->newcomer.id > challenge->newcomer.id) {
-            answer(shard, challenge->device, &challenge->newcomer, false);
+            answer(shard, challenge->device, &challenge->newcomer, OVERTAKEN);
             return true;
         }
         if (moves_bytes(link) || challenge->flapping) {
@@ -316,7 +390,7 @@ static bool decide(struct shard *shard, struct challenge *challenge)
         }
         give_way(link);
     }
-    answer(shard, challenge->device, &challenge->newcomer, true);
+    answer(shard, challenge->device, &challenge->newcomer, WAY_IS_FREE);
     return true;
 }
 
@@ -328,4 +402,21 @@ void registration_challenge(struct message *message, struct reactor *reactor)
     atomic_fetch_sub(&shard->server->messages, 1);
     if (decide(shard, challenge))
         free(challenge);
+}
+
+/* In the older link's shard. Another one may wait by now, or the decision be on its way. */
+static void withdrawal_arrives(struct message *message, struct reactor *reactor)
+{
+    struct withdrawal *withdrawal = container_of(message, struct withdrawal, message);
+    struct shard *shard = shard_of(reactor);
+    struct link *link = link_find(shard, &withdrawal->occupant);
+    struct challenge *challenge = link != NULL ? challenge_of(link) : NULL;
+    if (challenge != NULL && challenge->newcomer.id == withdrawal->newcomer.id) {
+        link_log(link, LOG_INFO, "the newcomer left", "newcomer=%llu",
+                 (unsigned long long)withdrawal->newcomer.id);
+        forget(challenge);
+        link_restart_timer(link);
+    }
+    atomic_fetch_sub(&shard->server->messages, 1);
+    free(withdrawal);
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "server/bridge/session.h"
+#include "server/link/greeting.h"
 #include "tests/sim/caller.h"
 #include "tests/sim/seeds.h"
 
@@ -323,9 +324,94 @@ static void of_two_newcomers_the_newest_waits(void **state)
     dial_in(&second, "10.0.0.3");
     assert_int_equal(caller_link_state(&other), LINK_FREE);
     assert_int_equal(caller_link_state(&second), LINK_HELD);
-    require_closed(CLOSE_LINK_OLDER_ALIVE, 1);
+    require_closed(CLOSE_LINK_OVERTAKEN, 1);
+    require_closed(CLOSE_LINK_OLDER_ALIVE, 0);
     site_run(&site, 32000);
     assert_int_equal(caller_link_state(&second), LINK_IDLE);
+    finish();
+}
+
+/* A modem whose session was silent for a moment lost its line, and with it its only link: another
+ * connection with its serial had come, and was gone again long before. */
+static void a_newcomer_that_leaves_withdraws(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_shutdown(&other);
+    assert_int_equal(caller_link_state(&other), LINK_FREE);
+    require_closed(CLOSE_PEER_CLOSED, 1);
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_reset(&other);
+    assert_int_equal(caller_link_state(&other), LINK_FREE);
+    require_closed(CLOSE_PEER_RESET, 1);
+    site_run(&site, 40000);
+    assert_true(caller_in_session(&agent));
+    require_closed(CLOSE_LINK_REPLACED, 0);
+    assert_true(caller_is_open(&modem));
+    finish();
+}
+
+/* Its idle timeout goes on where the challenge had stopped it. */
+static void a_link_that_was_challenged_still_times_out(void **state)
+{
+    (void)state;
+    load();
+    site.config->links.flap_count = 1;
+    site.config->listeners[0].idle_timeout_s = 100;
+    start();
+    dial_in(&modem, "10.0.0.1");
+    dial_in(&modem, "10.0.0.1");
+    dial_in(&other, "10.0.0.2");
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    caller_shutdown(&other);
+    site_run(&site, 90000);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    site_run(&site, 110000);
+    require_closed(CLOSE_LINK_IDLE, 1);
+    finish();
+}
+
+static void what_a_newcomer_said_before_it_left_goes_to_its_plugin(void **state)
+{
+    (void)state;
+    load_and_start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    caller_say(&other, "ear");
+    caller_say(&other, "ly");
+    caller_shutdown(&other);
+    assert_int_equal(caller_link_state(&other), LINK_FREE);
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.unclaimed_bytes), 5);
+    finish();
+}
+
+static void a_newcomer_is_read_up_to_the_byte_cap(void **state)
+{
+    (void)state;
+    static const uint8_t flood[60000];
+    load();
+    site.config->listeners[0].greeting_max_bytes = 1024;
+    start();
+    join();
+    caller_say(&agent, "request");
+    dial_in(&other, "10.0.0.2");
+    size_t written = 0;
+    for (size_t more = 1; more > 0; written += more) {
+        more = sim_peer_write(other.peer, flood, sizeof flood);
+        site_run(&site, 0);
+    }
+    assert_int_equal(caller_link_state(&other), LINK_HELD);
+    const struct link *link = site_link(&site, &other.address);
+    assert_true(link->greeting->size < 1024 + 8192);
+    site_run(&site, 32000);
+    assert_int_equal(caller_link_state(&other), LINK_IDLE);
+    assert_int_equal(atomic_load(&site.server->shards[0]->counters.unclaimed_bytes), written);
     finish();
 }
 
@@ -383,6 +469,10 @@ int main(void)
         cmocka_unit_test(a_newcomer_takes_over_when_the_older_link_stays_silent),
         cmocka_unit_test(what_a_held_newcomer_said_goes_to_its_plugin),
         cmocka_unit_test(of_two_newcomers_the_newest_waits),
+        cmocka_unit_test(a_newcomer_that_leaves_withdraws),
+        cmocka_unit_test(a_link_that_was_challenged_still_times_out),
+        cmocka_unit_test(what_a_newcomer_said_before_it_left_goes_to_its_plugin),
+        cmocka_unit_test(a_newcomer_is_read_up_to_the_byte_cap),
         cmocka_unit_test(a_device_whose_session_ends_makes_way_for_the_newcomer),
         cmocka_unit_test(a_device_that_flaps_is_held_even_when_idle),
     };
