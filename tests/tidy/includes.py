@@ -14,7 +14,7 @@ CONFIG = ["config", "plugins/loader.h"] + PLUGIN
 # What writes events, from the directory on.
 EVENTS = ["codec/proto", "server/journal"]
 
-CODEC = ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem", "codec/proto"]
+CODEC = ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem", "codec/proto", "codec/proxy"]
 # The host side of plugins shares their folder.
 HOST = ["server/base", "plugins/descriptor.h", "plugins/loader.h", "plugins/plugin.h",
         "plugins/setting.h"]
