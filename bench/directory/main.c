@@ -156,7 +156,7 @@ static void fill_journal(void)
             .size = (uint32_t)pack_connected(i % options.devices, data),
             .kind = JOURNAL_EVENT,
         };
-        record_encode(&record, bytes);
+        record_encode(header.seed, &record, bytes);
         (void)fwrite(bytes, 1, record_size(record.size), file);
     }
     if (fclose(file) != 0)

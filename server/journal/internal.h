@@ -55,6 +55,7 @@ struct journal {
     struct timer timer;
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
+    uint32_t seed;            /* of the segment that is open, or being made */
     struct segment opening;   /* the file made last, or found at the start */
     uint32_t kept_attempt;    /* of opening.first: its file stays, since its name tells where the
                                  segment before ends; later ones that fail don't pile up */

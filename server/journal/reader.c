@@ -18,7 +18,8 @@ struct journal_reader {
     uint64_t position;      /* next record wanted */
     struct segment segment; /* of the open file */
     uint64_t limit;         /* the last sequence that may be taken from it, for this read */
-    uint64_t offset;        /* in it, where record `at` begins */
+    uint32_t seed;          /* of its records */
+    uint64_t offset;        /* in it, where record `at` begins; 0: the header comes first */
     uint64_t at;
     int file; /* -1: none */
     bool busy;
@@ -109,7 +110,7 @@ static void file_opened(struct operation *operation, int32_t result)
         return;
     }
     reader->file = result;
-    reader->offset = SEGMENT_HEADER_SIZE;
+    reader->offset = 0;
     reader->at = reader->segment.first;
     step(reader);
 }
@@ -134,16 +135,28 @@ static void open_segment(struct journal_reader *reader)
 
 /* ---- records ---- */
 
+static size_t take_header(struct journal_reader *reader, size_t size)
+{
+    struct segment_header header;
+    if (size < SEGMENT_HEADER_SIZE || !segment_header_decode(reader->bytes, &header))
+        return 0;
+    reader->seed = header.seed;
+    return SEGMENT_HEADER_SIZE;
+}
+
 /* Takes what is whole, committed and wanted out of the bytes read; skips what is older. */
 static size_t take_records(struct journal_reader *reader, size_t size)
 {
-    size_t done = 0;
+    size_t done = reader->offset == 0 ? take_header(reader, size) : 0;
     size_t count = 0;
     size_t payload = 0;
+    if (reader->offset + done == 0)
+        return 0; /* no header */
     while (count < BATCH_RECORDS && payload < BATCH_BYTES && reader->at <= reader->limit) {
         struct record record;
         size_t taken;
-        if (record_decode(reader->bytes + done, size - done, &record, &taken) != RECORD_GOOD ||
+        if (record_decode(reader->seed, reader->bytes + done, size - done, &record, &taken) !=
+                RECORD_GOOD ||
             record.sequence != reader->at)
             break;
         if (record.sequence >= reader->position) {

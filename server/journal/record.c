@@ -49,6 +49,7 @@ void segment_header_encode(const struct segment_header *header,
     put64(bytes + 16, header->first_sequence);
     put64(bytes + 24, header->created_utc_ms);
     memcpy(bytes + 32, header->node, SEGMENT_NODE_SIZE);
+    put32(bytes + 64, header->seed);
     put32(bytes + 12, header_crc(bytes));
 }
 
@@ -62,6 +63,7 @@ bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
     header->created_utc_ms = get64(bytes + 24);
     memcpy(header->node, bytes + 32, SEGMENT_NODE_SIZE);
     header->node[SEGMENT_NODE_SIZE - 1] = '\0';
+    header->seed = get32(bytes + 64);
     return true;
 }
 
@@ -71,13 +73,13 @@ size_t record_size(uint32_t payload_size)
     return (size + RECORD_ALIGNMENT - 1) / RECORD_ALIGNMENT * RECORD_ALIGNMENT;
 }
 
-static uint32_t record_crc(const uint8_t *bytes, uint32_t payload_size)
+static uint32_t record_crc(uint32_t seed, const uint8_t *bytes, uint32_t payload_size)
 {
-    uint32_t crc = crc32c(0, bytes, 4);
+    uint32_t crc = crc32c(seed, bytes, 4);
     return crc32c(crc, bytes + 8, RECORD_HEADER_SIZE - 8 + (size_t)payload_size);
 }
 
-void record_encode(const struct record *record, uint8_t *bytes)
+void record_encode(uint32_t seed, const struct record *record, uint8_t *bytes)
 {
     size_t end = RECORD_HEADER_SIZE + (size_t)record->size;
     put32(bytes, record->size);
@@ -88,11 +90,11 @@ void record_encode(const struct record *record, uint8_t *bytes)
     if (record->size > 0)
         memcpy(bytes + RECORD_HEADER_SIZE, record->payload, record->size);
     memset(bytes + end, 0, record_size(record->size) - end);
-    put32(bytes + 4, record_crc(bytes, record->size));
+    put32(bytes + 4, record_crc(seed, bytes, record->size));
 }
 
-enum record_check record_decode(const uint8_t *bytes, size_t size, struct record *record,
-                                size_t *taken)
+enum record_check record_decode(uint32_t seed, const uint8_t *bytes, size_t size,
+                                struct record *record, size_t *taken)
 {
     if (size < RECORD_HEADER_SIZE)
         return RECORD_SHORT;
@@ -101,7 +103,7 @@ enum record_check record_decode(const uint8_t *bytes, size_t size, struct record
         return RECORD_BAD;
     if (record_size(payload) > size)
         return RECORD_SHORT;
-    if (get32(bytes + 4) != record_crc(bytes, payload))
+    if (get32(bytes + 4) != record_crc(seed, bytes, payload))
         return RECORD_BAD;
     record->size = payload;
     record->sequence = get64(bytes + 8);

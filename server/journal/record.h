@@ -1,11 +1,14 @@
 /* Bytes of a segment. All numbers are little-endian.
  *
- * segment = header (64 bytes), then records.
- * header: magic "CENCJRN1" | version u32 (1) | crc u32 (CRC-32C) of the other 60
- *   bytes | first sequence u64 | created, ms since 1970 u64 | node, 32 bytes, NUL padded
+ * segment = header (72 bytes), then records.
+ * header: magic "CENCJRN1" | version u32 (1) | crc u32 (CRC-32C) of the other 68 bytes | first
+ *   sequence u64 | created, ms since 1970 u64 | node, 32 bytes, NUL padded | seed u32 | zero u32
  * record: size u32 | crc u32 | sequence u64 | committed u64 | kind u8 | zero, 7 bytes | payload of
- *   size bytes | zeros to a multiple of 8. The crc (CRC-32C) covers everything of the record but
- *   the crc itself, without the zeros at the end.
+ *   size bytes | zeros to a multiple of 8. The crc (CRC-32C) goes on from the segment's seed and
+ *   covers everything of the record but the crc itself, without the zeros at the end.
+ *
+ * The seed is random, so that bytes that were no record of this segment don't pass for one: what a
+ * device made up and sent as its payload, or what an older segment left in the disk's blocks.
  *
  * `committed` is the last sequence that was on the disk when the record was written. It tells
  * damage from an interrupted write: pages of one unsynced group may reach the disk in any order, so
@@ -20,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEGMENT_HEADER_SIZE 64u
+#define SEGMENT_HEADER_SIZE 72u
 #define RECORD_HEADER_SIZE  32u
 #define RECORD_ALIGNMENT    8u
 #define SEGMENT_NODE_SIZE   32u
@@ -30,6 +33,7 @@ struct segment_header {
     uint64_t first_sequence;
     uint64_t created_utc_ms;
     char node[SEGMENT_NODE_SIZE];
+    uint32_t seed; /* of all its records */
 };
 
 struct record {
@@ -49,14 +53,14 @@ bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
 size_t record_size(uint32_t payload_size);
 
 /* Writes record_size(record->size) bytes. */
-void record_encode(const struct record *record, uint8_t *bytes);
+void record_encode(uint32_t seed, const struct record *record, uint8_t *bytes);
 
 enum record_check { RECORD_GOOD, RECORD_SHORT, RECORD_BAD };
 
 /* Looks at the record at the start of bytes. GOOD: record is filled (payload points into bytes) and
  * *taken is its size in the file; it may be a seal. SHORT: it claims more than size bytes. BAD: no
  * record. */
-enum record_check record_decode(const uint8_t *bytes, size_t size, struct record *record,
-                                size_t *taken);
+enum record_check record_decode(uint32_t seed, const uint8_t *bytes, size_t size,
+                                struct record *record, size_t *taken);
 
 #endif

@@ -37,30 +37,30 @@ static enum status load(const char *path, uint8_t **bytes, size_t *size, int *er
 
 /* Damage, or the torn end of an interrupted write? A good record further on tells: it was written
  * after the sequence it calls committed was safe, so if that reaches the missing one, that was. */
-static bool was_committed(const uint8_t *bytes, size_t size, uint64_t missing)
+static bool was_committed(uint32_t seed, const uint8_t *bytes, size_t size, uint64_t missing)
 {
     for (size_t offset = 0; offset + RECORD_HEADER_SIZE <= size; offset += RECORD_ALIGNMENT) {
         struct record record;
         size_t taken;
-        if (record_decode(bytes + offset, size - offset, &record, &taken) == RECORD_GOOD &&
+        if (record_decode(seed, bytes + offset, size - offset, &record, &taken) == RECORD_GOOD &&
             record.sequence > missing && record.committed >= missing)
             return true;
     }
     return false;
 }
 
-static bool next_record(const uint8_t *bytes, size_t size, uint64_t wanted, struct record *record,
-                        size_t *taken)
+static bool next_record(uint32_t seed, const uint8_t *bytes, size_t size, uint64_t wanted,
+                        struct record *record, size_t *taken)
 {
-    return record_decode(bytes, size, record, taken) == RECORD_GOOD && record->sequence == wanted &&
-           record->kind != RECORD_SEAL;
+    return record_decode(seed, bytes, size, record, taken) == RECORD_GOOD &&
+           record->sequence == wanted && record->kind != RECORD_SEAL;
 }
 
-static bool is_seal(const uint8_t *bytes, size_t size, uint64_t wanted)
+static bool is_seal(uint32_t seed, const uint8_t *bytes, size_t size, uint64_t wanted)
 {
     struct record record;
     size_t taken;
-    return record_decode(bytes, size, &record, &taken) == RECORD_GOOD &&
+    return record_decode(seed, bytes, size, &record, &taken) == RECORD_GOOD &&
            record.sequence == wanted && record.kind == RECORD_SEAL;
 }
 
@@ -73,20 +73,18 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
     scan->header_good = size >= SEGMENT_HEADER_SIZE &&
                         segment_header_decode(bytes, &scan->header) &&
                         scan->header.first_sequence == first;
+    /* nothing is written behind a header before it is on the disk: without more it was interrupted
+       while it was made, with more it was whole */
     if (!scan->header_good) {
-        /* interrupted while it was made, unless there are records */
-        size_t skip = size < SEGMENT_HEADER_SIZE ? size : SEGMENT_HEADER_SIZE;
-        struct record record;
-        size_t taken;
-        bool damaged = next_record(bytes + skip, size - skip, first, &record, &taken) ||
-                       was_committed(bytes + skip, size - skip, first);
+        bool damaged = size > SEGMENT_HEADER_SIZE || (before != UINT64_MAX && before > first);
         return damaged ? STATUS_INVALID : STATUS_OK;
     }
+    uint32_t seed = scan->header.seed;
     scan->doubt_offset = offset;
     while (wanted < before) {
         struct record record;
         size_t taken;
-        if (!next_record(bytes + offset, size - offset, wanted, &record, &taken))
+        if (!next_record(seed, bytes + offset, size - offset, wanted, &record, &taken))
             break;
         if (visit != NULL)
             visit(&record, context);
@@ -96,7 +94,7 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
         scan->records++;
         scan->last_sequence = wanted++;
     }
-    scan->sealed = is_seal(bytes + offset, size - offset, wanted);
+    scan->sealed = is_seal(seed, bytes + offset, size - offset, wanted);
     if (scan->sealed)
         offset += record_size(0);
     scan->end_offset = offset;
@@ -104,7 +102,7 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
         return STATUS_OK;
     if (before != UINT64_MAX)
         return STATUS_INVALID; /* the next segment begins later: records are missing */
-    return was_committed(bytes + offset, size - offset, wanted) ? STATUS_INVALID : STATUS_OK;
+    return was_committed(seed, bytes + offset, size - offset, wanted) ? STATUS_INVALID : STATUS_OK;
 }
 
 enum status segment_scan(const char *path, uint64_t first, uint64_t before,

@@ -174,6 +174,7 @@ static void segment_opened(struct operation *operation, int32_t result)
     struct segment_header header = {
         .first_sequence = journal->opening.first,
         .created_utc_ms = journal->opening.created_utc_ms,
+        .seed = journal->seed,
     };
     journal->file = result;
     memcpy(header.node, journal->config.node, sizeof header.node);
@@ -193,6 +194,7 @@ static void create_segment(struct journal *journal)
         journal->kept_attempt = 0;
     journal->opening.first = first;
     journal->opening.created_utc_ms = reactor_utc_ms(journal->reactor);
+    journal->seed = (uint32_t)reactor_random(journal->reactor);
     segment_path(journal, &journal->opening, journal->path);
     journal->operation.done = segment_opened;
     if (file_open(journal->reactor, &journal->operation, journal->path, O_WRONLY | O_CREAT | O_EXCL,
@@ -316,8 +318,18 @@ static void encode(struct journal *journal, struct journal_entry *entry)
         .kind = entry->kind,
     };
     entry->sequence = record.sequence;
-    record_encode(&record, journal->group + journal->group_size);
+    record_encode(journal->seed, &record, journal->group + journal->group_size);
     journal->group_size += record_size(entry->size);
+}
+
+/* The same records for another segment, which has a seed of its own. */
+static void encode_again(struct journal *journal)
+{
+    journal->group_size = 0;
+    journal->group_written = 0;
+    journal->next_sequence = atomic_load(&journal->counters.committed) + 1;
+    for (struct message *message = journal->group_head; message != NULL; message = message->next)
+        encode(journal, entry_of(message));
 }
 
 static void gather_group(struct journal *journal)
@@ -377,7 +389,7 @@ static void write_seal(struct journal *journal)
         .committed = atomic_load(&journal->counters.committed),
         .kind = RECORD_SEAL,
     };
-    record_encode(&seal, journal->group);
+    record_encode(journal->seed, &seal, journal->group);
     journal->sealed = true;
     journal->state = WRITER_BUSY;
     journal->operation.done = seal_written;
@@ -458,7 +470,7 @@ void writer_pump(struct journal *journal)
         }
         gather_group(journal);
     } else {
-        journal->group_written = 0; /* the same records, in a new segment */
+        encode_again(journal);
     }
     write_group(journal);
 }

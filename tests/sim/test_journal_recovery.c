@@ -20,6 +20,7 @@
 #define FOLDER "/journal"
 #define FIRST  41u
 #define COUNT  9u
+#define SEED   0x5eed5eedu
 
 /* Groups: 41 | 42 43 44 | 45 | 46 47 48 49. Before each, what came before was committed. */
 static const uint64_t committed_before[COUNT] = {40, 41, 41, 41, 44, 45, 45, 45, 45};
@@ -51,13 +52,14 @@ static void payload_of(uint64_t sequence, uint8_t payload[static 32], uint32_t *
 
 static void append(struct image *image, const struct record *record)
 {
-    record_encode(record, image->bytes + image->size);
+    record_encode(SEED, record, image->bytes + image->size);
     image->size += record_size(record->size);
 }
 
 static void make_image(struct image *image, bool sealed)
 {
-    struct segment_header header = {.first_sequence = FIRST, .created_utc_ms = 1700000000000};
+    struct segment_header header = {
+        .first_sequence = FIRST, .created_utc_ms = 1700000000000, .seed = SEED};
     memset(image, 0, sizeof *image);
     segment_header_encode(&header, image->bytes);
     image->size = SEGMENT_HEADER_SIZE;
@@ -254,6 +256,59 @@ static void a_hole_in_the_last_group_is_torn(void **state)
     sim_destroy(sim);
 }
 
+/* A device sent bytes that look like a record, in a push whose own record was torn. If they passed
+ * for one, they would make damage of it, and the server would not start. */
+static void a_record_in_a_payload_is_none(void **state)
+{
+    (void)state;
+    static const uint8_t text[8] = "forged";
+    struct sim *sim = calm_sim();
+    struct record forged = {.sequence = FIRST + COUNT + 9,
+                            .committed = FIRST + COUNT + 8,
+                            .kind = JOURNAL_EVENT,
+                            .payload = text,
+                            .size = sizeof text};
+    for (unsigned right = 0; right < 2; right++) {
+        struct image image;
+        uint64_t torn = 0;
+        uint8_t inner[64];
+        make_image(&image, false);
+        record_encode(right ? SEED : SEED - 1, &forged, inner);
+        struct record push = {.sequence = FIRST + COUNT,
+                              .committed = FIRST + COUNT - 1,
+                              .kind = JOURNAL_EVENT,
+                              .payload = inner,
+                              .size = (uint32_t)record_size(forged.size)};
+        append(&image, &push);
+        image.bytes[image.records_end] ^= 1;
+        assert_int_equal(recover_bytes(sim, image.bytes, image.size, &torn),
+                         right ? -1 : (int)COUNT);
+    }
+    sim_destroy(sim);
+}
+
+/* The next records of another segment, which had these blocks of the disk before. */
+static void what_another_segment_left_is_torn(void **state)
+{
+    (void)state;
+    struct sim *sim = calm_sim();
+    struct image image;
+    uint64_t torn = 0;
+    make_image(&image, false);
+    for (unsigned i = 0; i < 3; i++) {
+        struct record left = {.sequence = FIRST + COUNT + i,
+                              .committed = FIRST + COUNT + i - 1,
+                              .kind = JOURNAL_EVENT,
+                              .payload = (const uint8_t *)"left",
+                              .size = 4};
+        record_encode(SEED + 1, &left, image.bytes + image.size);
+        image.size += record_size(left.size);
+    }
+    assert_int_equal(recover_bytes(sim, image.bytes, image.size, &torn), COUNT);
+    assert_int_equal(torn, image.size - image.records_end);
+    sim_destroy(sim);
+}
+
 /* Records 46.. were written, their sync failed, a new segment was begun for them, and that is all.
  * They may be readable, but the disk may not have them. */
 static void what_a_later_file_takes_over_is_not_recovered(void **state)
@@ -310,6 +365,8 @@ int main(void)
         cmocka_unit_test(damage_is_told_from_a_torn_tail),
         cmocka_unit_test(a_damaged_header_is_damage_if_records_follow),
         cmocka_unit_test(a_hole_in_the_last_group_is_torn),
+        cmocka_unit_test(a_record_in_a_payload_is_none),
+        cmocka_unit_test(what_another_segment_left_is_torn),
         cmocka_unit_test(what_a_later_file_takes_over_is_not_recovered),
         cmocka_unit_test(numbers_go_on_from_an_empty_segment),
     };

@@ -4,6 +4,8 @@ checked against the description and not against itself."""
 import struct
 
 EVENT, PRIVATE, SEAL = 1, 2, 0
+HEADER_SIZE = 72
+SEED = 0x5EED1234
 TABLE = []
 for value in range(256):
     for _ in range(8):
@@ -11,8 +13,8 @@ for value in range(256):
     TABLE.append(value)
 
 
-def crc32c(data):
-    crc = 0xFFFFFFFF
+def crc32c(data, seed=0):
+    crc = seed ^ 0xFFFFFFFF
     for byte in data:
         crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
@@ -24,14 +26,14 @@ def name(first, attempt=0):
 
 def header(first, node="test", created_ms=1700000000000):
     start = b"CENCJRN1" + struct.pack("<I", 1)
-    end = struct.pack("<QQ32s", first, created_ms, node.encode())
+    end = struct.pack("<QQ32sII", first, created_ms, node.encode(), SEED, 0)
     return start + struct.pack("<I", crc32c(start + end)) + end
 
 
 def record(sequence, committed, payload, kind=EVENT):
     size = struct.pack("<I", len(payload))
     rest = struct.pack("<QQB7x", sequence, committed, kind) + payload
-    data = size + struct.pack("<I", crc32c(size + rest)) + rest
+    data = size + struct.pack("<I", crc32c(size + rest, SEED)) + rest
     return data + bytes(-len(data) % 8)
 
 

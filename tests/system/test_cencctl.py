@@ -81,12 +81,12 @@ class Cencctl(unittest.TestCase):
     def test_damage_before_the_seal(self):
         path = self.two_segments()
         data = bytearray(path.read_bytes())
-        data[64 + 40] ^= 1
+        data[segments.HEADER_SIZE + 40] ^= 1
         path.write_bytes(data)
         code, out, words = self.verify()
         self.assertEqual(code, 2)
-        self.assertIn(f"{path} is damaged at offset 64:", words)
-        self.assertIn("damaged at offset 64", out)
+        self.assertIn(f"{path} is damaged at offset {segments.HEADER_SIZE}:", words)
+        self.assertIn(f"damaged at offset {segments.HEADER_SIZE}", out)
         self.assertIn("not whole", out)
 
     def test_records_missing_before_the_next_segment(self):

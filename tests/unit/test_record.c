@@ -15,6 +15,8 @@
 #include "server/journal/name.h"
 #include "server/journal/record.h"
 
+#define SEED 0x5eed1234u
+
 static const uint8_t payload[] = "a meter says hello";
 
 static const struct record example = {.sequence = 0x0102030405060708,
@@ -28,16 +30,19 @@ static void the_header_there_and_back(void **state)
     (void)state;
     uint8_t bytes[SEGMENT_HEADER_SIZE];
     struct segment_header read;
-    struct segment_header header = {.first_sequence = 77, .created_utc_ms = 1700000000123};
+    struct segment_header header = {
+        .first_sequence = 77, .created_utc_ms = 1700000000123, .seed = SEED};
     (void)snprintf(header.node, sizeof header.node, "north");
     segment_header_encode(&header, bytes);
     assert_memory_equal(bytes, "CENCJRN1\1\0\0\0", 12);
     assert_memory_equal(bytes + 16, "\x4d\0\0\0\0\0\0\0", 8);
     assert_memory_equal(bytes + 32, "north\0", 6);
+    assert_memory_equal(bytes + 64, "\x34\x12\xed\x5e\0\0\0\0", 8);
     assert_true(segment_header_decode(bytes, &read));
     assert_int_equal(read.first_sequence, 77);
     assert_int_equal(read.created_utc_ms, 1700000000123);
     assert_string_equal(read.node, "north");
+    assert_int_equal(read.seed, SEED);
     for (size_t at = 0; at < sizeof bytes; at++) {
         bytes[at] ^= 0x10;
         assert_false(segment_header_decode(bytes, &read));
@@ -51,12 +56,12 @@ static void the_layout_of_a_record(void **state)
     uint8_t bytes[64];
     assert_int_equal(record_size(sizeof payload), 56);
     memset(bytes, 0xee, sizeof bytes);
-    record_encode(&example, bytes);
+    record_encode(SEED, &example, bytes);
     assert_memory_equal(bytes, "\x13\0\0\0", 4);
     assert_memory_equal(bytes + 8, "\x08\7\6\5\4\3\2\1\0\7\6\5\4\3\2\1\1\0\0\0\0\0\0\0", 24);
     assert_memory_equal(bytes + 32, payload, sizeof payload);
     assert_memory_equal(bytes + 51, "\0\0\0\0\0\xee", 6);
-    uint32_t crc = crc32c(crc32c(0, bytes, 4), bytes + 8, 24 + sizeof payload);
+    uint32_t crc = crc32c(crc32c(SEED, bytes, 4), bytes + 8, 24 + sizeof payload);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(bytes[4 + i], (uint8_t)(crc >> (8 * i)));
 }
@@ -76,8 +81,9 @@ static void a_record_there_and_back(void **state)
         record.size = sizes[i];
         record.kind = JOURNAL_PRIVATE;
         memset(data, (int)i + 1, sizes[i]);
-        record_encode(&record, bytes);
-        assert_int_equal(record_decode(bytes, record_size(sizes[i]), &read, &taken), RECORD_GOOD);
+        record_encode(SEED, &record, bytes);
+        assert_int_equal(record_decode(SEED, bytes, record_size(sizes[i]), &read, &taken),
+                         RECORD_GOOD);
         assert_int_equal(taken, record_size(sizes[i]));
         assert_int_equal(read.sequence, record.sequence);
         assert_int_equal(read.committed, record.committed);
@@ -95,13 +101,13 @@ static void a_changed_byte_is_no_record(void **state)
     uint8_t bytes[56];
     struct record read;
     size_t taken;
-    record_encode(&example, bytes);
+    record_encode(SEED, &example, bytes);
     for (size_t bit = 0; bit < 8 * (RECORD_HEADER_SIZE + sizeof payload); bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_not_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_GOOD);
+        assert_int_not_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_GOOD);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
-    assert_int_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_GOOD);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_GOOD);
 }
 
 static void a_cut_record_is_short(void **state)
@@ -110,9 +116,9 @@ static void a_cut_record_is_short(void **state)
     uint8_t bytes[56];
     struct record read;
     size_t taken;
-    record_encode(&example, bytes);
+    record_encode(SEED, &example, bytes);
     for (size_t size = 0; size < sizeof bytes; size++)
-        assert_int_equal(record_decode(bytes, size, &read, &taken), RECORD_SHORT);
+        assert_int_equal(record_decode(SEED, bytes, size, &read, &taken), RECORD_SHORT);
 }
 
 static void zeros_and_noise_are_no_record(void **state)
@@ -121,9 +127,21 @@ static void zeros_and_noise_are_no_record(void **state)
     uint8_t bytes[256] = {0};
     struct record read;
     size_t taken;
-    assert_int_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_BAD);
     memset(bytes, 0xff, sizeof bytes);
-    assert_int_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+}
+
+/* What belongs to another segment is none of this one. */
+static void a_record_of_another_seed_is_none(void **state)
+{
+    (void)state;
+    uint8_t bytes[56];
+    struct record read;
+    size_t taken;
+    record_encode(SEED + 1, &example, bytes);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+    assert_int_equal(record_decode(SEED + 1, bytes, sizeof bytes, &read, &taken), RECORD_GOOD);
 }
 
 /* Only a seal has no payload, and it has none. */
@@ -134,19 +152,19 @@ static void a_seal_there_and_back(void **state)
     struct record read;
     size_t taken;
     struct record seal = {.sequence = 10, .committed = 9, .kind = RECORD_SEAL};
-    record_encode(&seal, bytes);
-    assert_int_equal(record_decode(bytes, RECORD_HEADER_SIZE, &read, &taken), RECORD_GOOD);
+    record_encode(SEED, &seal, bytes);
+    assert_int_equal(record_decode(SEED, bytes, RECORD_HEADER_SIZE, &read, &taken), RECORD_GOOD);
     assert_int_equal(taken, RECORD_HEADER_SIZE);
     assert_int_equal(read.kind, RECORD_SEAL);
     assert_int_equal(read.committed, 9);
     seal.kind = JOURNAL_EVENT;
-    record_encode(&seal, bytes);
-    assert_int_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+    record_encode(SEED, &seal, bytes);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_BAD);
     seal.kind = RECORD_SEAL;
     seal.payload = payload;
     seal.size = sizeof payload;
-    record_encode(&seal, bytes);
-    assert_int_equal(record_decode(bytes, sizeof bytes, &read, &taken), RECORD_BAD);
+    record_encode(SEED, &seal, bytes);
+    assert_int_equal(record_decode(SEED, bytes, sizeof bytes, &read, &taken), RECORD_BAD);
 }
 
 /* A disk that is full for three hours makes attempts of five digits. */
@@ -190,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_changed_byte_is_no_record),
         cmocka_unit_test(a_cut_record_is_short),
         cmocka_unit_test(zeros_and_noise_are_no_record),
+        cmocka_unit_test(a_record_of_another_seed_is_none),
         cmocka_unit_test(a_seal_there_and_back),
         cmocka_unit_test(names_of_files),
     };
