@@ -106,7 +106,8 @@ void directory_free(struct directory *directory)
     free(directory);
 }
 
-struct device *directory_find(struct directory *directory, const char *scope, const char *serial)
+static struct device *find(struct directory *directory, const char *scope, const char *serial,
+                           bool only_recorded)
 {
     size_t size = strlen(serial);
     const char *pooled = text_pool_find(&directory->scopes, scope);
@@ -116,9 +117,19 @@ struct device *directory_find(struct directory *directory, const char *scope, co
     uint32_t hash = stripes_hash(directory, pooled, serial, size);
     struct stripe *stripe = lock_stripe(directory, hash);
     struct device *device = stripes_find(directory, stripe, hash, pooled, serial);
-    bool there = device != NULL && !device->removed;
+    bool there = device != NULL && !device->removed && (device->recorded || !only_recorded);
     unlock_stripe(stripe);
     return there ? device : NULL;
+}
+
+struct device *directory_find(struct directory *directory, const char *scope, const char *serial)
+{
+    return find(directory, scope, serial, false);
+}
+
+struct device *directory_known(struct directory *directory, const char *scope, const char *serial)
+{
+    return find(directory, scope, serial, true);
 }
 
 /* ---- reports ---- */
@@ -188,7 +199,6 @@ static bool describe(struct directory *directory, const struct device *device,
         .state = (enum device_state)device->state,
         .gasp = device->gasp,
         .heard_utc_ms = device->heard_utc_ms,
-        .recorded = device->recorded,
     };
     bool there = !device->removed;
     unlock_stripe(stripe);

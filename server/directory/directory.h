@@ -59,7 +59,6 @@ struct device_info {
     enum device_state state;
     struct gasp gasp;      /* utc_ms 0: none since it was last heard */
     uint64_t heard_utc_ms; /* what it was last heard by began then; 0: nothing in this run */
-    bool recorded;         /* false: on its way to the disk, or not to be recorded */
 };
 
 struct directory_config {
@@ -145,6 +144,9 @@ void directory_get(struct directory *directory, const struct device *device,
 
 /* NULL if unknown. */
 struct device *directory_find(struct directory *directory, const char *scope, const char *serial);
+
+/* The same, and NULL for one that isn't recorded yet: whom directory_gasp knows. */
+struct device *directory_known(struct directory *directory, const char *scope, const char *serial);
 
 /* For logs; constant, no lock. */
 const char *device_serial(const struct device *device);

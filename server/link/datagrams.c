@@ -5,14 +5,88 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/link/events.h"
+#include "server/link/push_events.h"
 
 #define MAX_MESSAGES 64u /* pushes of one datagram */
+
+/* Of the journal's queue. What is taken below the first of them finds room: pushes are refused at
+ * three quarters. */
+#define PAUSE_PERCENT  50u
+#define RESUME_PERCENT 25u
+#define REVIEW_MS      20u
+#define TELL_MS        1000u
 
 bool datagrams_mine(const struct shard *shard, uint32_t listener)
 {
     const struct server *server = shard->server;
     return server->config->listeners[listener].transport == CONFIG_UDP &&
            listener % server->shard_count == shard->index;
+}
+
+/* ---- back-pressure ---- */
+
+static void set_paused(struct shard *shard, bool paused)
+{
+    struct log_context context = {.module = "push"};
+    uint64_t now_ms = reactor_now_ms(shard->reactor);
+    shard->datagrams_paused = paused;
+    if (paused) {
+        shard->datagrams_paused_ms = now_ms;
+        count_up(&shard->counters.datagram_pauses, 1);
+    } else if (shard->datagrams_pause_told) {
+        shard->datagrams_pause_told = false;
+        log_line(LOG_WARN, &context, "datagrams are taken again", "shard=%u waited_ms=%llu",
+                 shard->index, (unsigned long long)(now_ms - shard->datagrams_paused_ms));
+    }
+    datagrams_pause(shard, paused);
+}
+
+/* A storm makes short pauses, many of them. */
+static void tell_pause(struct shard *shard)
+{
+    struct log_context context = {.module = "push"};
+    uint64_t now_ms = reactor_now_ms(shard->reactor);
+    if (!shard->datagrams_paused || shard->datagrams_pause_told ||
+        now_ms - shard->datagrams_paused_ms < TELL_MS)
+        return;
+    shard->datagrams_pause_told = true;
+    log_line(LOG_WARN, &context, "the journal is behind: datagrams wait in the sockets' buffers",
+             "shard=%u", shard->index);
+}
+
+static uint64_t queued_percent(const struct server *server)
+{
+    uint64_t queue_bytes = server->config->journal.queue_mb * 1048576ull;
+    return atomic_load(&server->journal_counters->queued_bytes) * 100 / queue_bytes;
+}
+
+/* What waits for room keeps the sockets paused, so it is no more than one datagram brought. */
+static void review(struct shard *shard)
+{
+    if (shard->server->journal == NULL)
+        return;
+    bool waits = !push_retry(shard);
+    uint64_t queued = queued_percent(shard->server);
+    bool paused = shard->datagrams_paused;
+    if (!paused && (waits || queued >= PAUSE_PERCENT))
+        set_paused(shard, true);
+    else if (paused && !waits && queued < RESUME_PERCENT)
+        set_paused(shard, false);
+    if (shard->datagrams_paused && !timer_running(&shard->datagram_review))
+        timer_start_fine(shard->reactor, &shard->datagram_review, REVIEW_MS);
+}
+
+static void review_again(struct timer *timer)
+{
+    review(container_of(timer, struct shard, datagram_review));
+}
+
+void datagrams_recorded(struct shard *shard)
+{
+    if (shard->datagrams_paused)
+        review(shard);
 }
 
 /* ---- a datagram ---- */
@@ -88,7 +162,7 @@ static size_t ask(const struct datagram_listener *listener, const struct datagra
 static void on_received(struct datagram_socket *socket, const struct datagram *datagram)
 {
     struct datagram_listener *listener = container_of(socket, struct datagram_listener, socket);
-    const struct shard *shard = listener->shard;
+    struct shard *shard = listener->shard;
     size_t plugins = shard->server->config->listeners[listener->index].plugin_count;
     const char *why = "";
     size_t at = 0;
@@ -104,6 +178,7 @@ static void on_received(struct datagram_socket *socket, const struct datagram *d
     }
     if (at < datagram->size)
         failed(listener, datagram, why);
+    review(shard);
 }
 
 static void on_closed(struct datagram_socket *socket)
@@ -128,6 +203,7 @@ static enum status start_one(struct shard *shard, uint32_t index)
     struct datagram_listener *listener = &shard->datagrams[shard->datagram_count];
     listener->shard = shard;
     listener->index = index;
+    listener->overruns_utc_ms = reactor_utc_ms(shard->reactor);
     listener->socket.ops = &ops;
     listener->socket.socket = shard->server->sockets[index];
     listener->socket.address = shard->server->config->listeners[index].address;
@@ -142,6 +218,8 @@ enum status datagrams_start(struct shard *shard)
 {
     size_t listeners = shard->server->config->listener_count;
     uint32_t mine = 0;
+    list_init(&shard->waiting_pushes);
+    timer_init(&shard->datagram_review, review_again);
     for (uint32_t i = 0; i < listeners; i++)
         mine += datagrams_mine(shard, i);
     if (mine == 0)
@@ -155,10 +233,26 @@ enum status datagrams_start(struct shard *shard)
     return STATUS_OK;
 }
 
+static void tell_overruns(struct datagram_listener *listener)
+{
+    struct shard *shard = listener->shard;
+    uint64_t overruns = atomic_load(&listener->socket.counters.overruns);
+    uint64_t now_ms = reactor_utc_ms(shard->reactor);
+    if (overruns == listener->overruns_told ||
+        events_datagrams_lost(shard, listener->index, overruns - listener->overruns_told,
+                              listener->overruns_utc_ms) == STATUS_OK) {
+        listener->overruns_told = overruns;
+        listener->overruns_utc_ms = now_ms;
+    }
+}
+
 void datagrams_tick(struct shard *shard)
 {
-    for (uint32_t i = 0; i < shard->datagram_count; i++)
+    tell_pause(shard);
+    for (uint32_t i = 0; i < shard->datagram_count; i++) {
         datagram_count_overruns(&shard->datagrams[i].socket);
+        tell_overruns(&shard->datagrams[i]);
+    }
 }
 
 void datagrams_pause(struct shard *shard, bool paused)

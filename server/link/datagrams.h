@@ -2,6 +2,10 @@
  * plugins, in order, as one whole message; what they hand on as a push goes to push_received, what
  * none of them knows is counted and kept with the failed identifications. Nothing is kept per peer.
  *
+ * While the journal is behind (half of its queue waits) the shard's sockets are paused, until it is
+ * down to a quarter: datagrams wait in the sockets' buffers, and those that are lost there are
+ * counted, and told in events.
+ *
  * All in the shard's thread; the counters may be read by any. */
 #ifndef CENCD_LINK_DATAGRAMS_H
 #define CENCD_LINK_DATAGRAMS_H
@@ -13,6 +17,8 @@ struct datagram_listener {
     struct shard *shard;
     uint32_t index; /* in the configuration */
     bool open;
+    uint64_t overruns_told; /* in events */
+    uint64_t overruns_utc_ms;
 };
 
 /* Whether this shard serves the listener. */
@@ -22,8 +28,10 @@ bool datagrams_mine(const struct shard *shard, uint32_t listener);
 enum status datagrams_start(struct shard *shard) MUST_CHECK;
 /* Every second: overruns that no later datagram told of. */
 void datagrams_tick(struct shard *shard);
-/* The journal can't take more: datagrams wait in the sockets' buffers. */
+/* Datagrams wait in the sockets' buffers. */
 void datagrams_pause(struct shard *shard, bool paused);
+/* Something of this shard was recorded, so the journal may have room again. */
+void datagrams_recorded(struct shard *shard);
 void datagrams_stop(struct shard *shard);
 void datagrams_free(struct shard *shard);
 

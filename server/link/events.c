@@ -7,8 +7,6 @@
 #include "server/base/check.h"
 #include "server/link/events_internal.h"
 
-#define EVENT_BYTES_MAX 4096u /* of the events of this file; pushes may be larger */
-
 static bool off(const struct shard *shard)
 {
     return shard->server->journal == NULL;
@@ -30,57 +28,85 @@ void event_endpoint(const struct address *address, Cenc__V1__Endpoint *endpoint,
     endpoint->port = address->port;
 }
 
+static void set_identity(const char *scope, const char *serial, struct event_texts *texts)
+{
+    Cenc__V1__Device *device = &texts->device;
+    size_t size = strlen(serial);
+    cenc__v1__device__init(device);
+    device->scope = proto_string(scope);
+    device->serial = texts->serial;
+    if (proto_text(serial, size, texts->serial, sizeof texts->serial))
+        return;
+    device->serial_raw.data = (uint8_t *)proto_string(serial);
+    device->serial_raw.len = size;
+}
+
 static void fill_device(const struct device_info *info, struct event_texts *texts)
 {
     Cenc__V1__Device *device = &texts->device;
-    cenc__v1__device__init(device);
-    device->scope = proto_string(info->scope);
-    device->serial = text_of(info->serial, texts->serial, sizeof texts->serial);
+    set_identity(info->scope, info->serial, texts);
     device->kind = text_of(info->kind, texts->kind, sizeof texts->kind);
     device->model = text_of(info->model, texts->model, sizeof texts->model);
     device->firmware = text_of(info->firmware, texts->firmware, sizeof texts->firmware);
     device->hardware = text_of(info->hardware, texts->hardware, sizeof texts->hardware);
 }
 
+void event_stranger(const char *scope, const char *serial, struct event_texts *texts,
+                    Cenc__V1__Event *event)
+{
+    set_identity(scope, serial, texts);
+    event->device = &texts->device;
+}
+
 void event_begin(struct shard *shard, const struct device *device, struct event_texts *texts,
                  Cenc__V1__Event *event)
 {
+    const struct device_info *info = &texts->info;
     cenc__v1__event__init(event);
     event->node = proto_string(shard->server->config->server.node);
     event->received_unix_ms = (int64_t)reactor_utc_ms(shard->reactor);
     if (device == NULL)
         return;
-    struct device_info info;
-    directory_get(shard->server->directory, device, &info);
-    fill_device(&info, texts);
+    directory_get(shard->server->directory, device, &texts->info);
+    fill_device(info, texts);
     event->device = &texts->device;
-    event->link_epoch = info.epoch;
-    if (info.listener != DIRECTORY_NO_LISTENER)
-        event->listener = proto_string(shard->server->config->listeners[info.listener].name);
+    event->project = proto_string(info->project);
+    event->link_epoch = info->epoch;
+    if (info->listener != DIRECTORY_NO_LISTENER)
+        event->listener = proto_string(shard->server->config->listeners[info->listener].name);
+}
+
+void event_set_type(Cenc__V1__Event *event)
+{
+    event->event_type = proto_string(event_code_text(event_code_of(event->body_case)));
 }
 
 /* ---- appending ---- */
 
+void event_drop(struct pending_event *pending)
+{
+    atomic_fetch_sub(&pending->shard->server->messages, 1);
+    free(pending);
+}
+
 static void recorded(struct journal_entry *entry, enum status status)
 {
     struct pending_event *event = container_of(entry, struct pending_event, entry);
-    struct shard *shard = event->shard;
     if (event->done != NULL)
         event->done(event, status);
-    atomic_fetch_sub(&shard->server->messages, 1);
-    free(event);
+    event_drop(event);
 }
 
-static enum status append_bytes(struct shard *shard, const Cenc__V1__Event *event,
-                                const struct pending_event *template, const uint8_t *bytes,
-                                size_t size)
+struct pending_event *event_make(struct shard *shard, const Cenc__V1__Event *event,
+                                 const struct pending_event *template)
 {
-    struct pending_event *pending = calloc(1, sizeof *pending + size);
+    size_t size = protobuf_c_message_get_packed_size(&event->base);
+    struct pending_event *pending = malloc(sizeof *pending + size);
     if (pending == NULL)
-        return STATUS_NO_MEMORY;
-    if (template != NULL)
-        *pending = *template;
-    memcpy(pending->bytes, bytes, size);
+        return NULL;
+    *pending = template != NULL ? *template : (struct pending_event){0};
+    /* every text went through proto_text, every size is bounded */
+    CHECK(event_pack(event, pending->bytes, size, &size) == CODEC_OK);
     pending->shard = shard;
     pending->entry.data = pending->bytes;
     pending->entry.size = (uint32_t)size;
@@ -89,28 +115,29 @@ static enum status append_bytes(struct shard *shard, const Cenc__V1__Event *even
     pending->entry.from = shard->reactor;
     pending->entry.done = recorded;
     atomic_fetch_add(&shard->server->messages, 1);
-    enum status status = journal_append(shard->server->journal, &pending->entry);
-    if (status != STATUS_OK) {
-        atomic_fetch_sub(&shard->server->messages, 1);
-        free(pending);
-    }
-    return status;
+    return pending;
+}
+
+enum status event_submit(struct pending_event *pending)
+{
+    return journal_append(pending->shard->server->journal, &pending->entry);
 }
 
 enum status event_append(struct shard *shard, const Cenc__V1__Event *event,
                          const struct pending_event *template)
 {
-    uint8_t bytes[EVENT_BYTES_MAX];
-    size_t size = 0;
-    enum codec_result result = event_pack(event, bytes, sizeof bytes, &size);
-    CHECK(result == CODEC_OK); /* every text went through proto_text, every size is bounded */
-    return append_bytes(shard, event, template, bytes, size);
+    struct pending_event *pending = event_make(shard, event, template);
+    if (pending == NULL)
+        return STATUS_NO_MEMORY;
+    enum status status = event_submit(pending);
+    if (status != STATUS_OK)
+        event_drop(pending);
+    return status;
 }
 
-/* An event that nothing waits for: if it is refused, the journal has counted it. */
-static void tell(struct shard *shard, Cenc__V1__Event *event)
+void event_tell(struct shard *shard, Cenc__V1__Event *event)
 {
-    event->event_type = proto_string(event_code_text(event_code_of(event->body_case)));
+    event_set_type(event);
     enum status status = event_append(shard, event, NULL);
     if (status == STATUS_NO_MEMORY)
         count_up(&shard->counters.events_lost, 1);
@@ -128,9 +155,10 @@ static void fill_signal(uint8_t csq, struct event_texts *texts, Cenc__V1__Signal
     *signal = &texts->signal;
 }
 
-static void fill_state(const struct link *link, const struct device_info *info,
-                       struct event_texts *texts, Cenc__V1__DeviceState *state)
+static void fill_state(const struct link *link, struct event_texts *texts,
+                       Cenc__V1__DeviceState *state)
 {
+    const struct device_info *info = &texts->info;
     cenc__v1__device_state__init(state);
     state->first_seen_unix_ms = (int64_t)info->first_seen_utc_ms;
     state->last_seen_unix_ms = (int64_t)info->last_seen_utc_ms;
@@ -155,7 +183,6 @@ enum status events_device_added(struct link *link,
 {
     struct shard *shard = link_shard(link);
     struct event_texts texts;
-    struct device_info info;
     Cenc__V1__Event event;
     Cenc__V1__DeviceAdded body;
     Cenc__V1__DeviceState state;
@@ -170,8 +197,7 @@ enum status events_device_added(struct link *link,
         .added = done,
     };
     event_begin(shard, link->device, &texts, &event);
-    directory_get(shard->server->directory, link->device, &info);
-    fill_state(link, &info, &texts, &state);
+    fill_state(link, &texts, &state);
     cenc__v1__device_added__init(&body);
     body.state = &state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
@@ -183,36 +209,32 @@ void events_device_changed(struct link *link)
 {
     struct shard *shard = link_shard(link);
     struct event_texts texts;
-    struct device_info info;
     Cenc__V1__Event event;
     Cenc__V1__DeviceChanged body;
     Cenc__V1__DeviceState state;
     if (off(shard))
         return;
     event_begin(shard, link->device, &texts, &event);
-    directory_get(shard->server->directory, link->device, &info);
-    fill_state(link, &info, &texts, &state);
+    fill_state(link, &texts, &state);
     cenc__v1__device_changed__init(&body);
     body.state = &state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_CHANGED;
     event.device_changed = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
 }
 
 void events_connected(struct link *link)
 {
     struct shard *shard = link_shard(link);
     struct event_texts texts;
-    struct device_info info;
     Cenc__V1__Event event;
     Cenc__V1__Connected body;
     if (off(shard))
         return;
     event_begin(shard, link->device, &texts, &event);
-    directory_get(shard->server->directory, link->device, &info);
     cenc__v1__connected__init(&body);
     event_endpoint(&link->peer, &texts.peer, texts.peer_text);
-    fill_signal(info.signal_csq, &texts, &body.signal);
+    fill_signal(texts.info.signal_csq, &texts, &body.signal);
     body.transport = CENC__V1__TRANSPORT__TRANSPORT_TCP;
     body.peer = &texts.peer;
     body.local_port = link_listener(link)->address.port;
@@ -220,7 +242,7 @@ void events_connected(struct link *link)
     event.link_epoch = link->epoch;
     event.body_case = CENC__V1__EVENT__BODY_CONNECTED;
     event.connected = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
 }
 
 static void fill_reason(enum close_reason reason, struct event_texts *texts)
@@ -251,7 +273,7 @@ void events_disconnected(struct link *link, enum close_reason reason, bool newer
     event.link_epoch = link->epoch;
     event.body_case = CENC__V1__EVENT__BODY_DISCONNECTED;
     event.disconnected = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
 }
 
 /* ---- sessions ---- */
@@ -272,7 +294,7 @@ void events_access_started(const struct session *session)
     body.session = session->id;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_STARTED;
     event.access_started = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
 }
 
 void events_access_finished(const struct session *session, enum close_reason reason,
@@ -297,7 +319,7 @@ void events_access_finished(const struct session *session, enum close_reason rea
     body.reason = &texts.reason;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_FINISHED;
     event.access_finished = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
 }
 
 bool events_sessions_allowed(const struct server *server)
@@ -329,7 +351,19 @@ void events_security(struct link *link, int kind, const struct address *former_p
     }
     event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
     event.security_event = &body;
-    tell(shard, &event);
+    event_tell(shard, &event);
+}
+
+void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__PowerRestored *body,
+                    Cenc__V1__Event *event)
+{
+    cenc__v1__power_restored__init(body);
+    body->by = (Cenc__V1__PowerRestoredBy)by;
+    body->last_gasp_unix_ms = (int64_t)gasp->utc_ms;
+    body->last_gasp_sequence = gasp->sequence;
+    event->body_case = CENC__V1__EVENT__BODY_POWER_RESTORED;
+    event->power_restored = body;
+    event_set_type(event);
 }
 
 void events_power_restored(struct shard *shard, struct device *device, uint64_t began_utc_ms,
@@ -342,11 +376,25 @@ void events_power_restored(struct shard *shard, struct device *device, uint64_t 
     if (!directory_clear_gasp(shard->server->directory, device, began_utc_ms, &gasp) || off(shard))
         return;
     event_begin(shard, device, &texts, &event);
-    cenc__v1__power_restored__init(&body);
-    body.by = (Cenc__V1__PowerRestoredBy)by;
-    body.last_gasp_unix_ms = (int64_t)gasp.utc_ms;
-    body.last_gasp_sequence = gasp.sequence;
-    event.body_case = CENC__V1__EVENT__BODY_POWER_RESTORED;
-    event.power_restored = &body;
-    tell(shard, &event);
+    event_restored(&gasp, by, &body, &event);
+    event_tell(shard, &event);
+}
+
+enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64_t count,
+                                  uint64_t since_utc_ms)
+{
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__DatagramsLost body;
+    if (off(shard))
+        return STATUS_OK;
+    event_begin(shard, NULL, &texts, &event);
+    event.listener = proto_string(shard->server->config->listeners[listener].name);
+    cenc__v1__datagrams_lost__init(&body);
+    body.count = count;
+    body.since_unix_ms = (int64_t)since_utc_ms;
+    body.until_unix_ms = event.received_unix_ms;
+    event.body_case = CENC__V1__EVENT__BODY_DATAGRAMS_LOST;
+    event.datagrams_lost = &body;
+    return event_append(shard, &event, NULL);
 }

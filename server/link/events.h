@@ -35,6 +35,10 @@ enum events_restored { RESTORED_BY_LINK = 1, RESTORED_BY_SESSION = 2, RESTORED_B
 void events_power_restored(struct shard *shard, struct device *device, uint64_t began_utc_ms,
                            enum events_restored by);
 
+/* The listener's socket lost so many since since_utc_ms. */
+enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64_t count,
+                                  uint64_t since_utc_ms) MUST_CHECK;
+
 /* False while agents are to be refused because the disk takes no records. */
 bool events_sessions_allowed(const struct server *server);
 

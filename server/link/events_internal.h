@@ -4,9 +4,11 @@
 
 #include "codec/proto/event.h"
 #include "server/link/events.h"
+#include "server/link/push.h"
 
 /* The fields that events of one device share; texts live here. */
 struct event_texts {
+    struct device_info info; /* of the event's device, if it has one that is known */
     Cenc__V1__Device device;
     Cenc__V1__Endpoint peer;
     Cenc__V1__Endpoint other;
@@ -27,24 +29,43 @@ struct pending_event {
     /* Called once, if the append succeeded; the memory is freed afterwards. NULL: nobody asks. */
     void (*done)(struct pending_event *event, enum status status);
     struct device *device;
-    struct link_ref link;
     /* of whoever asked */
+    struct link_ref link;
     void (*added)(struct shard *shard, struct device *device, struct link *link,
                   enum status status);
-    void (*pushed)(struct shard *shard, void *context, uint64_t sequence, enum status status);
-    void *context;
+    struct push_answer *answer; /* of a push, if one is owed; done frees it */
+    struct list waiting;        /* of a push: for room in the journal's queue */
+    uint64_t utc_ms;            /* of a push: its receipt */
     uint8_t bytes[];
 };
 
-/* Fills node, time and event type, and the device if there is one. */
+/* Fills node, time of now, and the device with its project, epoch and listener if there is one. */
 void event_begin(struct shard *shard, const struct device *device, struct event_texts *texts,
                  Cenc__V1__Event *event);
+/* A device that isn't known, by what was said of it. */
+void event_stranger(const char *scope, const char *serial, struct event_texts *texts,
+                    Cenc__V1__Event *event);
 void event_endpoint(const struct address *address, Cenc__V1__Endpoint *endpoint,
                     char text[static ADDRESS_TEXT_SIZE]);
+/* A body of power_restored that names the gasp which is over. */
+void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__PowerRestored *body,
+                    Cenc__V1__Event *event);
+/* event_type, by the body. */
+void event_set_type(Cenc__V1__Event *event);
 
-/* Packs and appends. On any status but STATUS_OK nothing will be called. template may be NULL;
- * otherwise done, device, link and what belongs to the asker are taken from it. */
+/* Packs it. NULL: no memory. template may be NULL; otherwise done, device, link and what belongs to
+ * the asker are taken from it. */
+struct pending_event *event_make(struct shard *shard, const Cenc__V1__Event *event,
+                                 const struct pending_event *template);
+/* Into the journal. On any status but STATUS_OK nothing will be called, and it is still the
+ * caller's: to try again, or for event_drop. */
+enum status event_submit(struct pending_event *pending) MUST_CHECK;
+void event_drop(struct pending_event *pending);
+
+/* All of it; what isn't taken is dropped. */
 enum status event_append(struct shard *shard, const Cenc__V1__Event *event,
                          const struct pending_event *template) MUST_CHECK;
+/* The same for an event that nobody waits for: a refusal is counted by the journal. */
+void event_tell(struct shard *shard, Cenc__V1__Event *event);
 
 #endif

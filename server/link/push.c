@@ -6,6 +6,7 @@
 #include "server/base/log.h"
 #include "server/link/datagrams.h"
 #include "server/link/link.h"
+#include "server/link/push_events.h"
 
 /* Lines about unknown serials within a second: anybody can send a datagram. */
 #define MAX_LINES 20u
@@ -47,14 +48,20 @@ static bool may_log(struct shard *shard)
     return shard->push_lines++ < MAX_LINES;
 }
 
+static struct device *device_of(const struct push_source *source, const struct plugin_push *push)
+{
+    const struct server *server = source->shard->server;
+    if (source->device != NULL || push->serial[0] == '\0')
+        return source->device;
+    return directory_known(server->directory, server->config->listeners[source->listener].scope,
+                           push->serial);
+}
+
 static void tell_unknown(const struct push_source *source, const struct plugin_push *push)
 {
     const struct config_listener *listener =
         &source->shard->server->config->listeners[source->listener];
     char peer[ADDRESS_TEXT_SIZE];
-    if (push->kind != PLUGIN_PUSH_LAST_GASP || source->device != NULL ||
-        directory_find(source->shard->server->directory, listener->scope, push->serial) != NULL)
-        return;
     count_up(&source->shard->counters.unknown_gasps, 1);
     if (!may_log(source->shard))
         return;
@@ -72,14 +79,16 @@ static void mask(const struct push_source *source, const struct plugin_push *pus
         plugin->plugin->mask((uint8_t *)(uintptr_t)push->raw, push->raw_size);
 }
 
-/* Nothing is recorded yet, so nothing is acknowledged. */
 void push_received(const struct push_source *source, const struct plugin_push *push)
 {
     CHECK(push->serial[PLUGIN_SERIAL_SIZE - 1] == '\0' && push->rule[PLUGIN_RULE_SIZE - 1] == '\0');
     struct listener_counters *counters = &source->shard->counters.listeners[source->listener];
+    struct device *device = device_of(source, push);
     count_up(&counters->pushes, 1);
     if (push->kind == PLUGIN_PUSH_LAST_GASP)
         count_up(&counters->last_gasps, 1);
     mask(source, push);
-    tell_unknown(source, push);
+    if (push->kind == PLUGIN_PUSH_LAST_GASP && device == NULL)
+        tell_unknown(source, push);
+    push_record(source, push, device);
 }

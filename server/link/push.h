@@ -1,7 +1,7 @@
 /* What devices push: last gasps, alarms, data, over datagrams and connections, known to the
  * directory or not. push_received is the one door for all of them; it masks what a plugin calls
- * secret, counts, and passes on. An acknowledgement is owed only after the push is on the disk: who
- * records the push keeps the struct push_answer, which is a value, and calls push_acknowledge then.
+ * secret, counts, finds the device and has it recorded (push_events.h). An acknowledgement is owed
+ * only after the push is on the disk: until then there is a struct push_answer, which is a value.
  *
  * All in the shard's thread. */
 #ifndef CENCD_LINK_PUSH_H

@@ -50,6 +50,8 @@ struct shard_counters {
     _Atomic uint64_t idle_bytes;      /* received from devices outside sessions */
     _Atomic uint64_t events_lost;     /* for want of memory */
     _Atomic uint64_t unknown_gasps;   /* last gasps of serials that the directory doesn't know */
+    _Atomic uint64_t pushes_refused;  /* not recorded, so never acknowledged */
+    _Atomic uint64_t datagram_pauses; /* times the journal was behind, and datagrams had to wait */
     struct listener_counters *listeners;
 };
 
@@ -70,7 +72,12 @@ struct shard {
     struct device_listener *listeners;
     struct datagram_listener *datagrams; /* those that this shard serves */
     uint32_t datagram_count;
-    uint32_t push_lines; /* logged within push_lines_second */
+    bool datagrams_paused;        /* since the journal is behind */
+    uint64_t datagrams_paused_ms; /* since when */
+    bool datagrams_pause_told;    /* in the log */
+    struct timer datagram_review; /* while they are paused */
+    struct list waiting_pushes;   /* struct pending_event: taken, without room in the journal */
+    uint32_t push_lines;          /* logged within push_lines_second */
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;

@@ -223,6 +223,10 @@ static const struct shard_metric shard_metrics[] = {
      "Events that were not recorded for want of memory."},
     {"cencd_shard_unknown_gasps_total", COUNTER, SHARD(unknown_gasps),
      "Last gasps of serials that the directory doesn't know."},
+    {"cencd_shard_pushes_refused_total", COUNTER, SHARD(pushes_refused),
+     "Pushes that could not be recorded: they are not acknowledged."},
+    {"cencd_shard_datagram_pauses_total", COUNTER, SHARD(datagram_pauses),
+     "Times that datagrams had to wait since the journal was behind."},
 };
 
 static const struct shard_metric reactor_metrics[] = {
