@@ -8,11 +8,13 @@
 #include "server/journal/catalog.h"
 #include "server/journal/journal.h"
 #include "server/journal/record.h"
+#include "server/journal/told.h"
 
 #define GROUP_BYTES  (1024u * 1024u) /* one group's records, at most (or one record) */
 #define RETRY_MS     1000u
 #define STOP_LOOK_MS 10u
-#define ENTRY_COST   128u /* what an entry costs beside its bytes */
+#define AGE_LOOK_MS  10000u /* how often retention looks at the clock */
+#define ENTRY_COST   128u   /* what an entry costs beside its bytes */
 
 enum writer_state {
     WRITER_CLOSED, /* no segment is open */
@@ -28,6 +30,8 @@ struct journal {
     struct reactor *reactor;
     struct journal_counters counters;
     _Atomic bool stopping;
+
+    struct told_count told;
 
     pthread_mutex_t lock;     /* segments, holds, watches */
     struct segment *segments; /* in order; the last one is written to */
@@ -53,6 +57,7 @@ struct journal {
     struct operation closing;
     bool close_under_way;
     struct timer timer;
+    struct timer age_timer;
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
     uint32_t seed;            /* of the segment that is open, or being made */
@@ -101,6 +106,12 @@ void watches_tell(struct journal *journal);
 /* writer.c */
 void writer_pump(struct journal *journal);
 void writer_begin(struct journal *journal);
+/* An operation on the open segment failed (negative errno): it is given up. */
+void writer_broken(struct journal *journal, int error);
+
+/* opening.c */
+/* Makes the segment for what comes after the last committed record, then pumps. */
+void opening_begin(struct journal *journal);
 
 /* recovery.c */
 enum status recover(struct journal *journal, struct journal_recovery *recovery,

@@ -1,24 +1,30 @@
 /* The writer: one group at a time is encoded, written and synced; what comes meanwhile is the next
  * group. Any failure leads to a new segment, never to a second sync of the same bytes. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/journal/internal.h"
-#include "server/reactor/disk.h"
 
-static void open_segment(struct journal *journal);
 static void write_group(struct journal *journal);
 static void stop_if_done(struct journal *journal);
 
 /* ---- the end of entries ---- */
 
+static void call_done(struct journal_entry *entry)
+{
+    struct journal *journal = entry->journal;
+    uint8_t half = entry->half;
+    bool counted = entry->status == STATUS_OK;
+    entry->done(entry, entry->status); /* the entry may be gone */
+    if (counted)
+        told_remove(&journal->told, half);
+}
+
 static void tell(struct message *message, struct reactor *reactor)
 {
     (void)reactor;
-    struct journal_entry *entry = entry_of(message);
-    entry->done(entry, entry->status);
+    call_done(entry_of(message));
 }
 
 static void finish_entry(struct journal *journal, struct journal_entry *entry, enum status status)
@@ -26,7 +32,7 @@ static void finish_entry(struct journal *journal, struct journal_entry *entry, e
     entry->status = status;
     atomic_fetch_sub(&journal->counters.queued_bytes, entry->size + ENTRY_COST);
     if (entry->from == NULL || entry->from == journal->reactor) {
-        entry->done(entry, status);
+        call_done(entry);
         return;
     }
     entry->message.deliver = tell;
@@ -42,13 +48,30 @@ static void finish_list(struct journal *journal, struct message *message, enum s
     }
 }
 
-static void note_latency(struct journal *journal, const struct journal_entry *entry)
+static unsigned bucket_of(uint64_t took_ms)
 {
-    uint64_t took_ms = reactor_now_ms(journal->reactor) - entry->appended_ms;
     unsigned bucket = 0;
-    while (bucket < JOURNAL_BUCKETS - 1 && took_ms >= (1ull << bucket))
+    while (bucket < JOURNAL_BUCKETS - 1 && took_ms >= journal_bucket_ms[bucket])
         bucket++;
-    counter_add(&journal->counters.commit_ms[bucket], 1);
+    return bucket;
+}
+
+static void note_latencies(struct journal *journal, const struct message *message)
+{
+    uint64_t now_ms = reactor_now_ms(journal->reactor);
+    uint64_t counts[JOURNAL_BUCKETS] = {0};
+    uint64_t sum_ms = 0;
+    for (; message != NULL; message = message->next) {
+        const struct journal_entry *entry =
+            container_of(message, const struct journal_entry, message);
+        uint64_t took_ms = now_ms - entry->appended_ms;
+        counts[bucket_of(took_ms)]++;
+        sum_ms += took_ms;
+    }
+    for (unsigned i = 0; i < JOURNAL_BUCKETS; i++)
+        if (counts[i] > 0)
+            counter_add(&journal->counters.commits[i], counts[i]);
+    counter_add(&journal->counters.commit_sum_ms, sum_ms);
 }
 
 /* ---- failure ---- */
@@ -71,7 +94,7 @@ static void close_file(struct journal *journal)
     journal->file = -1;
 }
 
-static void broken(struct journal *journal, int error)
+void writer_broken(struct journal *journal, int error)
 {
     atomic_store(&journal->counters.durable, false);
     atomic_store(&journal->counters.last_error, -error);
@@ -91,145 +114,7 @@ static void again(struct timer *timer)
     else if (journal->close_under_way)
         timer_start(journal->reactor, timer, RETRY_MS);
     else if (journal->state == WRITER_BROKEN)
-        open_segment(journal);
-}
-
-/* ---- a new segment: create, header, sync, sync of the folder ---- */
-
-static void folder_synced(struct operation *operation, int32_t result)
-{
-    struct journal *journal = container_of(operation, struct journal, operation);
-    if (result < 0) {
-        broken(journal, result);
-        return;
-    }
-    journal->opening.bytes = SEGMENT_HEADER_SIZE;
-    if (segments_add(journal, &journal->opening) != STATUS_OK) {
-        broken(journal, -ENOMEM);
-        return;
-    }
-    journal->file_bytes = SEGMENT_HEADER_SIZE;
-    journal->sealed = false;
-    journal->state = WRITER_READY;
-    if (journal->group_head == NULL) /* otherwise its commit says so */
-        atomic_store(&journal->counters.durable, true);
-    segments_retain(journal);
-    writer_pump(journal);
-}
-
-static void sync_folder(struct journal *journal)
-{
-    journal->operation.done = folder_synced;
-    if (file_sync(journal->reactor, &journal->operation, journal->folder_file) != STATUS_OK)
-        broken(journal, -ENOMEM);
-}
-
-static void folder_opened(struct operation *operation, int32_t result)
-{
-    struct journal *journal = container_of(operation, struct journal, operation);
-    if (result < 0) {
-        broken(journal, result);
-        return;
-    }
-    journal->folder_file = result;
-    sync_folder(journal);
-}
-
-static void header_synced(struct operation *operation, int32_t result)
-{
-    struct journal *journal = container_of(operation, struct journal, operation);
-    if (result < 0) {
-        broken(journal, result);
-        return;
-    }
-    if (journal->folder_file >= 0) {
-        sync_folder(journal);
-        return;
-    }
-    journal->operation.done = folder_opened;
-    if (file_open(journal->reactor, &journal->operation, journal->folder, O_RDONLY | O_DIRECTORY,
-                  0) != STATUS_OK)
-        broken(journal, -ENOMEM);
-}
-
-static void header_written(struct operation *operation, int32_t result)
-{
-    struct journal *journal = container_of(operation, struct journal, operation);
-    if (result != (int32_t)SEGMENT_HEADER_SIZE) {
-        broken(journal, result < 0 ? result : -ENOSPC);
-        return;
-    }
-    journal->operation.done = header_synced;
-    if (file_sync(journal->reactor, &journal->operation, journal->file) != STATUS_OK)
-        broken(journal, -ENOMEM);
-}
-
-static void segment_opened(struct operation *operation, int32_t result)
-{
-    struct journal *journal = container_of(operation, struct journal, operation);
-    if (result < 0) {
-        broken(journal, result);
-        return;
-    }
-    struct segment_header header = {
-        .first_sequence = journal->opening.first,
-        .created_utc_ms = journal->opening.created_utc_ms,
-        .seed = journal->seed,
-    };
-    journal->file = result;
-    memcpy(header.node, journal->config.node, sizeof header.node);
-    segment_header_encode(&header, journal->header);
-    journal->operation.done = header_written;
-    if (file_write(journal->reactor, &journal->operation, journal->file, journal->header,
-                   SEGMENT_HEADER_SIZE, 0) != STATUS_OK)
-        broken(journal, -ENOMEM);
-}
-
-static void create_segment(struct journal *journal)
-{
-    uint64_t first = atomic_load(&journal->counters.committed) + 1;
-    bool again_for_it = journal->opening.first == first;
-    journal->opening.attempt = again_for_it ? journal->opening.attempt + 1 : 0;
-    if (!again_for_it)
-        journal->kept_attempt = 0;
-    journal->opening.first = first;
-    journal->opening.created_utc_ms = reactor_utc_ms(journal->reactor);
-    journal->seed = (uint32_t)reactor_random(journal->reactor);
-    segment_path(journal, &journal->opening, journal->path);
-    journal->operation.done = segment_opened;
-    if (file_open(journal->reactor, &journal->operation, journal->path, O_WRONLY | O_CREAT | O_EXCL,
-                  0640) != STATUS_OK)
-        broken(journal, -ENOMEM);
-}
-
-static void remove_attempt(void *argument)
-{
-    const struct journal *journal = argument;
-    (void)disk_remove(journal->path); /* if it stays the next start removes it */
-}
-
-static void attempt_removed(struct operation *operation, int32_t result)
-{
-    (void)result;
-    create_segment(container_of(operation, struct journal, operation));
-}
-
-/* Makes the segment for what comes after the last committed record. What failed before for the same
- * sequence gives its space back, since that may be what is missing. */
-static void open_segment(struct journal *journal)
-{
-    uint64_t first = atomic_load(&journal->counters.committed) + 1;
-    bool outdone =
-        journal->opening.first == first && journal->opening.attempt != journal->kept_attempt;
-    journal->state = WRITER_BUSY;
-    if (outdone) {
-        segment_path(journal, &journal->opening, journal->path);
-        journal->operation.done = attempt_removed;
-        if (reactor_work(journal->reactor, &journal->operation, remove_attempt, journal) ==
-            STATUS_OK)
-            return;
-    }
-    create_segment(journal);
+        opening_begin(journal);
 }
 
 /* ---- a group ---- */
@@ -247,10 +132,12 @@ static void commit(struct journal *journal)
     counter_add(&journal->counters.records, records);
     counter_add(&journal->counters.bytes, journal->group_size);
     counter_add(&journal->counters.groups, 1);
+    for (struct message *each = message; each != NULL; each = each->next)
+        entry_of(each)->half = told_add(&journal->told);
+    told_turn(&journal->told);
     atomic_store(&journal->counters.committed, last);
     atomic_store(&journal->counters.durable, true);
-    for (struct message *each = message; each != NULL; each = each->next)
-        note_latency(journal, entry_of(each));
+    note_latencies(journal, message);
     finish_list(journal, message, STATUS_OK);
     watches_tell(journal);
     writer_pump(journal);
@@ -260,7 +147,7 @@ static void group_synced(struct operation *operation, int32_t result)
 {
     struct journal *journal = container_of(operation, struct journal, operation);
     if (result < 0)
-        broken(journal, result);
+        writer_broken(journal, result);
     else
         commit(journal);
 }
@@ -269,7 +156,7 @@ static void sync_group(struct journal *journal)
 {
     journal->operation.done = group_synced;
     if (file_sync(journal->reactor, &journal->operation, journal->file) != STATUS_OK)
-        broken(journal, -ENOMEM);
+        writer_broken(journal, -ENOMEM);
 }
 
 static void delay_over(struct timer *timer)
@@ -283,7 +170,7 @@ static void group_written(struct operation *operation, int32_t result)
 {
     struct journal *journal = container_of(operation, struct journal, operation);
     if (result <= 0) {
-        broken(journal, result < 0 ? result : -ENOSPC);
+        writer_broken(journal, result < 0 ? result : -ENOSPC);
         return;
     }
     journal->group_written += (size_t)result;
@@ -305,7 +192,7 @@ static void write_group(struct journal *journal)
     if (file_write(journal->reactor, &journal->operation, journal->file,
                    journal->group + journal->group_written, (uint32_t)left,
                    journal->file_bytes + journal->group_written) != STATUS_OK)
-        broken(journal, -ENOMEM);
+        writer_broken(journal, -ENOMEM);
 }
 
 static void encode(struct journal *journal, struct journal_entry *entry)
@@ -436,8 +323,30 @@ static void stop_if_done(struct journal *journal)
     close_file(journal);
     if (journal->close_under_way || journal->file >= 0 || journal->folder_file >= 0)
         return;
+    timer_stop(&journal->age_timer);
     journal->state = WRITER_STOPPED;
     journal->stopped(journal->stopped_context);
+}
+
+/* What is full takes no more. What is old is closed, so that retention can let it go: with a tenth
+ * of the age limit in one segment a record stays at most so much longer. */
+static bool is_due(const struct journal *journal)
+{
+    uint64_t age_ms = journal->config.retention_age_s * 1000;
+    if (journal->file_bytes <= SEGMENT_HEADER_SIZE)
+        return false;
+    if (journal->file_bytes >= journal->config.segment_bytes)
+        return journal->pending_head != NULL;
+    return age_ms > 0 &&
+           journal->opening.created_utc_ms + age_ms / 10 < reactor_utc_ms(journal->reactor);
+}
+
+static void rotate(struct journal *journal)
+{
+    journal->state = WRITER_CLOSED;
+    close_file(journal); /* its closing pumps again */
+    if (!journal->close_under_way)
+        opening_begin(journal);
 }
 
 void writer_pump(struct journal *journal)
@@ -454,20 +363,16 @@ void writer_pump(struct journal *journal)
     if (journal->state == WRITER_BROKEN)
         return;
     if (journal->state == WRITER_CLOSED) {
-        open_segment(journal);
+        opening_begin(journal);
         return;
     }
     if (journal->group_head == NULL) {
-        if (journal->pending_head == NULL)
-            return;
-        if (journal->file_bytes > SEGMENT_HEADER_SIZE &&
-            journal->file_bytes >= journal->config.segment_bytes) {
-            journal->state = WRITER_CLOSED;
-            close_file(journal); /* its closing pumps again */
-            if (!journal->close_under_way)
-                open_segment(journal);
+        if (is_due(journal)) {
+            rotate(journal);
             return;
         }
+        if (journal->pending_head == NULL)
+            return;
         gather_group(journal);
     } else {
         encode_again(journal);
@@ -475,8 +380,19 @@ void writer_pump(struct journal *journal)
     write_group(journal);
 }
 
+/* Now and then, also when nothing is recorded: what has grown old meanwhile goes. */
+static void look(struct timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, age_timer);
+    timer_start(journal->reactor, timer, AGE_LOOK_MS);
+    segments_retain(journal);
+    writer_pump(journal);
+}
+
 void writer_begin(struct journal *journal)
 {
     timer_init(&journal->timer, again);
+    timer_init(&journal->age_timer, look);
+    timer_start(journal->reactor, &journal->age_timer, AGE_LOOK_MS);
     writer_pump(journal);
 }
