@@ -10,6 +10,7 @@
 
 #define ESCAPE_CHARACTER 43 /* S2: '+' */
 #define GUARD_20MS       50 /* S12: one second */
+#define MAX_TEXTS        8  /* informations that one line is answered */
 #define ESCAPES          3u
 #define NO_ESCAPE        UINT8_MAX /* not before the next pause */
 
@@ -86,8 +87,9 @@ static void put_result(const struct hayes *modem, struct hayes_step *step, enum 
 /* Information is written in the same manner, and whatever Q says. */
 static void put_text(const struct hayes *modem, struct hayes_step *step, const char *text)
 {
-    if (step->out_size > HAYES_OUT_SIZE / 2)
+    if (step->texts == MAX_TEXTS)
         return; /* a line that asks for more than that is nobody's */
+    step->texts++;
     put(step, modem->verbose ? "\r\n" : "", modem->verbose ? 2 : 0);
     put(step, text, strlen(text));
     put(step, "\r\n", 2);

@@ -21,7 +21,7 @@
 #define HAYES_LINE_SIZE   200u /* with NUL; a longer line is an error as a whole */
 #define HAYES_NUMBER_SIZE 64   /* what is dialled, with NUL */
 #define HAYES_TEXT_SIZE   64   /* names and passwords of the login line, with NUL */
-#define HAYES_OUT_SIZE    768u /* the most that one step answers */
+#define HAYES_OUT_SIZE    512u /* the most that one step answers */
 #define HAYES_RESULT_SIZE 24u
 
 enum hayes_state { HAYES_COMMAND, HAYES_DIALLING, HAYES_ONLINE, HAYES_ESCAPED };
@@ -64,6 +64,7 @@ enum hayes_event {
 struct hayes_step {
     size_t consumed;
     size_t out_size;
+    unsigned texts; /* informations in out */
     enum hayes_event event;
     bool hangs_up; /* the line that was held is given up: before out is sent */
     char number[HAYES_NUMBER_SIZE];
