@@ -55,7 +55,7 @@ json_t *stats_device(const struct server *server, const struct device_info *info
 {
     bool signal_known = info->signal_csq != PLUGIN_SIGNAL_UNKNOWN;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
                      "scope", text_of(info->scope), "serial", text_of(info->serial), "kind",
                      text_of(info->kind), "model", text_of(info->model), "firmware",
                      text_of(info->firmware), "hardware", text_of(info->hardware), "signal_csq",
@@ -64,7 +64,9 @@ json_t *stats_device(const struct server *server, const struct device_info *info
                      info->direct_port != 0 ? json_integer(info->direct_port) : json_null(), "peer",
                      address_of(&info->peer), "listener", listener_name(server, info->listener),
                      "first_seen", stats_time(info->first_seen_utc_ms), "last_seen",
-                     stats_time(info->last_seen_utc_ms), "epoch", number(info->epoch));
+                     stats_time(info->last_seen_utc_ms), "last_gasp",
+                     info->gasp.utc_ms != 0 ? stats_time(info->gasp.utc_ms) : json_null(), "epoch",
+                     number(info->epoch));
 }
 
 json_t *stats_listener(const struct server *server, uint32_t index)

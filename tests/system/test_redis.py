@@ -210,7 +210,6 @@ class RedisTest(SystemTest):
         flat = redis("ZRANGE", "cencd:gasps", "0", "-1", "WITHSCORES")
         return dict(zip(flat[::2], flat[1::2]))
 
-    @unittest.skip("pushes are not recorded in the journal yet")
     def test_gasps(self):
         """Power fails, Redis is emptied, power returns."""
         redis = self.redis()

@@ -149,6 +149,7 @@ static void test_device(void **state)
     assert_string_equal(text_at(shown, "listener"), "modems");
     assert_string_equal(text_at(shown, "first_seen"), "2026-01-01T00:00:01.000Z");
     assert_string_equal(text_at(shown, "last_seen"), "2026-01-01T00:00:01.000Z");
+    assert_true(json_is_null(json_object_get(shown, "last_gasp")));
     assert_int_equal(number_at(shown, "epoch"), 1);
     assert_int_equal(number_at(json_object_get(page, "directory"), "online"), 1);
     json_decref(page);
