@@ -13,7 +13,7 @@
 #define GROUP_BYTES  (1024u * 1024u) /* one group's records, at most (or one record) */
 #define RETRY_MS     1000u
 #define STOP_LOOK_MS 10u
-#define AGE_LOOK_MS  10000u /* how often retention looks at the clock */
+#define AGE_LOOK_MS  60000u /* how often retention looks at the clock */
 #define ENTRY_COST   128u   /* what an entry costs beside its bytes */
 
 enum writer_state {

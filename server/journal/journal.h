@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "server/base/status.h"
+#include "server/journal/commit_time.h"
 #include "server/reactor/reactor.h"
 
 struct journal;
@@ -126,27 +127,23 @@ void journal_watch_add(struct journal *journal, struct journal_watch *watch);
 void journal_watch_remove(struct journal *journal, struct journal_watch *watch,
                           void (*removed)(struct journal_watch *watch));
 
-#define JOURNAL_BUCKETS 25u
-/* What the buckets of commits hold: less than so many milliseconds; the last one has all others. */
-extern const uint16_t journal_bucket_ms[JOURNAL_BUCKETS - 1];
-
 /* Read by anyone. */
 struct journal_counters {
-    _Atomic bool durable;                      /* false while the disk refuses */
-    _Atomic int last_error;                    /* errno of the last failure, 0: none since start */
-    _Atomic uint64_t committed;                /* sequence */
-    _Atomic uint64_t oldest;                   /* sequence */
-    _Atomic uint64_t records;                  /* committed since start */
-    _Atomic uint64_t bytes;                    /* written since start */
-    _Atomic uint64_t groups;                   /* syncs that committed */
-    _Atomic uint64_t failures;                 /* writes and syncs that failed */
-    _Atomic uint64_t segments;                 /* on disk, now */
-    _Atomic uint64_t disk_bytes;               /* now */
-    _Atomic uint64_t queued_bytes;             /* now */
-    _Atomic uint64_t refused[3];               /* by class */
-    _Atomic uint64_t forced_segments;          /* removed before all readers were past them */
-    _Atomic uint64_t commits[JOURNAL_BUCKETS]; /* entries by time from append to commit */
-    _Atomic uint64_t commit_sum_ms;            /* of those times */
+    _Atomic bool durable;                     /* false while the disk refuses */
+    _Atomic int last_error;                   /* errno of the last failure, 0: none since start */
+    _Atomic uint64_t committed;               /* sequence */
+    _Atomic uint64_t oldest;                  /* sequence */
+    _Atomic uint64_t records;                 /* committed since start */
+    _Atomic uint64_t bytes;                   /* written since start */
+    _Atomic uint64_t groups;                  /* syncs that committed */
+    _Atomic uint64_t failures;                /* writes and syncs that failed */
+    _Atomic uint64_t segments;                /* on disk, now */
+    _Atomic uint64_t disk_bytes;              /* now */
+    _Atomic uint64_t queued_bytes;            /* now */
+    _Atomic uint64_t refused[3];              /* by class */
+    _Atomic uint64_t forced_segments;         /* removed before all readers were past them */
+    _Atomic uint64_t commits[COMMIT_BUCKETS]; /* entries by time from append to commit */
+    _Atomic uint64_t commit_sum_ms;           /* of those times */
 };
 const struct journal_counters *journal_counters(const struct journal *journal);
 

@@ -48,27 +48,19 @@ static void finish_list(struct journal *journal, struct message *message, enum s
     }
 }
 
-static unsigned bucket_of(uint64_t took_ms)
-{
-    unsigned bucket = 0;
-    while (bucket < JOURNAL_BUCKETS - 1 && took_ms >= journal_bucket_ms[bucket])
-        bucket++;
-    return bucket;
-}
-
 static void note_latencies(struct journal *journal, const struct message *message)
 {
     uint64_t now_ms = reactor_now_ms(journal->reactor);
-    uint64_t counts[JOURNAL_BUCKETS] = {0};
+    uint64_t counts[COMMIT_BUCKETS] = {0};
     uint64_t sum_ms = 0;
     for (; message != NULL; message = message->next) {
         const struct journal_entry *entry =
             container_of(message, const struct journal_entry, message);
         uint64_t took_ms = now_ms - entry->appended_ms;
-        counts[bucket_of(took_ms)]++;
+        counts[commit_bucket(took_ms)]++;
         sum_ms += took_ms;
     }
-    for (unsigned i = 0; i < JOURNAL_BUCKETS; i++)
+    for (unsigned i = 0; i < COMMIT_BUCKETS; i++)
         if (counts[i] > 0)
             counter_add(&journal->counters.commits[i], counts[i]);
     counter_add(&journal->counters.commit_sum_ms, sum_ms);

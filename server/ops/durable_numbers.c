@@ -51,6 +51,8 @@ static const struct number redis_numbers[] = {
      "Connections to Redis that failed, for whatever reason."},
     {"cencd_redis_damaged_total", "counter", REDIS(damaged),
      "Records of the journal that are no events."},
+    {"cencd_redis_replaced_total", "counter", REDIS(replaced),
+     "Keys of another type that were replaced: somebody else writes under the prefix."},
     {"cencd_redis_rebuilds_total", "counter", REDIS(rebuilds), "Times Redis was written anew."},
 };
 
@@ -92,19 +94,23 @@ static uint64_t redis_lag(const struct server *server)
     return newest > sequence ? newest - sequence : 0;
 }
 
+/* A histogram; the buckets are cumulative. */
 static void commit_times(struct page *page, const struct journal_counters *journal)
 {
+    const char *name = "cencd_journal_commit_seconds";
     uint64_t sum = 0;
 
-    head(page, "cencd_journal_commits_bucket", "counter",
-         "Events by milliseconds from queue to disk, cumulative.");
-    for (unsigned i = 0; i < JOURNAL_BUCKETS; i++) {
-        sum += value_of(&journal->commit_ms[i]);
-        if (i + 1 < JOURNAL_BUCKETS)
-            page_print(page, "cencd_journal_commits_bucket{le=\"%u\"} %" PRIu64 "\n", 1u << i, sum);
+    head(page, name, "histogram", "Events by the time from receipt to the disk.");
+    for (unsigned i = 0; i < COMMIT_BUCKETS; i++) {
+        sum += value_of(&journal->commits[i]);
+        if (i + 1 < COMMIT_BUCKETS)
+            page_print(page, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+                       commit_bucket_ms[i] / 1000.0, sum);
         else
-            page_print(page, "cencd_journal_commits_bucket{le=\"+Inf\"} %" PRIu64 "\n", sum);
+            page_print(page, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum);
     }
+    page_print(page, "%s_sum %.3f\n", name, (double)value_of(&journal->commit_sum_ms) / 1000);
+    page_print(page, "%s_count %" PRIu64 "\n", name, sum);
 }
 
 static void write_journal(const struct server *server, struct page *page)

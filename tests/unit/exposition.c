@@ -17,6 +17,7 @@ struct reader {
     const char *at;
     char family[96];
     bool is_counter;
+    bool is_histogram;
 };
 
 static void expect(struct reader *reader, const char *text)
@@ -77,6 +78,20 @@ static void read_labels(struct reader *reader)
     reader->at++;
 }
 
+/* A sample carries its family's name; those of a histogram one of three endings. */
+static void check_name(const struct reader *reader, const char *name)
+{
+    size_t length = strlen(reader->family);
+    const char *ending = name + length;
+
+    if (strncmp(name, reader->family, length) != 0)
+        fail_msg("a sample of %s in the stretch of %s", name, reader->family);
+    if (reader->is_histogram ? strcmp(ending, "_bucket") != 0 && strcmp(ending, "_sum") != 0 &&
+                                   strcmp(ending, "_count") != 0
+                             : *ending != '\0')
+        fail_msg("a sample of %s in the stretch of %s", name, reader->family);
+}
+
 static void read_sample(struct reader *reader)
 {
     struct exposition *exposition = reader->exposition;
@@ -87,14 +102,13 @@ static void read_sample(struct reader *reader)
 
     assert_true(exposition->count < EXPOSITION_MAX_SAMPLES);
     read_name(reader, name, sizeof(name));
-    if (strcmp(name, reader->family) != 0)
-        fail_msg("a sample of %s in the stretch of %s", name, reader->family);
+    check_name(reader, name);
     read_labels(reader);
     size_t size = (size_t)(reader->at - begin);
     assert_true(size < sizeof(sample->series));
     memcpy(sample->series, begin, size);
     sample->series[size] = '\0';
-    memcpy(sample->family, name, sizeof(name));
+    memcpy(sample->family, reader->family, sizeof(sample->family));
     expect(reader, " ");
     sample->value = strtod(reader->at, &end);
     if (end == reader->at || isspace((unsigned char)*reader->at) || !isfinite(sample->value))
@@ -142,7 +156,8 @@ static void read_family(struct reader *reader)
     expect(reader, " ");
     read_name(reader, type, sizeof(type));
     reader->is_counter = strcmp(type, "counter") == 0;
-    if (!reader->is_counter && strcmp(type, "gauge") != 0)
+    reader->is_histogram = strcmp(type, "histogram") == 0;
+    if (!reader->is_counter && !reader->is_histogram && strcmp(type, "gauge") != 0)
         fail_msg("%s has the unknown type %s", reader->family, type);
     expect(reader, "\n");
     check_family(reader);

@@ -1,5 +1,8 @@
 /* The page /metrics: in order, complete, escaped, and no longer for more devices. */
+#include "server/directory/keeper.h"
+#include "server/journal/journal.h"
 #include "server/ops/metrics.h"
+#include "server/redis/redis.h"
 #include "tests/unit/exposition.h"
 #include "tests/unit/ops_world.h"
 
@@ -180,11 +183,52 @@ static void test_devices_add_no_series(void **state)
     world_free(world);
 }
 
+static struct {
+    struct journal_counters journal;
+    struct keeper_counters keeper;
+    struct redis_counters redis;
+} durable;
+
+static struct ops_world *world_with_journal(void)
+{
+    struct ops_world *world = world_create();
+
+    memset(&durable, 0, sizeof(durable));
+    world->server.journal_counters = &durable.journal;
+    world->server.keeper_counters = &durable.keeper;
+    world->server.redis_counters = &durable.redis;
+    return world;
+}
+
+/* 3 events within a millisecond, 2 in less than 20, 1 that took longer than any bucket. */
+static void test_commits_are_a_histogram(void **state)
+{
+    struct ops_world *world = world_with_journal();
+    unsigned to_20 = 0;
+
+    (void)state;
+    while (commit_bucket_ms[to_20] < 20)
+        to_20++;
+    durable.journal.commits[0] = 3;
+    durable.journal.commits[to_20] = 2;
+    durable.journal.commits[COMMIT_BUCKETS - 1] = 1;
+    durable.journal.commit_sum_ms = 7038;
+    read_metrics(world);
+    assert_value("cencd_journal_commit_seconds_bucket{le=\"0.001\"}", 3);
+    assert_value("cencd_journal_commit_seconds_bucket{le=\"0.015\"}", 3);
+    assert_value("cencd_journal_commit_seconds_bucket{le=\"0.02\"}", 5);
+    assert_value("cencd_journal_commit_seconds_bucket{le=\"5\"}", 5);
+    assert_value("cencd_journal_commit_seconds_bucket{le=\"+Inf\"}", 6);
+    assert_value("cencd_journal_commit_seconds_sum", 7.038);
+    assert_value("cencd_journal_commit_seconds_count", 6);
+    world_free(world);
+}
+
 /* docs/operations-http.md names every metric and every reason. */
 static void test_all_are_documented(void **state)
 {
     static char text[1 << 16];
-    struct ops_world *world = world_create();
+    struct ops_world *world = world_with_journal();
     const char *source = getenv("CENCD_SOURCE"); /* set by ctest */
     char path[4096];
     char wanted[128];
@@ -221,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_accepting),
         cmocka_unit_test(test_label_values_are_escaped),
         cmocka_unit_test(test_devices_add_no_series),
+        cmocka_unit_test(test_commits_are_a_histogram),
         cmocka_unit_test(test_all_are_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
