@@ -23,7 +23,11 @@
 #define CONFIG_MAX_CIDRS     64
 #define CONFIG_PATH_SIZE     201 /* with NUL */
 #define CONFIG_TEXT_SIZE     64  /* with NUL */
-#define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
+#define CONFIG_LINE_SIZE     256 /* with NUL */
+#define CONFIG_MAX_CONSUMERS 4096
+#define CONFIG_MAX_PROJECTS  32 /* of a consumer */
+#define CONFIG_PROJECT_SIZE  96 /* name of a project, with NUL */
+#define CONFIG_NAME_SIZE     32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
 /* Section `tls` of whatever listens. The files are PEM; --check-config says which of them can't be
  * read, what is inside is looked at when the server starts (server/reactor/tls.h). */
@@ -74,6 +78,22 @@ struct config_listener {
 struct config_redis_url {
     struct address address; /* family 0: nowhere, the projection is off */
     uint32_t database;      /* 0..65535 */
+};
+
+/* Which projects somebody may see. */
+struct config_projects {
+    bool all; /* also what belongs to none */
+    size_t count;
+    char names[CONFIG_MAX_PROJECTS][CONFIG_PROJECT_SIZE];
+};
+
+/* A head-end system, as it shows itself. At least one of the three ways is set. */
+struct config_consumer {
+    char name[CONFIG_NAME_SIZE];
+    char token_file[CONFIG_PATH_SIZE];          /* holds the token and nothing else */
+    char token_sha256[CONFIG_LINE_SIZE];        /* its hash, 64 hex digits */
+    char certificate_subject[CONFIG_LINE_SIZE]; /* RFC 2253 */
+    struct config_projects projects;            /* required */
 };
 
 struct config {
@@ -143,6 +163,14 @@ struct config {
                                       1024, 64..32768 */
         uint32_t datagram_size_bytes; /* default 2048, 512..65536 */
     } buffers;
+    struct {
+        bool enabled;             /* default false; needs state_dir */
+        struct address address;   /* default 127.0.0.1:9192 */
+        struct config_tls tls;    /* needed beyond loopback; client_ca: clients may show one */
+        uint32_t max_connections; /* default 1024, 1..65536 */
+        struct config_consumer *consumers;
+        size_t consumer_count;
+    } northbound;
     struct config_listener *listeners;
     size_t listener_count;      /* at least one */
     struct plugin_set *plugins; /* shared objects loaded for it; see plugins/loader.h */

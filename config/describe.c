@@ -44,7 +44,8 @@ static void describe_section(FILE *out, const char *prefix, const struct config_
 {
     for (size_t i = 0; i < section->count; i++) {
         const struct config_key *key = &section->keys[i];
-        const char *suffix = key->type == CONFIG_LISTENERS ? "[]." : ".";
+        bool is_list = key->type == CONFIG_LISTENERS || key->type == CONFIG_CONSUMERS;
+        const char *suffix = is_list ? "[]." : ".";
         char path[PATH_SIZE];
 
         if (key->section == NULL) {
@@ -52,7 +53,9 @@ static void describe_section(FILE *out, const char *prefix, const struct config_
             continue;
         }
         (void)fprintf(out, "\n%s%s%s\n", prefix, key->name,
-                      key->type == CONFIG_LISTENERS ? ": a list, required" : "");
+                      !is_list                ? ""
+                      : key->fallback == NULL ? ": a list, required"
+                                              : ": a list");
         write_help(out, key->help);
         (void)snprintf(path, sizeof(path), "%s%s%s", prefix, key->name, suffix);
         describe_section(out, path, key->section);

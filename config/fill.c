@@ -45,7 +45,7 @@ static void fill_default(const struct filling *filling, const struct config_key 
     struct tree tree;
     size_t errors_before = filling->errors->count;
 
-    if (key->type == CONFIG_OBJECTS)
+    if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS)
         return; /* none */
     if (tree_read(&tree, key->fallback, strlen(key->fallback), filling->errors) != STATUS_OK) {
         CHECK(filling->errors->no_memory);
@@ -56,30 +56,48 @@ static void fill_default(const struct filling *filling, const struct config_key 
     tree_free(&tree);
 }
 
+/* The items, each of item_size, zeroed and filled; NULL if there are none. */
+static void *fill_list(const struct filling *filling, const struct config_key *key,
+                       const struct tree_node *list, size_t item_size, const char *expected)
+{
+    if (!value_check_list(key, list, filling->errors) || list->count == 0)
+        return NULL;
+    char *items = calloc(list->count, item_size);
+    if (items == NULL) {
+        filling->errors->no_memory = true;
+        return NULL;
+    }
+    char *at = items;
+    for (const struct tree_node *item = list->first; item != NULL; item = item->next) {
+        if (item->kind == TREE_MAP)
+            fill_section(filling, key->section, item, item->mark, at);
+        else if (item->kind != TREE_BROKEN)
+            config_errors_add(filling->errors, item->mark, "%s: %s; expected a map with %s",
+                              key->name, tree_is_nothing(item) ? "nothing" : tree_kind_text(item),
+                              expected);
+        at += item_size;
+    }
+    return items;
+}
+
 static void fill_listeners(const struct filling *filling, const struct config_key *key,
                            const struct tree_node *list)
 {
     struct config *config = &filling->store->config;
-    struct config_listener *listener;
 
-    if (!value_check_list(key, list, filling->errors))
-        return;
-    listener = calloc(list->count, sizeof(*listener));
-    if (listener == NULL) {
-        filling->errors->no_memory = true;
-        return;
-    }
-    config->listeners = listener;
-    config->listener_count = list->count;
-    for (const struct tree_node *item = list->first; item != NULL; item = item->next) {
-        if (item->kind == TREE_MAP)
-            fill_section(filling, key->section, item, item->mark, listener);
-        else if (item->kind != TREE_BROKEN)
-            config_errors_add(filling->errors, item->mark,
-                              "%s: %s; expected a map with name, address and plugins", key->name,
-                              tree_is_nothing(item) ? "nothing" : tree_kind_text(item));
-        listener++;
-    }
+    config->listeners =
+        fill_list(filling, key, list, sizeof(struct config_listener), "name, address and plugins");
+    config->listener_count = config->listeners != NULL ? list->count : 0;
+}
+
+static void fill_consumers(const struct filling *filling, const struct config_key *key,
+                           const struct tree_node *list)
+{
+    struct config *config = &filling->store->config;
+
+    config->northbound.consumers = fill_list(filling, key, list, sizeof(struct config_consumer),
+                                             "name, projects and a way to log in");
+    config->northbound.consumer_count = config->northbound.consumers != NULL ? list->count : 0;
 }
 
 static void fill_subsection(const struct filling *filling, const struct config_key *key,
@@ -116,6 +134,9 @@ static void fill_key(const struct filling *filling, const struct config_key *key
     switch (key->type) {
     case CONFIG_LISTENERS:
         fill_listeners(filling, key, node);
+        break;
+    case CONFIG_CONSUMERS:
+        fill_consumers(filling, key, node);
         break;
     case CONFIG_OBJECTS:
         plugin_list_load(key, node, filling->store, filling->errors);

@@ -36,6 +36,7 @@ void config_free(struct config *config)
         store->texts = text->next;
         free(text);
     }
+    free(config->northbound.consumers);
     free(config->listeners);
     free(store);
 }

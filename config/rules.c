@@ -228,4 +228,5 @@ void rules_check(const struct config *config, const struct tree_node *root,
     check_direct_ports(config, root, errors);
     check_ops(config, root, errors);
     check_redis(config, root, errors);
+    rules_check_northbound(config, root, errors);
 }

@@ -12,6 +12,10 @@
 void rules_check(const struct config *config, const struct tree_node *root,
                  struct config_errors *errors);
 
+/* Section northbound (rules_northbound.c). */
+void rules_check_northbound(const struct config *config, const struct tree_node *root,
+                            struct config_errors *errors);
+
 /* A section `tls` of something that listens: certificate and key come together. map: the section's
  * node, NULL if it isn't there. */
 void rules_check_tls(const struct config_tls *tls, const struct tree_node *map,

@@ -4,6 +4,7 @@
 
 #define GLOBAL(member)   offsetof(struct config, member)
 #define LISTENER(member) offsetof(struct config_listener, member)
+#define CONSUMER(member) offsetof(struct config_consumer, member)
 #define SECTION(table)                                                                             \
     {                                                                                              \
         .keys = (table), .count = sizeof(table) / sizeof((table)[0])                               \
@@ -225,6 +226,48 @@ static const struct config_key listener_keys[] = {
 };
 static const struct config_section listener_section = SECTION(listener_keys);
 
+static const struct config_key northbound_tls_keys[] = {
+    {"certificate", CONFIG_FILE, GLOBAL(northbound.tls.certificate), .fallback = "\"\"",
+     .help = "PEM file of the certificate, with the chain behind it; empty: no TLS."},
+    {"key", CONFIG_FILE, GLOBAL(northbound.tls.key), .fallback = "\"\"",
+     .help = "PEM file of its key, without a password; needed with certificate."},
+    {"client_ca", CONFIG_FILE, GLOBAL(northbound.tls.client_ca), .fallback = "\"\"",
+     .help = "PEM file of the CAs that sign consumers' certificates; who shows none needs a token. "
+             "Empty: no certificates, tokens only."},
+};
+static const struct config_section northbound_tls_section = SECTION(northbound_tls_keys);
+
+static const struct config_key consumer_keys[] = {
+    {"name", CONFIG_NAME, CONSUMER(name),
+     .help = "Name of the consumer in logs, metrics and events; its position is kept under it."},
+    {"token_file", CONFIG_FILE, CONSUMER(token_file), .fallback = "\"\"",
+     .help = "File that holds the consumer's token and nothing else: 32 to 200 printable "
+             "characters, random."},
+    {"token_sha256", CONFIG_LINE, CONSUMER(token_sha256), .fallback = "\"\"",
+     .help = "In place of the file: SHA-256 of the token, 64 hex digits."},
+    {"certificate_subject", CONFIG_LINE, CONSUMER(certificate_subject), .fallback = "\"\"",
+     .help = "Subject of the consumer's certificate as in RFC 2253: CN=hes,O=Utility."},
+    {"projects", CONFIG_PROJECTS, CONSUMER(projects), .minimum = 1, .maximum = CONFIG_MAX_PROJECTS,
+     .help = "What it may see: names of projects; or all, with what belongs to no project and "
+             "what happens to the server itself."},
+};
+static const struct config_section consumer_section = SECTION(consumer_keys);
+
+static const struct config_key northbound_keys[] = {
+    {"enabled", CONFIG_BOOL, GLOBAL(northbound.enabled), .fallback = "false",
+     .help = "Whether it is served. Needs server.state_dir."},
+    {"address", CONFIG_ENDPOINT, GLOBAL(northbound.address), .fallback = "127.0.0.1:9192",
+     .help = "Where; without tls only a loopback address."},
+    {"tls", CONFIG_SECTION, .section = &northbound_tls_section, .help = "HTTP/2 over TLS."},
+    {"max_connections", CONFIG_INTEGER, GLOBAL(northbound.max_connections), .minimum = 1,
+     .maximum = 65536, .fallback = "1024", .unit = "connections",
+     .help = "Connections at the same time; beyond them, new ones are closed at once."},
+    {"consumers", CONFIG_CONSUMERS, GLOBAL(northbound.consumers), GLOBAL(northbound.consumer_count),
+     .minimum = 0, .maximum = CONFIG_MAX_CONSUMERS, .fallback = "[]", .section = &consumer_section,
+     .help = "Who may call; each has a position of its own in the events."},
+};
+
+static const struct config_section northbound_section = SECTION(northbound_keys);
 static const struct config_section server_section = SECTION(server_keys);
 static const struct config_section log_section = SECTION(log_keys);
 static const struct config_section limits_section = SECTION(limit_keys);
@@ -254,6 +297,8 @@ static const struct config_key root_keys[] = {
      .help = "The durable log of all events; used if server.state_dir is set."},
     {"redis", CONFIG_SECTION, .section = &redis_section,
      .help = "Devices, presence and last gasps in Redis, for other software: docs/redis.md."},
+    {"northbound", CONFIG_SECTION, .section = &northbound_section,
+     .help = "Events and devices for head-end systems, by gRPC: docs/northbound.md."},
     {"buffers", CONFIG_SECTION, .section = &buffers_section,
      .help = "Memory that each shard receives into."},
     {"plugins", CONFIG_SECTION, .section = &plugins_section, .help = "Where plugins come from."},

@@ -27,6 +27,9 @@ enum config_type {
     CONFIG_PLUGINS,      /* struct config_plugin[], their number at second_offset */
     CONFIG_SECTION,      /* more keys, in the same structure */
     CONFIG_LISTENERS,    /* a list of sections, each a struct config_listener */
+    CONFIG_LINE,         /* char[CONFIG_LINE_SIZE]: printable ASCII, or empty */
+    CONFIG_PROJECTS,     /* struct config_projects */
+    CONFIG_CONSUMERS,    /* a list of sections, each a struct config_consumer */
 };
 
 struct config_section;
@@ -34,7 +37,7 @@ struct config_section;
 struct config_key {
     const char *name;
     enum config_type type;
-    size_t offset; /* in struct config, or in struct config_listener */
+    size_t offset; /* in struct config, or in the struct of a list's item */
     size_t second_offset;
     uint32_t minimum;
     uint32_t maximum;

@@ -36,6 +36,10 @@ static const char *expected_text(enum config_type type)
         return "the absolute path of a file that can be read, at most 200 characters, or \"\"";
     case CONFIG_TEXT:
         return "at most 63 characters, printable ASCII without spaces";
+    case CONFIG_LINE:
+        return "at most 255 characters, printable ASCII";
+    case CONFIG_PROJECTS:
+        return "all, or a list of 1..32 names of projects";
     case CONFIG_REDIS_URL:
         return "redis://IP:PORT or redis://IP:PORT/DATABASE, such as redis://127.0.0.1:6379/0, or "
                "\"\"";
@@ -54,6 +58,7 @@ static const char *expected_text(enum config_type type)
     case CONFIG_OBJECTS:
     case CONFIG_PLUGINS:
     case CONFIG_LISTENERS:
+    case CONFIG_CONSUMERS:
         break;
     }
     return NULL;
@@ -70,6 +75,8 @@ static const char *expected_items(enum config_type type)
         return "plugins, such as [irz]";
     case CONFIG_LISTENERS:
         return "listeners";
+    case CONFIG_CONSUMERS:
+        return "consumers";
     default:
         return NULL;
     }
@@ -212,6 +219,19 @@ static bool set_text(const struct config_key *key, const struct tree_node *node,
     return true;
 }
 
+static bool set_line(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    size_t size = strlen(node->text);
+
+    if (size >= CONFIG_LINE_SIZE)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (node->text[i] < ' ' || node->text[i] > '~')
+            return false;
+    memcpy(place(base, key->offset), node->text, size + 1);
+    return true;
+}
+
 static bool set_endpoint(const struct config_key *key, const struct tree_node *node, void *base)
 {
     struct address address;
@@ -272,6 +292,7 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_NAME] = set_name,
     [CONFIG_PATH] = set_path,
     [CONFIG_TEXT] = set_text,
+    [CONFIG_LINE] = set_line,
     [CONFIG_ENDPOINT] = set_endpoint,
     [CONFIG_IP] = set_ip,
     [CONFIG_PORT_RANGE] = set_port_range,
@@ -381,6 +402,29 @@ static bool set_cidrs(const struct config_key *key, const struct tree_node *node
     return valid;
 }
 
+static bool set_projects(const struct config_key *key, const struct tree_node *node, void *base,
+                         struct config_errors *errors)
+{
+    struct config_projects *projects = place(base, key->offset);
+
+    if (node->kind == TREE_TEXT && node->plain && strcmp(node->text, "all") == 0) {
+        projects->all = true;
+        return true;
+    }
+    if (!value_check_list(key, node, errors))
+        return false;
+    for (const struct tree_node *item = node->first; item != NULL; item = item->next) {
+        size_t size = item->kind == TREE_TEXT ? strlen(item->text) : 0;
+
+        if (size == 0 || size >= CONFIG_PROJECT_SIZE) {
+            value_reject(key, item, errors);
+            return false;
+        }
+        memcpy(projects->names[projects->count++], item->text, size + 1);
+    }
+    return true;
+}
+
 /* ---- files ---- */
 
 static bool set_file(const struct config_key *key, const struct tree_node *node, void *base,
@@ -415,6 +459,8 @@ bool value_set(const struct config_key *key, const struct tree_node *node, void 
         return set_cidrs(key, node, base, errors);
     if (key->type == CONFIG_REDIS_URL)
         return set_redis_url(key, node, base, errors);
+    if (key->type == CONFIG_PROJECTS)
+        return set_projects(key, node, base, errors);
     if (key->type == CONFIG_FILE)
         return set_file(key, node, base, errors);
     CHECK((size_t)key->type < sizeof(setters) / sizeof(setters[0]));

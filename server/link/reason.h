@@ -38,6 +38,15 @@
     X(SESSION_DEVICE_GONE, "session", "device_gone", "the device's link ended")                    \
     X(SESSION_YIELDED, "session", "yielded", "half-closed, and another agent came")                \
     X(SESSION_UNRECORDED, "session", "unrecorded", "the disk takes no events (sessions_need_it)")  \
+    X(LIMIT_CONSUMERS, "limit", "consumers", "northbound.max_connections reached")                 \
+    X(CONSUMER_CLOSED, "consumer", "closed", "the consumer closed the connection")                 \
+    X(CONSUMER_RESET, "consumer", "reset", "the consumer's side reset the connection")             \
+    X(CONSUMER_TIMEOUT, "consumer", "timeout", "the consumer's side doesn't answer")               \
+    X(CONSUMER_ERROR, "consumer", "error", "the network reported another error")                   \
+    X(CONSUMER_TLS, "consumer", "tls", "the TLS handshake failed, or TLS broke")                   \
+    X(CONSUMER_PROTOCOL, "consumer", "protocol", "it doesn't speak HTTP/2")                        \
+    X(CONSUMER_PINGS, "consumer", "pings", "it asked too often whether the server is there")       \
+    X(CONSUMER_IDLE, "consumer", "idle", "it had no call for five minutes")                        \
     X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \
     X(SERVER_JOURNAL, "server", "journal", "a new device could not be recorded")                   \
     X(SERVER_ERROR, "server", "error", "an operation of the server failed")

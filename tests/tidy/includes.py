@@ -14,7 +14,7 @@ CONFIG = ["config", "plugins/loader.h"] + PLUGIN
 # What writes events, from the directory on.
 EVENTS = ["codec/proto", "server/journal"]
 
-CODEC = ["codec", "codec/cosem", "codec/iec62056_21", "codec/modem", "codec/proto", "codec/proxy"]
+CODEC = ["codec", "codec/cosem", "codec/grpc", "codec/iec62056_21", "codec/modem", "codec/proto", "codec/proxy"]
 # The host side of plugins shares their folder.
 HOST = ["server/base", "plugins/descriptor.h", "plugins/loader.h", "plugins/plugin.h",
         "plugins/setting.h"]
@@ -42,10 +42,13 @@ MAY_INCLUDE = {
     "server/bridge": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link"],
     "agents": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge"],
     "server/redis": REACTOR + CONFIG + EVENTS + ["server/directory"],
+    "server/northbound": REACTOR + CONFIG + EVENTS + ["codec/grpc", "server/directory",
+                                                      "server/link"],
     "server/shard": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link",
                                                  "server/bridge", "server/redis", "agents"],
     "server/ops": REACTOR + CONFIG + EVENTS + ["server/directory", "server/link", "server/bridge",
-                                               "server/redis", "agents", "server/shard"],
+                                               "server/redis", "agents", "server/shard",
+                                               "server/northbound"],
     "server/main.c": None,
     "bench/directory": REACTOR + CONFIG + EVENTS + ["server/directory"],
     "bench": REACTOR + ["server/reactor/ring", "bench"] + CODEC,
@@ -62,8 +65,9 @@ KEPT_FOR = [
     (r"jansson", ["server/ops", "bench", "tests"]),
     (r"yaml", ["config", "tests"]),
     (r"hiredis/", ["server/redis", "tests"]),
-    (r"sqlite3", ["server/directory", "tests"]),
-    (r"openssl/", ["server/reactor", "tests"]),
+    (r"nghttp2", ["server/northbound", "bench", "tests"]),
+    (r"sqlite3", ["server/directory", "server/northbound", "tests"]),
+    (r"openssl/", ["server/reactor", "server/northbound", "tests"]),
     (r"sys/epoll|sys/select", ["bench", "tests"]),
     # hashes and wrapped keys: none of the doors outward may know their records
     (r"cenc/private/", ["codec/proto", "server/journal", "server/directory", "tests"]),
