@@ -139,7 +139,8 @@ static void deliver_chunk(struct datagram_socket *socket, const struct chunk *ch
 
 static void take(struct datagram_socket *socket, struct chunk *chunk)
 {
-    if (socket->closing) {
+    if (socket->closing && socket->paused) {
+        count(&socket->counters.overruns, 1);
         chunk_free(socket->reactor, chunk);
     } else if (socket->paused || socket->parked != NULL) {
         *socket->parked_end = chunk;
@@ -162,10 +163,18 @@ static struct chunk *next_parked(struct datagram_socket *socket)
     return chunk;
 }
 
+static void finish_close(struct datagram_socket *socket)
+{
+    if (!socket->closing || socket->in_flight > 0 || socket->parked != NULL)
+        return;
+    table_remove(&socket->reactor->datagram_sockets, socket->index);
+    socket->ops->closed(socket);
+}
+
 static void go_on(struct timer *timer)
 {
     struct datagram_socket *socket = container_of(timer, struct datagram_socket, retry);
-    while (!socket->paused && !socket->closing) {
+    while (!socket->paused) {
         struct chunk *chunk = next_parked(socket);
         if (chunk == NULL)
             break;
@@ -173,14 +182,7 @@ static void go_on(struct timer *timer)
         chunk_free(socket->reactor, chunk);
     }
     arm(socket);
-}
-
-static void finish_close(struct datagram_socket *socket)
-{
-    if (!socket->closing || socket->in_flight > 0)
-        return;
-    table_remove(&socket->reactor->datagram_sockets, socket->index);
-    socket->ops->closed(socket);
+    finish_close(socket);
 }
 
 static void receive_failed(struct datagram_socket *socket, int error)
@@ -269,14 +271,24 @@ void datagram_pause(struct datagram_socket *socket, bool paused)
     }
 }
 
+static void lose_parked(struct datagram_socket *socket)
+{
+    for (struct chunk *chunk; (chunk = next_parked(socket)) != NULL;) {
+        count(&socket->counters.overruns, 1);
+        chunk_free(socket->reactor, chunk);
+    }
+}
+
 void datagram_close(struct datagram_socket *socket)
 {
     CHECK(!socket->closing);
     socket->closing = true;
     timer_stop(&socket->retry);
     list_remove(&socket->waiting);
-    for (struct chunk *chunk; (chunk = next_parked(socket)) != NULL;)
-        chunk_free(socket->reactor, chunk);
+    if (socket->parked != NULL && !socket->paused)
+        timer_start_fine(socket->reactor, &socket->retry, 0);
+    else
+        lose_parked(socket);
     for (struct list *node = socket->sending.next; node != &socket->sending; node = node->next) {
         const struct datagram_outgoing *outgoing =
             container_of(node, struct datagram_outgoing, node);

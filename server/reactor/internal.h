@@ -148,6 +148,9 @@ uint64_t stream_tag(const struct stream *stream, enum tag_kind kind);
 void stream_begins(struct stream *stream);
 
 /* send.c */
+/* The calls of reactor.h without TLS above them. */
+void send_queue(struct stream *stream, struct chunk *chunk);
+void send_shutdown(struct stream *stream);
 void send_start(struct stream *stream);
 void send_completed(struct stream *stream, int32_t result);
 void send_drop(struct stream *stream);
@@ -156,6 +159,9 @@ void send_cancel(struct stream *stream);
 enum status send_make_private(struct stream *stream) MUST_CHECK;
 
 /* receive.c */
+/* The calls of reactor.h without TLS above them. */
+void receive_start(struct stream *stream, enum receive_mode mode);
+void receive_stop(struct stream *stream);
 void receive_completed(struct stream *stream, enum buffer_group group,
                        const struct completion *completion);
 void receive_arm(struct stream *stream);

@@ -1,7 +1,12 @@
 /* Hand-over of a stream between reactors. */
 #include <errno.h>
 
-#include "server/reactor/internal.h"
+#include "server/reactor/tls_internal.h"
+
+static struct stream_move **place(struct stream *stream)
+{
+    return (stream->flags & STREAM_TLS) != 0 ? &stream->tls->move : &stream->move;
+}
 
 void stream_move(struct stream *stream, struct reactor *to, struct stream_move *move)
 {
@@ -9,9 +14,11 @@ void stream_move(struct stream *stream, struct reactor *to, struct stream_move *
     CHECK(to != stream->reactor);
     move->stream = stream;
     move->to = to;
-    stream->move = move;
+    *place(stream) = move;
     stream->mode = RECEIVE_NONE;
     stream->flags |= STREAM_MOVING;
+    if (stream->flags & STREAM_TLS)
+        tls_leave(stream);
     if (stream->flags & STREAM_DEFERRED) {
         stream->flags &= ~STREAM_DEFERRED;
         list_remove(&stream->waiting);
@@ -24,27 +31,31 @@ void stream_move(struct stream *stream, struct reactor *to, struct stream_move *
 static void move_failed(struct stream *stream, int error)
 {
     stream->flags &= ~STREAM_MOVING;
-    stream->move = NULL;
+    *place(stream) = NULL;
     send_start(stream);
+    if (stream->flags & STREAM_TLS)
+        tls_resume(stream);
     stream->ops->move_failed(stream, error);
 }
 
 void move_continue(struct stream *stream)
 {
     CHECK(stream->in_flight == 0);
-    if (send_make_private(stream) != STATUS_OK) {
+    bool is_tls = (stream->flags & STREAM_TLS) != 0;
+    if (send_make_private(stream) != STATUS_OK ||
+        (is_tls && tls_make_private(stream) != STATUS_OK)) {
         move_failed(stream, -ENOMEM);
         return;
     }
     struct reactor *reactor = stream->reactor;
     stream_begins(stream);
-    kernel_send_slot(reactor->kernel, stream->slot, stream->move->to->kernel,
+    kernel_send_slot(reactor->kernel, stream->slot, (*place(stream))->to->kernel,
                      stream_tag(stream, TAG_SEND_SLOT));
 }
 
 static uint64_t private_bytes(const struct stream *stream)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = (stream->flags & STREAM_TLS) != 0 ? tls_private_bytes(stream) : 0;
     for (const struct chunk *chunk = stream->send_head; chunk != NULL; chunk = chunk->next)
         bytes += chunk->capacity;
     for (const struct chunk *chunk = stream->ahead; chunk != NULL; chunk = chunk->next)
@@ -59,7 +70,7 @@ static void arrive(struct message *message, struct reactor *reactor)
     struct stream *stream = move->stream;
     stream_make_way(reactor, stream->slot);
     stream->reactor = reactor;
-    stream->move = NULL;
+    *place(stream) = NULL;
     stream->flags &= ~STREAM_MOVING;
     if (stream->send_head != NULL)
         stream->flags |= STREAM_STALLED;
@@ -68,6 +79,8 @@ static void arrive(struct message *message, struct reactor *reactor)
     stream_attach(stream);
     move->arrived(move, reactor);
     send_start(stream);
+    if (stream->flags & STREAM_TLS)
+        tls_resume(stream);
 }
 
 void move_slot_sent(struct stream *stream, int32_t result)
@@ -77,7 +90,7 @@ void move_slot_sent(struct stream *stream, int32_t result)
         move_failed(stream, result);
         return;
     }
-    struct stream_move *move = stream->move;
+    struct stream_move *move = *place(stream);
     uint32_t slot = stream->slot;
     stream_detach(stream);
     reactor->slots_used++; /* until the own copy is closed */

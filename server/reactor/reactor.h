@@ -300,7 +300,9 @@ enum status datagram_send(struct datagram_socket *socket, const struct address *
 /* Asks the kernel for losses that no later datagram has told of; for a tick of the owner's. */
 void datagram_count_overruns(struct datagram_socket *socket);
 
-/* Cancels what is in flight; then `closed`, and nothing else. The descriptor stays the caller's. */
+/* Cancels what is in flight. What the kernel had handed over already is still told (of a paused
+ * socket it is counted among the overruns); then `closed`, and nothing else. The descriptor stays
+ * the caller's. */
 void datagram_close(struct datagram_socket *socket);
 
 /* ---- files and slow work ---- */

@@ -2,7 +2,7 @@
  * the queue of those that found no buffer. */
 #include <errno.h>
 
-#include "server/reactor/internal.h"
+#include "server/reactor/tls_internal.h"
 
 /* ---- the queue for buffers ---- */
 
@@ -18,6 +18,8 @@ static void wait_for_buffer(struct stream *stream)
 {
     struct reactor *reactor = stream->reactor;
     count(&reactor->counters.no_buffers, 1);
+    if (stream->flags & STREAM_DEFERRED)
+        return; /* receives again at the end of the turn */
     stream->flags |= STREAM_NO_BUFFER;
     stream->flags &= ~STREAM_LARGE;
     list_append(&reactor->waiting[BUFFERS_SMALL], &stream->waiting);
@@ -78,6 +80,8 @@ void stream_watch(struct stream *stream)
     const uint32_t busy = STREAM_WATCHING | STREAM_CLOSING | STREAM_MOVING | STREAM_CONNECTING;
     if (stream->flags & busy)
         return;
+    if ((stream->flags & STREAM_TLS) != 0 && tls_watch(stream))
+        return;
     stream->flags |= STREAM_WATCHING;
     stream_begins(stream);
     kernel_poll(stream->reactor->kernel, stream->slot, stream_tag(stream, TAG_WATCH));
@@ -92,7 +96,7 @@ void watch_completed(struct stream *stream, int32_t result)
         stream->ops->ready(stream);
 }
 
-void stream_receive(struct stream *stream, enum receive_mode mode)
+void receive_start(struct stream *stream, enum receive_mode mode)
 {
     if (stream->flags & (STREAM_CLOSING | STREAM_MOVING))
         return;
@@ -103,11 +107,27 @@ void stream_receive(struct stream *stream, enum receive_mode mode)
         receive_arm(stream);
 }
 
-void stream_receive_stop(struct stream *stream)
+void stream_receive(struct stream *stream, enum receive_mode mode)
+{
+    if (stream->flags & STREAM_TLS)
+        tls_receive(stream, mode);
+    else
+        receive_start(stream, mode);
+}
+
+void receive_stop(struct stream *stream)
 {
     stream->mode = RECEIVE_NONE;
     receive_leave_queue(stream);
     receive_cancel(stream);
+}
+
+void stream_receive_stop(struct stream *stream)
+{
+    if (stream->flags & STREAM_TLS)
+        tls_receive_stop(stream);
+    else
+        receive_stop(stream);
 }
 
 /* ---- completions ---- */
@@ -147,6 +167,16 @@ static void note_size(struct stream *stream, const struct chunk *chunk)
     }
 }
 
+static void give(struct stream *stream, struct chunk *chunk)
+{
+    if (stream->mode == RECEIVE_ONCE)
+        stream->mode = RECEIVE_NONE;
+    if (stream->flags & STREAM_TLS)
+        tls_received(stream, chunk);
+    else
+        stream->ops->received(stream, chunk);
+}
+
 static void deliver(struct stream *stream, struct chunk *chunk)
 {
     if (stream->flags & STREAM_CLOSING) {
@@ -158,9 +188,7 @@ static void deliver(struct stream *stream, struct chunk *chunk)
         return;
     }
     note_size(stream, chunk);
-    if (stream->mode == RECEIVE_ONCE)
-        stream->mode = RECEIVE_NONE;
-    stream->ops->received(stream, chunk);
+    give(stream, chunk);
 }
 
 static void end(struct stream *stream, int error)
@@ -170,6 +198,10 @@ static void end(struct stream *stream, int error)
     if (stream->flags & (STREAM_CLOSING | STREAM_MOVING))
         return;
     stream->mode = RECEIVE_NONE;
+    if (stream->flags & STREAM_TLS) {
+        tls_ended(stream, error);
+        return;
+    }
     stream->flags |= STREAM_ENDED;
     stream->ops->ended(stream, error);
 }
@@ -211,9 +243,7 @@ void receive_deliver_ahead(struct stream *stream)
         struct chunk *chunk = stream->ahead;
         stream->ahead = chunk->next;
         chunk->next = NULL;
-        if (stream->mode == RECEIVE_ONCE)
-            stream->mode = RECEIVE_NONE;
-        stream->ops->received(stream, chunk);
+        give(stream, chunk);
     }
     if (stream->ahead != NULL)
         return;

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "server/reactor/internal.h"
+#include "server/reactor/tls_internal.h"
 
 #define MERGED_BYTES                                                                               \
     2048u /* room of a private chunk, so that small ones find a place behind it                    \
@@ -128,6 +128,10 @@ void send_cancel(struct stream *stream)
 static void send_failed(struct stream *stream, int error)
 {
     stream->flags |= STREAM_FAILED;
+    if (stream->flags & STREAM_TLS) {
+        tls_send_failed(stream, error);
+        return;
+    }
     send_drop(stream);
     if (stream->ops->failed != NULL)
         stream->ops->failed(stream, error);
@@ -166,11 +170,15 @@ void send_completed(struct stream *stream, int32_t result)
             stream->flags &= ~STREAM_STALLED;
     }
     send_start(stream);
-    if (result > 0 && stream->ops->sent != NULL)
+    if (result <= 0)
+        return;
+    if (stream->flags & STREAM_TLS)
+        tls_sent(stream);
+    else if (stream->ops->sent != NULL)
         stream->ops->sent(stream);
 }
 
-void stream_send(struct stream *stream, struct chunk *chunk)
+void send_queue(struct stream *stream, struct chunk *chunk)
 {
     struct reactor *reactor = stream->reactor;
     if (chunk->size == 0 ||
@@ -199,11 +207,27 @@ void stream_send(struct stream *stream, struct chunk *chunk)
     send_start(stream);
 }
 
-void stream_shutdown(struct stream *stream)
+void stream_send(struct stream *stream, struct chunk *chunk)
+{
+    if (stream->flags & STREAM_TLS)
+        tls_send(stream, chunk);
+    else
+        send_queue(stream, chunk);
+}
+
+void send_shutdown(struct stream *stream)
 {
     stream->flags |= STREAM_SHUTDOWN;
     if (stream->send_head == NULL)
         send_start(stream);
+}
+
+void stream_shutdown(struct stream *stream)
+{
+    if (stream->flags & STREAM_TLS)
+        tls_shutdown(stream);
+    else
+        send_shutdown(stream);
 }
 
 void streams_cancel_stalled(struct reactor *reactor)

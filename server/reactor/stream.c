@@ -1,10 +1,13 @@
 /* The life of a stream: attach, connect, close, and the sorting of its completions. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "server/reactor/internal.h"
+#include "server/reactor/tls_internal.h"
+
+static_assert(sizeof(struct stream) <= 104, "a stream has grown; there is one in every link");
 
 uint64_t stream_tag(const struct stream *stream, enum tag_kind kind)
 {
@@ -186,6 +189,8 @@ void stream_close(struct stream *stream)
         stream->flags &= ~STREAM_DEFERRED;
         list_remove(&stream->waiting);
     }
+    if (stream->flags & STREAM_TLS)
+        tls_drop(stream);
     send_drop(stream);
     drop_ahead(stream);
     stream_cancel_all(stream);
@@ -198,6 +203,8 @@ static void close_finished(struct stream *stream)
     CHECK(list_empty(&stream->waiting) && list_empty(&stream->sending));
     if (stream->slot != SLOT_NONE)
         stream_detach(stream);
+    if (stream->flags & STREAM_TLS)
+        tls_free(stream);
     stream->flags = 0;
     stream->ops->closed(stream);
 }
@@ -234,6 +241,8 @@ static void run_deferred(struct stream *stream)
     } else if (stream->slot == SLOT_NONE) {
         connect_finished(stream, -ENOMEM);
     } else {
+        if (stream->flags & STREAM_TLS)
+            tls_work(stream);
         receive_deliver_ahead(stream);
     }
 }

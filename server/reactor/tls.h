@@ -63,7 +63,7 @@ struct tls_options {
 };
 
 struct tls_error {
-    char text[384]; /* one sentence: which file, and why; never what is in it */
+    char text[512]; /* one sentence: which file, and why; never what is in it */
 };
 
 /* Reads the files (server/reactor/disk.h: at start, or in a helper thread). The context is released
