@@ -25,6 +25,12 @@ int disk_write(const char *path, uint64_t offset, const uint8_t *data, size_t si
 int disk_truncate(const char *path, uint64_t size);
 int disk_remove(const char *path);
 
+/* Makes path the lock file of this process until disk_unlock or the process's end, however that
+ * comes. Returns a handle, or -EWOULDBLOCK if another process has it, whose id *holder is then (0:
+ * not known). In the simulation it is always free. */
+int disk_lock(const char *path, long *holder);
+void disk_unlock(int handle);
+
 /* Makes the folder's entries durable. */
 int disk_sync_folder(const char *folder);
 

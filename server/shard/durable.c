@@ -27,6 +27,7 @@ struct notice {
 
 struct durable {
     struct server *server;
+    int lock; /* of state_dir; -1: not ours */
     struct journal *journal;
     struct store *store;
     struct keeper *keeper;
@@ -200,6 +201,28 @@ static enum status make_folder(struct durable *durable, struct kernel_error *err
     return STATUS_OK;
 }
 
+/* Two servers in one folder would write over each other. */
+static enum status lock_folder(struct durable *durable, struct kernel_error *error)
+{
+    const char *folder = durable->server->config->server.state_dir;
+    char path[CONFIG_PATH_SIZE + 16];
+    char who[48] = "";
+    long holder = 0;
+    (void)snprintf(path, sizeof path, "%s/lock", folder);
+    durable->lock = disk_lock(path, &holder);
+    if (durable->lock >= 0)
+        return STATUS_OK;
+    if (holder > 0)
+        (void)snprintf(who, sizeof who, " (process %ld)", holder);
+    if (durable->lock == -EWOULDBLOCK)
+        (void)snprintf(error->text, sizeof error->text,
+                       "server.state_dir %.150s is in use by another cencd%s", folder, who);
+    else
+        (void)snprintf(error->text, sizeof error->text, "%.160s can't be locked: %s", path,
+                       strerror(-durable->lock));
+    return STATUS_SYSTEM;
+}
+
 enum status durable_open(struct server *server, struct kernel_error *error)
 {
     struct log_context context = {.module = "journal"};
@@ -209,9 +232,12 @@ enum status durable_open(struct server *server, struct kernel_error *error)
         return STATUS_NO_MEMORY;
     }
     durable->server = server;
+    durable->lock = -1;
     durable->was_durable = true;
     server->durable = durable;
     enum status status = make_folder(durable, error);
+    if (status == STATUS_OK)
+        status = lock_folder(durable, error);
     if (status == STATUS_OK)
         status = open_journal(durable, error);
     if (status != STATUS_OK)
@@ -350,6 +376,8 @@ void durable_close(struct durable *durable)
         store_close(durable->store);
     if (durable->journal != NULL)
         journal_free(durable->journal);
+    if (durable->lock >= 0)
+        disk_unlock(durable->lock);
     durable->server->journal = NULL;
     durable->server->durable = NULL;
     free(durable);

@@ -3,6 +3,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +92,42 @@ int disk_truncate(const char *path, uint64_t size)
 int disk_remove(const char *path)
 {
     return unlink(path) == 0 ? 0 : -errno;
+}
+
+/* The process id is written into the file for those who find it locked. */
+static void sign_lock(int file)
+{
+    char text[32];
+    int size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(file, 0) == 0)
+        (void)!pwrite(file, text, (size_t)size, 0);
+}
+
+static long read_holder(int file)
+{
+    char text[32] = "";
+    return pread(file, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+int disk_lock(const char *path, long *holder)
+{
+    *holder = 0;
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (file < 0)
+        return -errno;
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        int result = -errno;
+        *holder = read_holder(file);
+        close(file);
+        return result;
+    }
+    sign_lock(file);
+    return file;
+}
+
+void disk_unlock(int handle)
+{
+    close(handle);
 }
 
 int disk_sync_folder(const char *folder)

@@ -75,6 +75,18 @@ int disk_remove(const char *path)
     return sim_disk_remove(sim_current(), path);
 }
 
+int disk_lock(const char *path, long *holder)
+{
+    (void)path;
+    *holder = 0;
+    return 0;
+}
+
+void disk_unlock(int handle)
+{
+    (void)handle;
+}
+
 int disk_sync_folder(const char *folder)
 {
     struct sim *sim = sim_current();
