@@ -51,6 +51,8 @@ static const struct number redis_numbers[] = {
      "Connections to Redis that failed, for whatever reason."},
     {"cencd_redis_damaged_total", "counter", REDIS(damaged),
      "Records of the journal that are no events."},
+    {"cencd_redis_replaced_total", "counter", REDIS(replaced),
+     "Keys of another type that were replaced: somebody else writes under the prefix."},
     {"cencd_redis_rebuilds_total", "counter", REDIS(rebuilds), "Times Redis was written anew."},
 };
 

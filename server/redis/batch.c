@@ -72,28 +72,28 @@ static bool visit(const struct device_info *info, void *context)
     struct redis *redis = context;
     struct walk *walk = &redis->walk;
 
-    if (walk->is_rebuild)
+    bool written = walk->all || info->state != DEVICE_OFFLINE;
+
+    if (written && walk->is_rebuild)
         projection_device(&redis->command, info);
-    else if (walk->all || info->state != DEVICE_OFFLINE)
+    else if (written)
         projection_presence(&redis->command, info);
-    else
-        walk->writes--;
-    walk->writes++;
+    walk->writes += written;
     walk->visits++;
-    return walk->visits < WALK_VISITS && walk->writes < WALK_WRITES &&
-           projection_fits(&redis->command);
+    walk->cut = walk->visits >= WALK_VISITS || walk->writes >= WALK_WRITES ||
+                !projection_fits(&redis->command);
+    return !walk->cut;
 }
 
 bool redis_send_slice(struct redis *redis)
 {
     struct walk *walk = &redis->walk;
-    struct directory_counts counts;
 
+    walk->cut = false;
     walk->visits = 0;
     walk->writes = 0;
     redis_begin_script(redis, NULL);
     walk->position = directory_walk(redis->directory, walk->position, visit, redis);
-    directory_count(redis->directory, &counts);
-    walk->active = walk->position < counts.devices && walk->visits > 0;
+    walk->active = walk->cut;
     return redis_send_script(redis, walk->is_rebuild ? WALK : BATCH, redis->sequence, 0);
 }

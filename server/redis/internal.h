@@ -8,6 +8,7 @@
 #define CENCD_REDIS_INTERNAL_H
 
 #include "server/journal/reader.h"
+#include "server/journal/told.h"
 #include "server/redis/connection.h"
 #include "server/redis/projection.h"
 #include "server/redis/redis.h"
@@ -31,6 +32,7 @@ struct walk {
     uint64_t position;
     bool active;
     bool all; /* offline devices, too */
+    bool cut; /* by the end of a batch, not of the directory */
     uint32_t visits;
     uint32_t writes;
     bool is_rebuild;
@@ -45,7 +47,7 @@ struct redis {
     struct journal_reader *reader;
     struct journal_watch watch;
     struct timer tick;
-    struct timer retry; /* to connect again; of a rebuild: until things settled */
+    struct timer retry; /* to connect again; of a rebuild: to look again */
     enum redis_state state;
     enum rebuild_phase phase;
     bool stop; /* asked for */
@@ -53,7 +55,6 @@ struct redis {
     bool discard;  /* what is being read is not wanted any more */
     bool at_end;   /* of the journal, and nobody told of more */
     bool told;     /* since the last reading began something was committed */
-    bool settled;  /* of a rebuild */
     bool begun;    /* Redis knows of the rebuild */
     bool rebuild;  /* is needed */
     bool followed; /* once since start */
@@ -65,9 +66,10 @@ struct redis {
 
     struct sent sent[MAX_BATCHES];
     uint32_t in_flight;
-    uint64_t sequence; /* that Redis has when all that was sent is done */
-    uint64_t highest;  /* that it can have from us */
-    uint64_t base;     /* of a rebuild */
+    uint64_t sequence;         /* that Redis has when all that was sent is done */
+    uint64_t highest;          /* that it can have from us */
+    uint64_t lowest;           /* from which events suffice: before, some were refused */
+    struct journal_point base; /* of a rebuild */
     struct walk walk;
     bool walk_turn; /* walk and events take turns */
     uint64_t walk_due_ms;

@@ -3,7 +3,7 @@
 #include "server/base/log.h"
 #include "server/redis/internal.h"
 
-#define SETTLE_MS        250u /* what is committed gets into the directory within this */
+#define LOOK_MS          10u /* whether what is committed is in the directory */
 #define REBUILD_PAUSE_MS 1000u
 #define CALM_MS          60000u /* following for so long: the next rebuild begins at once */
 #define WIPE_COUNT       500u
@@ -34,17 +34,28 @@ static void begin_rebuild(struct redis *redis)
     redis_set_state(redis, REDIS_REBUILDING);
     redis->rebuild = false;
     redis->phase = BEGINNING;
-    redis->settled = false;
     redis->begun = false;
     redis->records = NULL;
-    redis->base = journal_committed(redis->journal);
     redis->refused_rebuilt = redis->refused;
+    journal_point_take(redis->journal, &redis->base);
     redis->sequence = 0;
     atomic_store(&redis->counters.sequence, 0);
-    timer_start_fine(redis->reactor, &redis->retry, SETTLE_MS);
     redis_begin_script(redis, "*");
     command_text(&redis->command, "B");
     (void)redis_send_script(redis, BEGIN, 0, 0);
+}
+
+/* What is committed is on its way into the directory for a moment (last gasps are noted there when
+ * they are recorded); the walk must not come before it, since the events from before the base are
+ * never read again. */
+static void begin_walk(struct redis *redis)
+{
+    if (!journal_point_told(redis->journal, &redis->base)) {
+        timer_start_fine(redis->reactor, &redis->retry, LOOK_MS);
+        return;
+    }
+    redis->phase = WALKING;
+    redis_start_walk(redis, true, true);
 }
 
 static void send_wipe(struct redis *redis)
@@ -62,10 +73,8 @@ void redis_rebuild_on(struct redis *redis)
             begin_rebuild(redis);
         return;
     }
-    if (redis->phase == BEGINNING && redis->begun && redis->settled) {
-        redis->phase = WALKING;
-        redis_start_walk(redis, true, true);
-    }
+    if (redis->phase == BEGINNING && redis->begun)
+        begin_walk(redis);
     if (redis->phase != WALKING)
         return;
     while (redis->walk.active && redis->in_flight < MAX_BATCHES)
@@ -84,7 +93,7 @@ void redis_rebuild_wiped(struct redis *redis, int64_t left)
         return;
     }
     redis_begin_script(redis, NULL);
-    (void)redis_send_script(redis, FINISH, redis->base, 0);
+    (void)redis_send_script(redis, FINISH, redis->base.sequence, 0);
 }
 
 void redis_rebuild_finished(struct redis *redis)
@@ -93,8 +102,10 @@ void redis_rebuild_finished(struct redis *redis)
 
     directory_count(redis->directory, &counts);
     count(&redis->counters.rebuilds, 1);
+    if (redis->refused_rebuilt > 0)
+        redis->lowest = redis->base.sequence; /* an older copy of Redis may come back */
     log_line(LOG_INFO, &module, "Redis has all of the directory",
-             "devices=%" PRIu64 " sequence=%" PRIu64, counts.devices, redis->base);
+             "devices=%" PRIu64 " sequence=%" PRIu64, counts.devices, redis->base.sequence);
     redis->followed = true; /* presence is written */
-    redis_follow(redis, redis->base);
+    redis_follow(redis, redis->base.sequence);
 }

@@ -1,5 +1,6 @@
 #include "server/redis/redis.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "server/base/log.h"
 #include "server/reactor/disk.h"
 #include "server/redis/internal.h"
+#include "server/redis/script.h"
 
 #define RETRY_MIN_MS 100u
 #define CALM_TICKS   5u /* without a refused event, after some */
@@ -52,7 +54,7 @@ static void looked(struct redis *redis, const struct reply *reply)
 {
     uint64_t sequence = parse_sequence(reply);
 
-    if (sequence == 0 || sequence > redis->highest ||
+    if (sequence == 0 || sequence > redis->highest || sequence < redis->lowest ||
         sequence + 1 < journal_oldest(redis->journal)) {
         redis->rebuild = true;
         redis_set_state(redis, REDIS_REBUILDING);
@@ -76,6 +78,17 @@ static void went_well(struct redis *redis, const struct sent *sent)
         atomic_store(&redis->counters.sequence, sent->sequence);
 }
 
+/* Somebody else writes under our prefix. What he replaced may have been any device's: while events
+ * are followed all is written anew; a rebuild writes it, or finds that it lost its sequence. */
+static void replaced(struct redis *redis, const struct sent *sent, uint64_t keys)
+{
+    count(&redis->counters.replaced, keys);
+    log_line(LOG_WARN, &module, "keys under our prefix had another type and were replaced",
+             "keys=%" PRIu64 " prefix=%s", keys, redis->config->redis.prefix);
+    if (sent->purpose == BATCH)
+        redis->rebuild = true;
+}
+
 static void scripted(struct redis *redis, const struct sent *sent, int64_t result)
 {
     if (result < 0) {
@@ -85,13 +98,15 @@ static void scripted(struct redis *redis, const struct sent *sent, int64_t resul
         return;
     }
     went_well(redis, sent);
+    if (result >= REDIS_SCRIPT_REPLACED)
+        replaced(redis, sent, (uint64_t)(result / REDIS_SCRIPT_REPLACED));
     switch (sent->purpose) {
     case BEGIN:
         redis->begun = true;
         redis_pump(redis);
         break;
     case WIPE:
-        redis_rebuild_wiped(redis, result);
+        redis_rebuild_wiped(redis, result % REDIS_SCRIPT_REPLACED);
         break;
     case FINISH:
         redis_rebuild_finished(redis);
@@ -129,9 +144,10 @@ static void ready(struct connection *connection)
     (void)snprintf(key, sizeof(key), "%smeta:%s", redis->config->redis.prefix,
                    redis->config->server.node);
     command_begin(command);
-    command_text(command, "HGET");
+    command_text(command, "EVAL");
+    command_text(command, redis_look_script);
+    command_number(command, 0);
     command_text(command, key);
-    command_text(command, "sequence");
     (void)redis_send(redis, LOOK, 0, 0);
 }
 
@@ -152,10 +168,12 @@ static void tell_problem(struct redis *redis, const char *code, const char *text
 static void failed(struct connection *connection, const char *code, const char *text)
 {
     struct redis *redis = redis_of(connection);
+    /* inside of a script Redis doesn't say NOPERM */
+    bool forbidden = strstr(text, "The user executing the script can't") != NULL;
 
     count(&redis->counters.errors, 1);
     atomic_store(&redis->counters.up, false);
-    tell_problem(redis, code, text);
+    tell_problem(redis, forbidden ? "NOPERM" : code, text);
     redis->announced = false;
     redis->in_flight = 0;
     redis->records = NULL;
@@ -193,7 +211,6 @@ static void retry(struct timer *timer)
     struct redis *redis = container_of(timer, struct redis, retry);
 
     if (redis->state == REDIS_REBUILDING) {
-        redis->settled = true;
         redis_pump(redis);
         return;
     }
@@ -213,8 +230,9 @@ static uint64_t refused_events(const struct redis *redis)
     return sum;
 }
 
-/* What the journal refused changed the directory all the same: when it is over, all is compared,
- * that is written, anew. */
+/* What the journal refused changed the directory all the same: when it is over, all is written
+ * anew. That it is over is a guess, but a wrong one costs only another rebuild: what is refused
+ * after one has begun asks for the next. */
 static void look_for_refused(struct redis *redis)
 {
     uint64_t refused = refused_events(redis);

@@ -60,6 +60,7 @@ struct redis_counters {
     _Atomic uint64_t commands; /* sent, of any kind */
     _Atomic uint64_t errors;   /* connections that failed, for whatever reason */
     _Atomic uint64_t damaged;  /* records that are no events: passed over */
+    _Atomic uint64_t replaced; /* keys that had another type than ours has */
     _Atomic uint64_t rebuilds; /* completed */
 };
 const struct redis_counters *redis_counters(const struct redis *redis);

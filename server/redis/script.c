@@ -3,10 +3,28 @@
 /* clang-format off */
 const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "local p, node, ttl, want, set = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]\n"
-"local call, num = redis.call, tonumber\n"
+"local num, replaced, lost = tonumber, 0, false\n"
 "local meta, mine, stale = p..'meta:'..node, p..'devices:'..node, p..'stale:'..node\n"
 "local gasps, left, i = p..'gasps', 0, 6\n"
-"if want ~= '*' and call('HGET', meta, 'sequence') ~= want then return -1 end\n"
+"if want ~= '*' and redis.pcall('HGET', meta, 'sequence') ~= want then return -1 end\n"
+"local function call(...)\n"
+"  local r = redis.pcall(...)\n"
+"  if type(r) ~= 'table' or not r.err then return r end\n"
+"  if r.err:find('WRONGTYPE', 1, true) then\n"
+"    local _, k = ...\n"
+"    redis.call('DEL', k)\n"
+"    replaced = replaced + 1\n"
+/* presence is written as a whole each time */
+"    lost = lost or k:find(p..'presence:', 1, true) ~= 1\n"
+"  end\n"
+"  return redis.call(...)\n"
+"end\n"
+"local function clean(k, kind)\n"
+"  local t = redis.call('TYPE', k).ok\n"
+"  if t == kind or t == 'none' then return end\n"
+"  redis.call('DEL', k)\n"
+"  replaced = replaced + 1\n"
+"end\n"
 "local function arg() i = i + 1; return ARGV[i - 1] end\n"
 "local function appear(id, epoch)\n"
 "  local k = p..'presence:'..id\n"
@@ -35,7 +53,7 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "  end\n"
 "  call('SADD', mine, id)\n"
 "end\n"
-"local op = {}\n"
+"local op = {}\n",
 "function op.U()\n"
 "  local id, epoch, kind, model = arg(), arg(), arg(), arg()\n"
 "  local firmware, port, seen, state = arg(), arg(), arg(), arg()\n"
@@ -76,12 +94,12 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "  if (num(call('ZSCORE', gasps, id) or 0) or 0) > num(ms) then return end\n"
 "  call('ZREM', gasps, id)\n"
 "  if call('EXISTS', k) == 1 then call('HSET', k, 'last_gasp', 0) end\n"
-"end\n",
+"end\n"
 "local function remove(id)\n"
 "  call('DEL', p..'device:'..id)\n"
 "  call('ZREM', gasps, id)\n"
 "  vanish(id, '4294967295')\n"
-"end\n"
+"end\n",
 "function op.R()\n"
 "  local id = arg()\n"
 "  remove(id)\n"
@@ -96,7 +114,7 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "  call('SREM', stale, id)\n"
 /* another node has it now and knows better */
 "  if state == 'offline' and other(id) then return end\n"
-"  if call('TYPE', k).ok ~= 'hash' then call('DEL', k) end\n"
+"  clean(k, 'hash')\n"
 "  call('HSET', k, 'kind', kind, 'model', model, 'firmware', firmware, 'state', state,\n"
 "    'direct_port', port, 'node', node, 'epoch', epoch, 'last_seen', seen, 'last_gasp', gasp)\n"
 "  if gasp == '0' then call('ZREM', gasps, id) else call('ZADD', gasps, gasp, id) end\n"
@@ -110,6 +128,10 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "  if call('HGET', k, 'node') == node then call('HSET', k, 'state', state) end\n"
 "end\n"
 "function op.B()\n"
+"  clean(mine, 'set')\n"
+"  clean(stale, 'set')\n"
+"  clean(gasps, 'zset')\n"
+"  clean(meta, 'hash')\n"
 "  if call('EXISTS', mine) == 0 then return end\n"
 "  if call('EXISTS', stale) == 0 then call('RENAME', mine, stale); return end\n"
 "  call('SUNIONSTORE', stale, stale, mine)\n"
@@ -123,7 +145,11 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "  left = call('SCARD', stale)\n"
 "end\n"
 "while i <= #ARGV do op[arg()]() end\n"
-"call('HSET', meta, 'sequence', set)\n"
-"return left\n",
+"call('HSET', meta, 'sequence', lost and '' or set)\n"
+"return left + 4294967296 * replaced\n",
 };
+
+const char redis_look_script[] =
+"if redis.call('TYPE', ARGV[1]).ok ~= 'hash' then return false end\n"
+"return redis.call('HGET', ARGV[1], 'sequence')\n";
 /* clang-format on */

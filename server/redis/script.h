@@ -14,11 +14,17 @@
  *   B                                                a rebuild begins: all that is there is stale
  *   W count                                          removes so many of what is still stale
  *
- * Answer: -1 if the sequence was another one; else what W has left, or 0. */
+ * Answer: -1 if the sequence was another one. Else what W has left, or 0, and REDIS_SCRIPT_REPLACED
+ * times the keys that had another type: whoever writes under our prefix would stop us otherwise.
+ * These were removed. If more than this batch was in them, Redis has no sequence afterwards. */
 #ifndef CENCD_REDIS_SCRIPT_H
 #define CENCD_REDIS_SCRIPT_H
 
-#define REDIS_SCRIPT_PARTS 2 /* a string of C may have 4095 bytes */
+#define REDIS_SCRIPT_PARTS    3 /* a string of C may have 4095 bytes */
+#define REDIS_SCRIPT_REPLACED 4294967296
 extern const char *const redis_script[REDIS_SCRIPT_PARTS];
+
+/* What sequence Redis has. Argument: the key of meta. Answer: nil if there is none. */
+extern const char redis_look_script[];
 
 #endif
