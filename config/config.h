@@ -146,6 +146,7 @@ struct config {
         uint32_t retention_mb;   /* default 10240, 16..4000000000 */
         uint32_t retention_days; /* default 30, 0 = by size only, ..3650 */
         bool sessions_need_it;   /* default false */
+        uint32_t sync_delay_ms;  /* default 0, ..1000 */
     } journal;
     struct {
         struct config_redis_url url;          /* default "": off; needs state_dir */

@@ -54,6 +54,10 @@ static const struct config_key journal_keys[] = {
     {"sessions_need_it", CONFIG_BOOL, GLOBAL(journal.sessions_need_it), .fallback = "false",
      .help = "Whether agents are refused while the disk takes no events, so that no access goes "
              "unrecorded."},
+    {"sync_delay_ms", CONFIG_INTEGER, GLOBAL(journal.sync_delay_ms), .minimum = 0, .maximum = 1000,
+     .fallback = "0", .unit = "ms",
+     .help = "Each sync takes so much longer: to measure what a slow disk would do, and nothing "
+             "else."},
 };
 
 static const struct config_key redis_keys[] = {

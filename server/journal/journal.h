@@ -64,7 +64,7 @@ struct journal_config {
     uint64_t queue_bytes;     /* bound of what waits */
     uint64_t retention_bytes; /* the journal's hard limit on the disk */
     uint64_t retention_age_s; /* segments older than this go, if all readers are past them */
-    uint32_t sync_delay_us;   /* bench and tests only: added to each fdatasync */
+    uint32_t sync_delay_ms;   /* bench and tests only: each fdatasync takes so much longer */
 };
 
 struct journal_error {

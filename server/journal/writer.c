@@ -168,9 +168,9 @@ static void group_written(struct operation *operation, int32_t result)
     journal->group_written += (size_t)result;
     if (journal->group_written < journal->group_size) {
         write_group(journal);
-    } else if (journal->config.sync_delay_us > 0) {
+    } else if (journal->config.sync_delay_ms > 0) {
         journal->timer.fire = delay_over;
-        timer_start_fine(journal->reactor, &journal->timer, journal->config.sync_delay_us / 1000);
+        timer_start_fine(journal->reactor, &journal->timer, journal->config.sync_delay_ms);
     } else {
         sync_group(journal);
     }

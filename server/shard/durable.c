@@ -163,6 +163,7 @@ static enum status open_journal(struct durable *durable, struct kernel_error *er
         .queue_bytes = config->journal.queue_mb * MIB,
         .retention_bytes = config->journal.retention_mb * MIB,
         .retention_age_s = config->journal.retention_days * 86400ull,
+        .sync_delay_ms = config->journal.sync_delay_ms,
     };
     memcpy(settings.node, config->server.node, sizeof settings.node);
     enum status status =
