@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,18 +152,32 @@ static void stop_durable(struct server *server, struct durable_thread threads[DU
 
 /* ---- running ---- */
 
+/* What the main thread waits for, and the others never see. */
+static void fill_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGHUP);
+}
+
 static void wait_for_signal(struct server *server)
 {
+    struct log_context context = {.module = "main"};
     sigset_t signals;
     int number = 0;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    CHECK(sigwait(&signals, &number) == 0);
-    struct log_context context = {.module = "main"};
+    fill_signals(&signals);
+    do {
+        CHECK(sigwait(&signals, &number) == 0);
+        if (number == SIGHUP)
+            log_line(LOG_WARN, &context,
+                     "a reload isn't supported yet: restart to use a changed configuration",
+                     "signal=%d", number);
+    } while (number == SIGHUP);
     log_line(LOG_INFO, &context, "stopping", "signal=%d", number);
     server_stop(server);
     /* a second signal ends the process at once */
+    sigdelset(&signals, SIGHUP);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
 }
 
@@ -177,14 +192,14 @@ static int first_error(const struct shard_thread *threads, uint32_t count)
     return EXIT_GOOD;
 }
 
-static int serve(struct server *server)
+/* Returns when the server was told to stop; ops still answers then, if it was started. */
+static int serve(struct server *server, struct ops **ops)
 {
     struct kernel_error error;
-    struct ops *ops = NULL;
     struct log_context context = {.module = "main"};
     int code = EXIT_GOOD;
     atomic_store(&server->ready, true);
-    if (server->config->ops.enabled && ops_start(server, &ops, &error) != STATUS_OK) {
+    if (server->config->ops.enabled && ops_start(server, ops, &error) != STATUS_OK) {
         (void)fprintf(stderr, "cencd: %s\n", error.text);
         code = EXIT_LISTEN;
         server_stop(server);
@@ -193,8 +208,6 @@ static int serve(struct server *server)
                  server->shard_count);
         wait_for_signal(server);
     }
-    if (ops != NULL)
-        ops_stop(ops);
     return code;
 }
 
@@ -203,6 +216,7 @@ static int run_threads(struct server *server, const struct server_plan *plan,
 {
     pthread_barrier_t barrier;
     bool all_good = false;
+    struct ops *ops = NULL;
     struct shard_thread *threads = calloc(plan->shards, sizeof *threads);
     CHECK(threads != NULL);
     CHECK(pthread_barrier_init(&barrier, NULL, plan->shards + 1) == 0);
@@ -216,8 +230,10 @@ static int run_threads(struct server *server, const struct server_plan *plan,
     if (all_good)
         code = first_error(threads, plan->shards);
     if (code == EXIT_GOOD)
-        code = serve(server);
-    pthread_barrier_wait(&barrier);
+        code = serve(server, &ops);
+    pthread_barrier_wait(&barrier); /* all quiet: until then it can be seen what it waits for */
+    if (ops != NULL)
+        ops_stop(ops);
     stop_durable(server, durable, made);
     pthread_barrier_wait(&barrier);
     for (uint32_t i = 0; i < plan->shards; i++)
@@ -246,6 +262,25 @@ static uint64_t descriptor_limit(void)
     return limit.rlim_cur;
 }
 
+/* Those of the machine that this process may run on. */
+static unsigned usable_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than a set of this size holds */
+    return online > 0 ? (unsigned)online : 1;
+}
+
+/* For root it doesn't count. */
+static uint64_t lockable_bytes(void)
+{
+    struct rlimit limit;
+    if (geteuid() == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
+        return UINT64_MAX;
+    return limit.rlim_cur; /* RLIM_INFINITY is the largest number */
+}
+
 static int with_journal(struct server *server, const struct server_plan *plan)
 {
     struct durable_thread threads[DURABLE_ROLES];
@@ -268,18 +303,22 @@ static int run(const struct config *config)
     struct kernel_error error;
     struct log_context context = {.module = "main"};
     char why[sizeof plan.why + 32];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    server_plan(config, descriptor_limit(), cores > 0 ? (unsigned)cores : 1, &plan);
+    const struct server_machine machine = {
+        .nofile = descriptor_limit(),
+        .memlock_bytes = lockable_bytes(),
+        .processors = usable_processors(),
+    };
+    server_plan(config, &machine, &plan);
     log_line(LOG_INFO, &context, "cencd " CENCD_VERSION " starts", "room=%s",
              log_quote(plan.why, why, sizeof why));
+    if (plan.too_low[0] != '\0') {
+        (void)fprintf(stderr, "cencd: %s\n", plan.too_low);
+        return EXIT_RING;
+    }
     if (plan.links < config->limits.links)
         log_line(LOG_WARN, &context,
                  "fewer links than limits.links: raise RLIMIT_NOFILE or use more shards",
                  "links=%llu limit=%u", (unsigned long long)plan.links, config->limits.links);
-    if (plan.links == 0) {
-        (void)fprintf(stderr, "cencd: no room for a single link: %s\n", plan.why);
-        return EXIT_RING;
-    }
     enum status status = server_create(config, &plan, utc_ms(), &server, &error);
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "cencd: %s\n", error.text);
@@ -302,7 +341,7 @@ static void usage(FILE *out)
         "  --help-config    list every key with its type, range, default and meaning\n"
         "  --version        print the version\n"
         "\n"
-        "SIGTERM or SIGINT stops the server in order; a second one at once.\n"
+        "SIGTERM or SIGINT stops the server in order; a second one at once. SIGHUP does nothing.\n"
         "exit codes: 0 stopped in order, 64 usage, 69 an address can't be listened on,\n"
         "71 io_uring, memory or descriptors are refused, 74 journal or directory can't be used,\n"
         "78 the configuration is wrong\n",
@@ -319,9 +358,7 @@ static int with_config(const char *path, bool check_only)
         (void)printf("%s: no errors\n", path);
     } else {
         sigset_t signals;
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGTERM);
+        fill_signals(&signals);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         (void)signal(SIGPIPE, SIG_IGN);
         if (log_start(STDERR_FILENO, config->log.level) != STATUS_OK)

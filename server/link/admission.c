@@ -81,13 +81,6 @@ void admission_failed(struct link *link, enum close_reason reason)
     failed_log_add(server->failed, &failed);
 }
 
-/* Places that a shard keeps for agents, who must be in the shard of their device. */
-static uint32_t places_for_agents(const struct shard *shard)
-{
-    const struct server *server = shard->server;
-    return server->config->limits.sessions / server->shard_count + 1;
-}
-
 bool admission_open(const struct shard *shard, uint32_t index)
 {
     const struct server *server = shard->server;
@@ -97,7 +90,7 @@ bool admission_open(const struct shard *shard, uint32_t index)
            atomic_load(&server->unidentified) < config->limits.unidentified &&
            (listener->max_links == 0 ||
             atomic_load(&server->listener_links[index]) < listener->max_links) &&
-           reactor_slots_free(shard->reactor) > places_for_agents(shard);
+           reactor_slots_free(shard->reactor) > server->agent_places;
 }
 
 void admission_review(struct device_listener *listener)

@@ -111,7 +111,8 @@ struct server {
     struct server_hooks hooks;
     struct shard **shards; /* shard_count of them; entries are set before any shard runs */
     uint32_t shard_count;
-    int *sockets; /* listening descriptors, one per configured listener */
+    uint32_t agent_places; /* that each shard keeps for agents, who must be where their device is */
+    int *sockets;          /* listening descriptors, one per configured listener */
     _Atomic uint64_t next_link_id;
     _Atomic uint64_t next_session_id;
     _Atomic uint64_t links; /* now, all states */

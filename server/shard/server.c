@@ -120,6 +120,7 @@ enum status server_create(const struct config *config, const struct server_plan 
     }
     server->config = config;
     server->shard_count = plan->shards;
+    server->agent_places = plan->agent_places;
     server->started_utc_ms = utc_ms;
     server->hooks.device_online = direct_ports_online;
     server->hooks.device_offline = direct_ports_offline;

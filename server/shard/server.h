@@ -15,12 +15,19 @@ struct server_plan {
     uint32_t shards;
     uint32_t slots;          /* descriptor table of each */
     uint32_t reserved_slots; /* of these, for direct ports */
+    uint32_t agent_places;   /* of the others, kept for agents; in each shard */
     uint64_t links;          /* that can be held in all */
     char why[400];
+    char too_low[400]; /* why a process can't start with this, and what to do; "": it can */
 };
 
-/* nofile: RLIMIT_NOFILE; cores: usable processors. */
-void server_plan(const struct config *config, uint64_t nofile, unsigned cores,
+/* What the process may use. */
+struct server_machine {
+    uint64_t nofile;        /* RLIMIT_NOFILE */
+    uint64_t memlock_bytes; /* RLIMIT_MEMLOCK; UINT64_MAX if it doesn't count */
+    unsigned processors;
+};
+void server_plan(const struct config *config, const struct server_machine *machine,
                  struct server_plan *plan);
 
 /* On failure error holds one sentence. STATUS_REFUSED: a listening socket could not be opened. */

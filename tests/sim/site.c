@@ -42,7 +42,9 @@ void site_load(struct site *site, const struct sim_options *options, const char 
 void site_start(struct site *site, uint64_t nofile)
 {
     struct kernel_error error;
-    server_plan(site->config, nofile, 1, &site->plan);
+    const struct server_machine machine = {
+        .nofile = nofile, .memlock_bytes = UINT64_MAX, .processors = 1};
+    server_plan(site->config, &machine, &site->plan);
     SEEDS_REQUIRE(site->plan.links > 0);
     SEEDS_REQUIRE(server_create(site->config, &site->plan, 0, &site->server, &error) == STATUS_OK);
     for (uint32_t i = 0; i < site->plan.shards; i++)

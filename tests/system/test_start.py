@@ -120,8 +120,45 @@ class Start(SystemTest):
             self.assertIn(word, sentences[0])
 
     def test_no_descriptors(self):
-        self.assert_refused(self.prepared(), 71, "no room for a single link", "RLIMIT_NOFILE 64",
-                            before_exec=limit(resource.RLIMIT_NOFILE, 64))
+        """With a small limit it starts, or says what is too low; it doesn't fail half-way."""
+        for number in 16, 64:
+            self.assert_refused(self.prepared(), 71, f"RLIMIT_NOFILE {number} is too low",
+                                "descriptors of its own", "LimitNOFILE", "ulimit -n",
+                                before_exec=limit(resource.RLIMIT_NOFILE, number))
+        many = {"server": {"shards": 200}}
+        self.assert_refused(self.prepared(many), 71, "RLIMIT_NOFILE 256 is too low",
+                            "200 shards", "fewer shards",
+                            before_exec=limit(resource.RLIMIT_NOFILE, 256))
+
+    def test_no_descriptors_for_direct_ports(self):
+        server = self.prepared({"server": {"shards": "auto"},
+                                "direct_ports": {"range": "1100-9099"}})
+        self.assert_refused(server, 71, "RLIMIT_NOFILE 256 is too low", "no room for a single link",
+                            "direct_ports.range", "LimitNOFILE",
+                            before_exec=limit(resource.RLIMIT_NOFILE, 256))
+
+    def test_shards_auto_with_few_descriptors(self):
+        """As many shards as are of use, and never more than the rings' own descriptors allow."""
+        for number in 160, 256, 1024:
+            with self.subTest(number=number):
+                server = self.cencd({"server": {"shards": "auto"}},
+                                    preexec_fn=limit(resource.RLIMIT_NOFILE, number))
+                shards = server.metric("cencd_shards")
+                self.assertGreater(shards, 1)
+                self.assertLessEqual(shards, number / 6)
+                self.assertIn("RLIMIT_NOFILE", server.logged(module="main", level="warn")[0]["msg"])
+                modem = self.modem(server, number)
+                ping(self.agent(modem), modem)
+                server.stop()
+
+    def test_shards_auto_with_little_lockable_memory(self):
+        """Rings beyond RLIMIT_MEMLOCK, which other processes of the user share, are not tried."""
+        def both():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (4 << 20, 4 << 20))
+        server = self.cencd({"server": {"shards": "auto"}}, preexec_fn=both)
+        self.assertLess(server.metric("cencd_shards"), 170 if os.geteuid() == 0 else 32)
+        server.stop()
 
     def test_few_descriptors(self):
         """It starts, says how many links it can hold, holds at least as many, and leaves the
@@ -157,8 +194,14 @@ class Start(SystemTest):
                       server.logged(module="main")[0]["room"])
 
     def test_shards_auto(self):
-        server = self.cencd({"server": {"shards": "auto"}, "limits": {"links": 1000}})
-        self.assertEqual(server.metric("cencd_shards"), os.cpu_count())
+        """One for each processor that the process may use, not that the machine has."""
+        settings = {"server": {"shards": "auto"}, "limits": {"links": 1000}}
+        usable = os.sched_getaffinity(0)
+        server = self.cencd(settings)
+        self.assertEqual(server.metric("cencd_shards"), len(usable))
+        server = self.cencd(settings,
+                            preexec_fn=lambda: os.sched_setaffinity(0, {min(usable)}))
+        self.assertEqual(server.metric("cencd_shards"), 1)
 
 
 if __name__ == "__main__":
