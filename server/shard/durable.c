@@ -16,6 +16,7 @@
 #define MIB          (1024ull * 1024)
 #define TICK_MS      1000u
 #define STOP_TURN_MS 20
+#define GIVE_UP_MS   2000u /* a stop waits so long for a disk that takes no records */
 #define NOTICE_MAX   512u
 
 /* An event of the server itself, appended by the writer's thread. One at a time of each kind. */
@@ -47,6 +48,7 @@ struct durable {
     _Atomic bool stopped[DURABLE_ROLES];
     bool stop_begun[DURABLE_ROLES];
     bool journal_stopping;
+    uint64_t stuck_since_ms; /* all shards stop and the disk takes no records; 0: not so */
 };
 
 /* ---- events of the server itself ---- */
@@ -144,10 +146,42 @@ static void watch_state(struct durable *durable)
     }
 }
 
+static void writer_stopped(void *context)
+{
+    struct durable *durable = context;
+    atomic_store(&durable->stopped[DURABLE_WRITER], true);
+}
+
+static void stop_journal(struct durable *durable)
+{
+    durable->journal_stopping = true;
+    journal_stop(durable->journal, writer_stopped, durable);
+}
+
+/* Shards that stop wait for what they appended. Where the disk doesn't take it, it is lost. */
+static void give_up_if_stuck(struct durable *durable)
+{
+    const struct server *server = durable->server;
+    const struct journal_counters *counters = journal_counters(durable->journal);
+    struct log_context context = {.module = "journal"};
+    uint64_t now_ms = reactor_now_ms(durable->reactors[DURABLE_WRITER]);
+    if (atomic_load(&counters->durable) || durable->journal_stopping ||
+        atomic_load(&server->shards_stopping) < server->shard_count) {
+        durable->stuck_since_ms = 0;
+    } else if (durable->stuck_since_ms == 0) {
+        durable->stuck_since_ms = now_ms;
+    } else if (now_ms - durable->stuck_since_ms >= GIVE_UP_MS) {
+        log_line(LOG_ERROR, &context, "stopping without what the disk doesn't take",
+                 "queued_bytes=%llu", (unsigned long long)atomic_load(&counters->queued_bytes));
+        stop_journal(durable);
+    }
+}
+
 static void tick(struct timer *timer)
 {
     struct durable *durable = container_of(timer, struct durable, tick);
     watch_state(durable);
+    give_up_if_stuck(durable);
     timer_start(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
 }
 
@@ -314,12 +348,6 @@ static void redis_stopped(void *context)
     keeper_stop(durable->keeper, readers_stopped, durable);
 }
 
-static void writer_stopped(void *context)
-{
-    struct durable *durable = context;
-    atomic_store(&durable->stopped[DURABLE_WRITER], true);
-}
-
 static void begin_stop(struct durable *durable, enum durable_role role)
 {
     durable->stop_begun[role] = true;
@@ -342,10 +370,8 @@ void durable_turn(struct durable *durable, enum durable_role role, int max_wait_
         if (!durable->stop_begun[role])
             begin_stop(durable, role);
         else if (role == DURABLE_WRITER && !durable->journal_stopping &&
-                 atomic_load(&durable->stopped[DURABLE_READERS])) {
-            durable->journal_stopping = true;
-            journal_stop(durable->journal, writer_stopped, durable);
-        }
+                 atomic_load(&durable->stopped[DURABLE_READERS]))
+            stop_journal(durable);
     }
     reactor_turn(reactor, max_wait_ms);
 }
@@ -360,8 +386,8 @@ void durable_stop(struct durable *durable)
 
 bool durable_stopped(const struct durable *durable, enum durable_role role)
 {
-    return atomic_load(&durable->stopped[role]) && reactor_idle(durable->reactors[role]) &&
-           atomic_load(&durable->stopped[DURABLE_WRITER]);
+    return atomic_load(&durable->stop) && atomic_load(&durable->stopped[role]) &&
+           reactor_idle(durable->reactors[role]) && atomic_load(&durable->stopped[DURABLE_WRITER]);
 }
 
 void durable_destroy(struct durable *durable, enum durable_role role)

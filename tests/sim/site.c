@@ -10,6 +10,7 @@
 #include "server/bridge/session.h"
 #include "server/reactor/sim/operation.h"
 #include "server/reactor/sim/world.h"
+#include "server/shard/durable.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/site_internal.h"
 
@@ -47,6 +48,9 @@ void site_start(struct site *site, uint64_t nofile)
     server_plan(site->config, &machine, &site->plan);
     SEEDS_REQUIRE(site->plan.links > 0);
     SEEDS_REQUIRE(server_create(site->config, &site->plan, 0, &site->server, &error) == STATUS_OK);
+    for (int role = 0; site->server->durable != NULL && role < DURABLE_ROLES; role++)
+        SEEDS_REQUIRE(durable_create(site->server->durable, (enum durable_role)role, &error) ==
+                      STATUS_OK);
     for (uint32_t i = 0; i < site->plan.shards; i++)
         SEEDS_REQUIRE(shard_create(site->server, &site->plan, i, &error) == STATUS_OK);
     for (uint32_t i = 0; i < site->plan.shards; i++)
@@ -72,11 +76,19 @@ struct sim_peer *site_dial(struct site *site, uint16_t port, const struct addres
 
 /* ---- running ---- */
 
-static struct shard *shard_over(const struct site *site, const struct kernel *kernel)
+static void turn(const struct site *site, const struct kernel *kernel)
 {
+    struct durable *durable = site->server->durable;
     for (uint32_t i = 0; i < site->server->shard_count; i++)
-        if (reactor_kernel(site->server->shards[i]->reactor) == kernel)
-            return site->server->shards[i];
+        if (reactor_kernel(site->server->shards[i]->reactor) == kernel) {
+            shard_turn(site->server->shards[i], -1);
+            return;
+        }
+    for (int role = 0; durable != NULL && role < DURABLE_ROLES; role++)
+        if (reactor_kernel(durable_reactor(durable, (enum durable_role)role)) == kernel) {
+            durable_turn(durable, (enum durable_role)role, -1);
+            return;
+        }
     seeds_failed("a kernel without a shard", __FILE__, __LINE__);
 }
 
@@ -93,7 +105,7 @@ bool site_step(struct site *site)
         (void)sim_step(site->sim);
     struct kernel *kernel = sim_pick_due(site->sim);
     if (kernel != NULL)
-        shard_turn(shard_over(site, kernel), -1);
+        turn(site, kernel);
     return true;
 }
 
@@ -177,16 +189,31 @@ static bool all_quiet(const struct site *site)
     return true;
 }
 
-void site_stop(struct site *site)
+static void run_until(struct site *site, bool (*reached)(const struct site *site))
 {
     uint64_t begin_ms = sim_now_ms(site->sim);
-    server_stop(site->server);
-    while (!all_quiet(site)) {
+    while (!reached(site)) {
         SEEDS_REQUIRE(sim_now_ms(site->sim) < begin_ms + STOP_LIMIT_MS);
         if (!site_step(site))
             sim_advance(site->sim, 1);
     }
+}
+
+static bool durable_quiet(const struct site *site)
+{
+    const struct durable *durable = site->server->durable;
+    return durable_stopped(durable, DURABLE_WRITER) && durable_stopped(durable, DURABLE_READERS);
+}
+
+void site_stop(struct site *site)
+{
+    server_stop(site->server);
+    run_until(site, all_quiet);
     site_check(site);
+    if (site->server->durable != NULL) {
+        durable_stop(site->server->durable);
+        run_until(site, durable_quiet);
+    }
     sim_check_quiet(site->sim);
     for (int i = 0; i < CLOSE_REASON_COUNT; i++)
         site->at_stop[i] = site_closed(site, (enum close_reason)i);
@@ -197,11 +224,28 @@ void site_stop(struct site *site)
     }
 }
 
-void site_close(struct site *site)
+static void free_server(struct site *site)
 {
     for (uint32_t i = 0; i < site->plan.shards; i++)
         shard_destroy(site->server->shards[i]);
+    for (int role = 0; site->server->durable != NULL && role < DURABLE_ROLES; role++)
+        durable_destroy(site->server->durable, (enum durable_role)role);
     server_free(site->server);
+    site->server = NULL;
+}
+
+void site_leave(struct site *site)
+{
+    free_server(site);
+    if (site->log_file >= 0)
+        (void)close(site->log_file);
+    site->log_file = -1;
+}
+
+void site_close(struct site *site)
+{
+    if (site->server != NULL)
+        free_server(site);
     sim_destroy(site->sim);
     config_free(site->config);
     if (site->log_file >= 0)

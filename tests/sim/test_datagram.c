@@ -65,7 +65,7 @@ static void on_received(struct datagram_socket *socket, const struct datagram *d
 {
     struct ear *ear = container_of(socket, struct ear, socket);
     uint32_t number;
-    SEEDS_REQUIRE(!ear->closed && !socket->paused && !socket->closing);
+    SEEDS_REQUIRE(!ear->closed && !socket->paused);
     check_content((uint32_t)(ear - ears), datagram, &number);
     SEEDS_REQUIRE(address_same_ip(&datagram->peer, &sender) && datagram->peer.port == sender.port);
     SEEDS_REQUIRE(address_same_ip(&datagram->local, &asked));
@@ -77,7 +77,8 @@ static void on_received(struct datagram_socket *socket, const struct datagram *d
     SEEDS_REQUIRE(++ear->times[number] <= 2);
     if (sim_chance(sim, 300))
         SEEDS_REQUIRE(datagram_send(socket, &datagram->peer, &datagram->local, datagram->data,
-                                    datagram->size) == STATUS_OK);
+                                    datagram->size) ==
+                      (socket->closing ? STATUS_REFUSED : STATUS_OK));
     if (sim_chance(sim, 50))
         datagram_pause(socket, true);
 }
