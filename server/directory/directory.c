@@ -151,7 +151,9 @@ enum status directory_gasp(struct directory *directory, const char *scope, const
         return STATUS_NOT_FOUND;
     struct stripe *stripe = lock_stripe(directory, device->hash);
     bool known = device->recorded;
-    if (known && gasp->utc_ms >= device->gasp.utc_ms)
+    bool later = gasp->utc_ms > device->gasp.utc_ms || (gasp->utc_ms == device->gasp.utc_ms &&
+                                                        gasp->sequence > device->gasp.sequence);
+    if (known && later)
         device->gasp = *gasp;
     unlock_stripe(stripe);
     *found = device;
