@@ -71,10 +71,16 @@ class Gasps(cencd.SystemTest):
         server.wait(lambda: cencd.is_free(server.port) and cencd.is_free(server.ops_port),
                     "the ports are free")
 
+    def known(self, server, number):
+        """A device that dialled in and is recorded: before that it is shown, but not yet known."""
+        modem = self.modem(server, number)
+        server.wait_logged(msg="registered", serial=imei_of(number))
+        return modem
+
     def offline(self, server, *numbers):
         """Devices that were here and are known."""
         for number in numbers:
-            self.modem(server, number).close()
+            self.known(server, number).close()
             server.wait_device(imei_of(number), "offline")
 
     # -- tests --
@@ -148,7 +154,7 @@ class Gasps(cencd.SystemTest):
 
     def test_a_connection_from_before_proves_nothing(self):
         server = self.server()
-        modem = self.modem(server, 4)
+        modem = self.known(server, 4)
         self.say(server, f"PWRFAIL,{imei_of(4)}")
         modem.send(b"still charged")
         self.assertIsNotNone(self.gasp_of(server, 4))

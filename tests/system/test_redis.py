@@ -219,6 +219,7 @@ class RedisTest(SystemTest):
         }])
         modems = [self.modem(server, number) for number in range(2)]
         self.wait_same(server, redis)
+        server.wait_logged(msg="registered", serial=imei_of(0))
         modems[0].close()
         server.wait_device(imei_of(0), "offline")
         self.gasp(server, 0)
