@@ -345,7 +345,9 @@ void tls_resume(struct stream *stream)
 
     if (is_leaving(stream))
         return;
-    if (tls->state == TLS_FAILING || (tls->send_error != 0 && !tls->failed))
+    /* what was to be done at the end of a turn is done here */
+    bool handshake = tls->state == TLS_HANDSHAKE || tls->state == TLS_FAILING;
+    if (handshake || (tls->send_error != 0 && !tls->failed))
         tls_defer(stream);
     want(stream);
 }

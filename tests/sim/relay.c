@@ -146,6 +146,7 @@ static void on_received(struct stream *stream, struct chunk *chunk)
 {
     struct leg *leg = leg_of(stream);
     SEEDS_REQUIRE(!leg->closing && !leg->moving && !leg->ended);
+    SEEDS_REQUIRE(leg->secured || !stream_is_tls(stream));
     SEEDS_REQUIRE(chunk->size > 0 && chunk->size <= chunk->capacity);
     if (leg->style == STYLE_ONCE)
         SEEDS_REQUIRE(leg->asked);
@@ -200,11 +201,35 @@ static void on_failed(struct stream *stream, int error)
     break_pair(leg->pair);
 }
 
+static void secure(struct leg *leg, struct tls_context *context, const char *name)
+{
+    if (context != NULL)
+        SEEDS_REQUIRE(stream_tls_start(&leg->stream, context, name) == STATUS_OK);
+}
+
+static void on_secured(struct stream *stream, int error)
+{
+    struct leg *leg = leg_of(stream);
+    char text[TLS_ERROR_SIZE];
+    SEEDS_REQUIRE(!leg->closing && !leg->moving && !leg->secured && leg->connected);
+    SEEDS_REQUIRE(leg->received == 0 && error <= 0);
+    SEEDS_REQUIRE(error != -EPROTO || stream_tls_error(stream, text)[0] != '\0');
+    leg->secured = true;
+    if (error < 0) {
+        leg->ended = true;
+        leg->failed = true;
+        break_pair(leg->pair);
+    }
+    pump(leg);
+}
+
 static void on_connected(struct stream *stream, int error)
 {
     struct leg *leg = leg_of(stream);
     SEEDS_REQUIRE(!leg->closing && !leg->connected);
     leg->connected = true;
+    if (error == 0)
+        secure(leg, leg->pair->relay->client, "meters.example");
     if (error == -ENFILE)
         leg->pair->gave_up = true; /* only a full table says that */
     if (error < 0)
@@ -255,6 +280,7 @@ static const struct stream_ops ops = {
     .connected = on_connected,
     .closed = on_closed,
     .move_failed = on_move_failed,
+    .secured = on_secured,
 };
 
 /* ---- from time to time ---- */
@@ -355,6 +381,7 @@ void relay_leg_accepted(struct leg *leg, struct shard *shard, uint32_t slot)
     leg->shard = shard;
     leg->connected = true;
     stream_init(&leg->stream, shard->reactor, slot, &ops);
+    secure(leg, leg->pair->relay->server, NULL);
     if (chance(leg, 500))
         pump(leg);
 }

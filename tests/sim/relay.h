@@ -9,6 +9,7 @@
 
 #include "server/reactor/reactor.h"
 #include "server/reactor/sim/sim.h"
+#include "server/reactor/tls.h"
 
 #define RELAY_REACTORS 3u
 #define RELAY_PAIRS    4u
@@ -32,6 +33,7 @@ struct leg {
     struct chunk *kept; /* received, not yet passed on */
     struct chunk **kept_end;
     bool connected;
+    bool secured;
     bool moving;
     bool asked; /* a receive of mode ONCE is owed one `received` */
     bool ended;
@@ -70,6 +72,8 @@ struct relay {
     struct shard *running; /* whose turn it is */
     struct address address;
     int socket;
+    struct tls_context *server; /* NULL: clear bytes */
+    struct tls_context *client;
     struct pair pairs[RELAY_PAIRS];
     unsigned pair_count;
 };
