@@ -98,10 +98,12 @@ static enum codec_result get_address(struct bytes_reader *reader, struct hdlc_ad
         return CODEC_INVALID;
     }
     address->size = count;
-    address->upper = count == 4 ? (uint16_t)(septets[0] << 7 | septets[1]) : septets[0];
-    address->lower = count == 4   ? (uint16_t)(septets[2] << 7 | septets[3])
-                     : count == 2 ? septets[1]
-                                  : 0;
+    address->upper = septets[0];
+    address->lower = count == 2 ? septets[1] : 0;
+    if (count == 4) {
+        address->upper = (uint16_t)(septets[0] << 7 | septets[1]);
+        address->lower = (uint16_t)(septets[2] << 7 | septets[3]);
+    }
     return CODEC_OK;
 }
 

@@ -142,10 +142,10 @@ size_t proto_text_undo(const char *text, uint8_t *out, size_t capacity)
     while (*text != '\0') {
         int high = text[0] == '\\' && text[1] == 'x' ? hex_digit(text[2]) : -1;
         int low = high >= 0 ? hex_digit(text[3]) : -1;
-        uint8_t byte = low >= 0 ? (uint8_t)(high << 4 | low) : (uint8_t)*text;
+        int byte = low >= 0 ? high << 4 | low : *text;
 
         if (count < capacity) {
-            out[count] = byte;
+            out[count] = (uint8_t)byte;
         }
         count++;
         text += low >= 0 ? 4 : 1;

@@ -307,10 +307,12 @@ char *history_describe(struct directory *directory)
 void history_make_folder(char folder[static 64])
 {
     /* in memory where that is: hundreds of syncs of a disk take their time */
-    (void)snprintf(folder, 64, "/dev/shm/cencd-history-XXXXXX");
+    static const char fast[] = "/dev/shm/cencd-history-XXXXXX";
+    static const char slow[] = "/tmp/cencd-history-XXXXXX";
+    memcpy(folder, fast, sizeof fast);
     if (mkdtemp(folder) != NULL)
         return;
-    (void)snprintf(folder, 64, "/tmp/cencd-history-XXXXXX");
+    memcpy(folder, slow, sizeof slow);
     assert_non_null(mkdtemp(folder));
 }
 
