@@ -17,6 +17,7 @@ void receive_leave_queue(struct stream *stream)
 static void wait_for_buffer(struct stream *stream)
 {
     struct reactor *reactor = stream->reactor;
+    CHECK(list_empty(&stream->waiting));
     count(&reactor->counters.no_buffers, 1);
     if (stream->flags & STREAM_DEFERRED)
         return; /* receives again at the end of the turn */
@@ -25,10 +26,15 @@ static void wait_for_buffer(struct stream *stream)
     list_append(&reactor->waiting[BUFFERS_SMALL], &stream->waiting);
 }
 
+/* In the order in which they came, each once for a buffer that may be there. Buffers of completions
+ * that are not taken yet pass for available: who finds none after all goes to the end, and a turn
+ * makes no more refusals than the next one takes. */
 void streams_serve_waiting(struct reactor *reactor)
 {
     struct list *queue = &reactor->waiting[BUFFERS_SMALL];
     uint32_t serve = buffers_available(reactor, BUFFERS_SMALL);
+    if (serve > REACTOR_BATCH)
+        serve = REACTOR_BATCH;
     for (; serve > 0 && !list_empty(queue); serve--) {
         struct stream *stream = container_of(queue->next, struct stream, waiting);
         receive_leave_queue(stream);

@@ -227,6 +227,7 @@ void stream_defer(struct stream *stream)
 {
     if (stream->flags & STREAM_DEFERRED)
         return;
+    CHECK(list_empty(&stream->waiting));
     stream->flags |= STREAM_DEFERRED;
     list_append(&stream->reactor->deferred, &stream->waiting);
 }
