@@ -12,24 +12,19 @@
  *
  * The store is a real file: a crash is a copy of it, as a killed process leaves it. From the crash
  * on the disk refuses everything, so that the server can be taken down without changing it. */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "server/directory/load.h"
-#include "server/journal/walk.h"
+#include "server/directory/restore.h"
 #include "server/link/datagrams.h"
-#include "server/reactor/sim/world.h"
-#include "tests/history/history.h"
 #include "tests/sim/seeds.h"
-#include "tests/sim/site.h"
+#include "tests/sim/state_site.h"
 
 #define ROUNDS    3u
 #define DEVICES   6u
@@ -40,10 +35,9 @@
 #define UDP       0u
 #define ANSWER    "ACK"
 #define LARGE_MAX 40000u
-#define MIB       1048576ull
 
 static const char yaml[] =
-    "server: {shards: 2, state_dir: /nowhere}\n"
+    "server: {shards: 2}\n"
     "direct_ports: {range: 20000-20007}\n"
     "buffers: {datagram_size_bytes: 65536, datagram_count: 64}\n"
     "journal: {queue_mb: 1, segment_mb: 1}\n"
@@ -71,10 +65,7 @@ struct mouth {
 };
 
 static struct {
-    struct site site;
-    int nowhere;
-    char folder[64];
-    struct proto_arena arena;
+    struct state_site state;
     struct mouth mouths[SITE_MAX_PEERS];
     uint32_t mouth_count;
     struct mouth *devices[DEVICES]; /* their connections */
@@ -110,7 +101,7 @@ static struct mouth *new_mouth(void)
     if (world.mouth_count == SITE_MAX_PEERS)
         return NULL;
     struct mouth *mouth = &world.mouths[world.mouth_count++];
-    mouth->address = site_address(&world.site, "10.0.0.9");
+    mouth->address = site_address(&world.state.site, "10.0.0.9");
     mouth->used = true;
     return mouth;
 }
@@ -120,13 +111,13 @@ static void send_datagram(const uint8_t *data, size_t size)
     const struct mouth *mouth = new_mouth();
     struct address to = {.ip = {192, 0, 2, 7}, .port = GASPS, .family = 4};
     if (mouth != NULL)
-        sim_datagram_send(world.site.sim, &mouth->address, &to, data, size);
+        sim_datagram_send(world.state.site.sim, &mouth->address, &to, data, size);
 }
 
 static size_t words(char text[static 32], const char *verb)
 {
     char serial[8];
-    serial_of(sim_below(world.site.sim, SERIALS), serial);
+    serial_of(sim_below(world.state.site.sim, SERIALS), serial);
     return (size_t)snprintf(text, 32, "%s,%s", verb, serial);
 }
 
@@ -156,7 +147,7 @@ static struct mouth *dial(const char *text)
     struct mouth *mouth = new_mouth();
     if (mouth == NULL)
         return NULL;
-    mouth->peer = site_dial(&world.site, MODEMS, &mouth->address);
+    mouth->peer = site_dial(&world.state.site, MODEMS, &mouth->address);
     if (mouth->peer != NULL)
         (void)sim_peer_write(mouth->peer, (const uint8_t *)text, strlen(text));
     return mouth;
@@ -166,7 +157,7 @@ static void hang_up(struct mouth *mouth)
 {
     if (mouth == NULL || mouth->peer == NULL)
         return;
-    if (sim_chance(world.site.sim, 700))
+    if (sim_chance(world.state.site.sim, 700))
         sim_peer_close(mouth->peer);
     else
         sim_peer_reset(mouth->peer);
@@ -178,7 +169,7 @@ static void dial_in(uint64_t number)
 {
     char text[32] = "LOGIN:";
     serial_of(number, text + 6);
-    if (sim_chance(world.site.sim, 500))
+    if (sim_chance(world.state.site.sim, 500))
         hang_up(world.devices[number]);
     world.devices[number] = dial(text);
 }
@@ -194,7 +185,7 @@ static void say_on_link(uint64_t number, const char *verb)
 
 static void read_meter(void)
 {
-    struct sim_peer **agent = &world.agents[sim_below(world.site.sim, AGENTS)];
+    struct sim_peer **agent = &world.agents[sim_below(world.state.site.sim, AGENTS)];
     struct address from;
     if (*agent != NULL) {
         sim_peer_close(*agent);
@@ -202,7 +193,8 @@ static void read_meter(void)
         *agent = NULL;
     } else if (world.mouth_count < SITE_MAX_PEERS) {
         from = new_mouth()->address;
-        *agent = site_dial(&world.site, (uint16_t)(20000 + sim_below(world.site.sim, 8)), &from);
+        *agent = site_dial(&world.state.site,
+                           (uint16_t)(20000 + sim_below(world.state.site.sim, 8)), &from);
     }
 }
 
@@ -210,7 +202,7 @@ static void hear(struct mouth *mouth)
 {
     uint8_t data[64];
     struct address from;
-    while (sim_datagram_take(world.site.sim, &mouth->address, &from, data, sizeof data) >= 0)
+    while (sim_datagram_take(world.state.site.sim, &mouth->address, &from, data, sizeof data) >= 0)
         mouth->answers = 1; /* the network may have made more of one */
     size_t size = mouth->peer != NULL ? sim_peer_read(mouth->peer, data, sizeof data) : 0;
     for (size_t i = 0; i < size; i++)
@@ -219,31 +211,24 @@ static void hear(struct mouth *mouth)
 
 /* ---- what happens ---- */
 
-static void set_disk(uint16_t errors, uint16_t full, uint16_t shorts)
-{
-    struct sim_options *options = &world.site.sim->options;
-    options->file_error = errors;
-    options->file_full = full;
-    options->file_short = shorts;
-}
-
 static void change_disk(void)
 {
     static const uint16_t rates[] = {0, 0, 0, 20, 200, 1000};
-    struct sim *sim = world.site.sim;
-    set_disk(rates[sim_below(sim, 6)], rates[sim_below(sim, 6)], rates[sim_below(sim, 6)]);
+    struct sim *sim = world.state.site.sim;
+    state_set_disk(&world.state, rates[sim_below(sim, 6)], rates[sim_below(sim, 6)],
+                   rates[sim_below(sim, 6)]);
 }
 
 static void burst(void)
 {
-    uint64_t count = sim_below(world.site.sim, 40);
+    uint64_t count = sim_below(world.state.site.sim, 40);
     for (uint64_t i = 0; i < count; i++)
-        push_much(sim_below(world.site.sim, LARGE_MAX));
+        push_much(sim_below(world.state.site.sim, LARGE_MAX));
 }
 
 static void act(void)
 {
-    struct sim *sim = world.site.sim;
+    struct sim *sim = world.state.site.sim;
     uint64_t number = sim_below(sim, DEVICES);
     char text[32];
     switch (sim_below(sim, 16)) {
@@ -282,21 +267,21 @@ static void act(void)
             change_disk();
         break;
     default:
-        site_run(&world.site, sim_below(sim, sim_chance(sim, 100) ? 3000 : 100));
+        site_run(&world.state.site, sim_below(sim, sim_chance(sim, 100) ? 3000 : 100));
     }
 }
 
 static void live(void)
 {
-    uint64_t actions = 20 + sim_below(world.site.sim, 400);
+    uint64_t actions = 20 + sim_below(world.state.site.sim, 400);
     static const uint8_t text[] = "meter says";
     for (uint64_t i = 0; i < actions; i++) {
         act();
-        for (uint64_t steps = sim_below(world.site.sim, 30); steps > 0; steps--)
-            (void)site_step(&world.site);
-        uint64_t number = sim_below(world.site.sim, DEVICES);
+        for (uint64_t steps = sim_below(world.state.site.sim, 30); steps > 0; steps--)
+            (void)site_step(&world.state.site);
+        uint64_t number = sim_below(world.state.site.sim, DEVICES);
         if (world.devices[number] != NULL && world.devices[number]->peer != NULL &&
-            sim_chance(world.site.sim, 100))
+            sim_chance(world.state.site.sim, 100))
             (void)sim_peer_write(world.devices[number]->peer, text, sizeof text);
     }
 }
@@ -306,8 +291,8 @@ static void live(void)
 static uint64_t count_of(size_t offset)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < world.site.server->shard_count; i++) {
-        const char *counters = (const char *)&world.site.server->shards[i]->counters + offset;
+    for (uint32_t i = 0; i < world.state.site.server->shard_count; i++) {
+        const char *counters = (const char *)&world.state.site.server->shards[i]->counters + offset;
         sum += atomic_load((const _Atomic uint64_t *)(const void *)counters);
     }
     return sum;
@@ -317,17 +302,17 @@ static uint64_t count_of(size_t offset)
 static uint64_t datagrams_pushed(void)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < world.site.server->shard_count; i++)
-        sum += atomic_load(&world.site.server->shards[i]->counters.listeners[UDP].pushes);
+    for (uint32_t i = 0; i < world.state.site.server->shard_count; i++)
+        sum += atomic_load(&world.state.site.server->shards[i]->counters.listeners[UDP].pushes);
     return sum;
 }
 
 static uint64_t datagrams_lost(void)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < world.site.server->shard_count; i++) {
+    for (uint32_t i = 0; i < world.state.site.server->shard_count; i++) {
         const struct datagram_counters *counters =
-            datagrams_counters(world.site.server->shards[i], UDP);
+            datagrams_counters(world.state.site.server->shards[i], UDP);
         sum += counters != NULL ? atomic_load(&counters->overruns) : 0;
     }
     return sum;
@@ -336,12 +321,12 @@ static uint64_t datagrams_lost(void)
 /* What the server said so far. */
 static void note_promises(void)
 {
-    struct directory *directory = world.site.server->directory;
+    struct directory *directory = world.state.site.server->directory;
     struct device_info info;
     char serial[8];
     for (uint32_t i = 0; i < world.mouth_count; i++)
         hear(&world.mouths[i]);
-    world.committed = atomic_load(&world.site.server->journal_counters->committed);
+    world.committed = atomic_load(&world.state.site.server->journal_counters->committed);
     for (uint32_t i = 0; i < SERIALS; i++) {
         serial_of(i, serial);
         const struct device *device = directory_known(directory, "default", serial);
@@ -376,71 +361,34 @@ static void everybody_leaves(void)
     memset(world.devices, 0, sizeof world.devices);
 }
 
+static void last_look(void)
+{
+    if (world.in_order)
+        note_promises();
+    world.datagrams = datagrams_pushed();
+    note_counters();
+}
+
 static void end_in_order(void)
 {
-    set_disk(0, 0, 0);
-    site_run(&world.site, 3000);
+    state_set_disk(&world.state, 0, 0, 0);
+    site_run(&world.state.site, 3000);
     everybody_leaves();
-    site_stop(&world.site);
-    note_promises();
-    note_counters();
-    SEEDS_REQUIRE(world.base + 1 <= world.committed);
-    world.datagrams = datagrams_pushed();
     world.in_order = true;
-    site_leave(&world.site);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    static char bytes[1 << 16];
-    ssize_t size = 1;
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    (void)unlink(to);
-    if (in < 0)
-        return;
-    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    SEEDS_REQUIRE(out >= 0);
-    while ((size = read(in, bytes, sizeof bytes)) > 0)
-        SEEDS_REQUIRE(write(out, bytes, (size_t)size) == size);
-    SEEDS_REQUIRE(size == 0);
-    (void)close(in);
-    (void)close(out);
-}
-
-static void copy_store(const char *from, const char *to)
-{
-    static const char *const ends[] = {"", "-wal"};
-    char source[128];
-    char target[128];
-    for (size_t i = 0; i < 2; i++) {
-        (void)snprintf(source, sizeof source, "%s/%s%s", world.folder, from, ends[i]);
-        (void)snprintf(target, sizeof target, "%s/%s%s", world.folder, to, ends[i]);
-        copy_file(source, target);
-    }
-    (void)snprintf(target, sizeof target, "%s/%s-shm", world.folder, to);
-    (void)unlink(target);
+    state_stop(&world.state, last_look);
 }
 
 static void end_in_a_crash(void)
 {
     note_promises();
-    copy_store("directory.sqlite", "kept.sqlite");
-    set_disk(1000, 0, 0);
-    site_stop(&world.site);
-    note_counters();
+    world.in_order = false;
+    state_crash(&world.state, sim_chance(world.state.site.sim, 700), last_look);
     for (uint32_t i = 0; i < world.mouth_count; i++) { /* nobody was answered after the crash */
-        struct mouth *mouth = &world.mouths[i];
-        unsigned answers = mouth->answers;
-        hear(mouth);
-        mouth->answers = answers;
+        unsigned answers = world.mouths[i].answers;
+        hear(&world.mouths[i]);
+        world.mouths[i].answers = answers;
     }
     everybody_leaves();
-    world.in_order = false;
-    site_leave(&world.site);
-    copy_store("kept.sqlite", "directory.sqlite");
-    set_disk(0, 0, 0);
-    if (sim_chance(world.site.sim, 700))
-        sim_crash_disk(world.site.sim);
 }
 
 /* ---- what is left ---- */
@@ -467,57 +415,11 @@ static void note_event(const Cenc__V1__Event *event, uint64_t sequence)
         world.datagrams--;
 }
 
-static void visit(const struct journal_record *record, void *context)
+static void visit(const Cenc__V1__Event *event, uint64_t sequence)
 {
-    Cenc__V1__Event *event = NULL;
-    (void)context;
-    SEEDS_REQUIRE(record->sequence == ++world.last);
-    world.arena.used = 0;
-    world.arena.full = false;
-    SEEDS_REQUIRE(event_unpack(record->data, record->size, &world.arena, &event) == CODEC_OK);
-    note_event(event, record->sequence);
-    SEEDS_REQUIRE(directory_apply_event(world.alone, event, record->sequence) == STATUS_OK);
-}
-
-static struct directory *make_directory(void)
-{
-    struct directory *directory = NULL;
-    struct directory_config config = {
-        .max_devices = 100,
-        .first_port = 20000,
-        .last_port = 20007,
-        .recorded = true,
-        .listeners = world.site.config->listeners,
-        .listener_count = world.site.config->listener_count,
-    };
-    SEEDS_REQUIRE(directory_create(&config, &directory) == STATUS_OK);
-    return directory;
-}
-
-static void require_same(struct directory *directory, struct directory *other)
-{
-    char *text = history_describe(directory);
-    char *expected = history_describe(other);
-    if (strcmp(text, expected) != 0)
-        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
-    SEEDS_REQUIRE(strcmp(text, expected) == 0);
-    free(text);
-    free(expected);
-}
-
-static void check_start(struct journal *journal)
-{
-    struct directory *directory = make_directory();
-    struct store *store = NULL;
-    struct load_report report;
-    struct store_error error;
-    char path[128];
-    (void)snprintf(path, sizeof path, "%s/directory.sqlite", world.folder);
-    SEEDS_REQUIRE(directory_load(directory, path, journal, &store, &report, &error) == STATUS_OK);
-    SEEDS_REQUIRE(report.missing == 0 && report.refused == 0);
-    require_same(directory, world.alone);
-    store_close(store);
-    directory_free(directory);
+    SEEDS_REQUIRE(sequence == ++world.last);
+    note_event(event, sequence);
+    SEEDS_REQUIRE(directory_apply_event(world.alone, event, sequence) == STATUS_OK);
 }
 
 static void check_devices(void)
@@ -556,28 +458,18 @@ static void check_answers(void)
 
 static void check_what_is_left(void)
 {
-    struct journal *journal = NULL;
-    struct journal_recovery recovery;
-    struct journal_error error;
-    char folder[80];
-    (void)snprintf(folder, sizeof folder, "%s/journal", world.folder);
-    struct journal_config config = {.folder = folder,
-                                    .node = "node1",
-                                    .segment_bytes = MIB,
-                                    .queue_bytes = MIB,
-                                    .retention_bytes = UINT64_MAX};
-    SEEDS_REQUIRE(journal_open(&config, &journal, &recovery, &error) == STATUS_OK);
+    struct journal *journal = state_journal(&world.state);
     for (uint32_t i = 0; i < world.mouth_count; i++)
         world.mouths[i].recorded = 0;
     world.last = 0;
-    world.alone = make_directory();
-    SEEDS_REQUIRE(journal_walk(journal, 1, visit, NULL, &error) == STATUS_OK);
-    SEEDS_REQUIRE(world.last >= world.committed && recovery.last_sequence == world.last);
+    world.alone = state_directory(&world.state);
+    state_walk(&world.state, journal, visit);
+    SEEDS_REQUIRE(world.last >= world.committed && journal_committed(journal) == world.last);
     check_answers();
     check_devices();
     if (world.in_order)
         SEEDS_REQUIRE(world.datagrams == 0);
-    check_start(journal);
+    state_check_start(&world.state, journal, world.alone);
     world.base = world.last;
     directory_free(world.alone);
     journal_free(journal);
@@ -587,32 +479,8 @@ static void check_what_is_left(void)
 
 static void open_world(const struct sim_options *options)
 {
-    struct site *site = &world.site;
     memset(&world, 0, sizeof world);
-    site_load(site, options, yaml);
-    world.nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    SEEDS_REQUIRE(world.nowhere >= 0);
-    history_make_folder(world.folder);
-    (void)snprintf(site->config->server.state_dir, sizeof site->config->server.state_dir, "%s",
-                   world.folder);
-    world.arena.size = PROTO_ARENA_SIZE;
-    world.arena.memory = malloc(PROTO_ARENA_SIZE);
-    SEEDS_REQUIRE(world.arena.memory != NULL);
-}
-
-static void close_world(void)
-{
-    free(world.arena.memory);
-    (void)close(world.nowhere);
-    site_close(&world.site);
-    history_remove_folder(world.folder);
-}
-
-/* The site's own log ends with the first server. */
-static void log_to_nowhere(void)
-{
-    if (getenv("SIM_LOG") == NULL)
-        SEEDS_REQUIRE(log_start(world.nowhere, LOG_ERROR) == STATUS_OK);
+    state_load(&world.state, options, yaml);
 }
 
 static void run_seed(uint64_t seed)
@@ -623,21 +491,17 @@ static void run_seed(uint64_t seed)
     options.disk_bytes = 0;
     open_world(&options);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        if (round > 0)
-            log_to_nowhere();
-        site_start(&world.site, 20000);
-        if (sim_chance(world.site.sim, 700))
+        state_start(&world.state);
+        if (sim_chance(world.state.site.sim, 700))
             change_disk();
         live();
-        if (sim_chance(world.site.sim, 300))
+        if (sim_chance(world.state.site.sim, 300))
             end_in_order();
         else
             end_in_a_crash();
-        if (round > 0)
-            log_stop();
         check_what_is_left();
     }
-    close_world();
+    state_close(&world.state);
 }
 
 static void what_was_told_is_there_afterwards(void **state)
@@ -657,22 +521,22 @@ static void a_disk_that_stands_still_loses_nothing_that_was_taken(void **state)
     (void)state;
     sim_options_calm(&options, 1);
     open_world(&options);
-    site_start(&world.site, 20000);
-    site_run(&world.site, 100);
-    set_disk(1000, 0, 0);
+    state_start(&world.state);
+    site_run(&world.state.site, 100);
+    state_set_disk(&world.state, 1000, 0, 0);
     for (int i = 0; i < 100; i++)
         push_much(30000);
-    site_run(&world.site, 5000);
+    site_run(&world.state.site, 5000);
     assert_int_equal(COUNTED(datagram_pauses), 1);
     assert_true(datagrams_pushed() < 30);
     assert_true(datagrams_lost() > 0);
     assert_int_equal(COUNTED(pushes_refused), 0);
-    set_disk(0, 0, 0);
-    site_run(&world.site, 5000);
+    state_set_disk(&world.state, 0, 0, 0);
+    site_run(&world.state.site, 5000);
     assert_int_equal(datagrams_pushed() + datagrams_lost(), 100);
     end_in_order();
     check_what_is_left();
-    close_world();
+    state_close(&world.state);
 }
 
 int main(void)
