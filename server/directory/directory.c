@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/accounts.h"
 #include "server/directory/internal.h"
 
 #define MAX_TEXTS 65536u /* distinct texts of each sort; beyond them devices show "(many)" */
@@ -28,7 +29,7 @@ const char *device_serial(const struct device *device)
 
 /* ---- making and freeing ---- */
 
-#define POOLS 6
+#define POOLS 5
 
 static void list_pools(struct directory *directory, struct text_pool *pools[static POOLS])
 {
@@ -37,7 +38,6 @@ static void list_pools(struct directory *directory, struct text_pool *pools[stat
     pools[2] = &directory->models;
     pools[3] = &directory->firmwares;
     pools[4] = &directory->hardwares;
-    pools[5] = &directory->projects;
 }
 
 static enum status make_pools(struct directory *directory)
@@ -81,9 +81,15 @@ enum status directory_create(const struct directory_config *config, struct direc
         goto no_pools;
     if (ports_init(&made->ports, config->first_port, config->last_port) != STATUS_OK)
         goto no_ports;
+    made->accounts = malloc(sizeof(*made->accounts));
+    if (made->accounts == NULL || accounts_init(made->accounts, config, &made->key) != STATUS_OK)
+        goto no_accounts;
     *directory = made;
     return STATUS_OK;
 
+no_accounts:
+    free(made->accounts);
+    ports_destroy(&made->ports);
 no_ports:
     free_pools(made);
 no_pools:
@@ -103,6 +109,8 @@ void directory_free(struct directory *directory)
     order_destroy(&directory->order);
     ports_destroy(&directory->ports);
     free_pools(directory);
+    accounts_destroy(directory->accounts);
+    free(directory->accounts);
     free(directory);
 }
 
@@ -151,8 +159,8 @@ enum status directory_gasp(struct directory *directory, const char *scope, const
         return STATUS_NOT_FOUND;
     struct stripe *stripe = lock_stripe(directory, device->hash);
     bool known = device->recorded;
-    bool later = gasp->utc_ms > device->gasp.utc_ms || (gasp->utc_ms == device->gasp.utc_ms &&
-                                                        gasp->sequence > device->gasp.sequence);
+    bool later = gasp->utc_ms > device->gasp.utc_ms ||
+                 (gasp->utc_ms == device->gasp.utc_ms && gasp->sequence > device->gasp.sequence);
     if (known && later)
         device->gasp = *gasp;
     unlock_stripe(stripe);
@@ -189,7 +197,10 @@ static bool describe(struct directory *directory, const struct device *device,
         .model = device->model,
         .firmware = device->firmware,
         .hardware = device->hardware,
-        .project = device->project,
+        .project = id_name(&directory->accounts->project_names, device->project),
+        .group = id_name(&directory->accounts->group_names, device->group),
+        .project_id = device->project,
+        .group_id = device->group,
         .first_seen_utc_ms = device->first_seen_utc_ms,
         .last_seen_utc_ms = device->last_seen_utc_ms,
         .peer = device->peer,

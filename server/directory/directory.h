@@ -48,6 +48,9 @@ struct device_info {
     const char *firmware;
     const char *hardware;
     const char *project; /* "": none */
+    const char *group;   /* "": none */
+    uint32_t project_id; /* 0: none */
+    uint32_t group_id;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms; /* registered, or a session began or ended */
     struct address peer;       /* of the newest link */
@@ -141,6 +144,9 @@ bool directory_clear_gasp(struct directory *directory, struct device *device, ui
 /* Copies the device's present facts. */
 void directory_get(struct directory *directory, const struct device *device,
                    struct device_info *info);
+
+/* It belongs to no project, and the listener on which it registered is bound to one. */
+bool directory_needs_place(struct directory *directory, const struct device *device);
 
 /* NULL if unknown. */
 struct device *directory_find(struct directory *directory, const char *scope, const char *serial);

@@ -45,6 +45,10 @@ enum edit_result {
     EDIT_UNAVAILABLE, /* the journal doesn't take it, or the server is stopping */
 };
 
+#define EDIT_MAX_PROJECTS 10000u
+#define EDIT_MAX_GROUPS   100000u
+#define EDIT_MAX_AGENTS   100000u
+
 const char *edit_result_name(enum edit_result result); /* "not_found" */
 
 /* Which fields of a change count. The rest stays as it is. */
@@ -68,6 +72,12 @@ struct edit_actor {
     struct address peer;            /* family 0: none */
 };
 
+/* What a device has as revision: it changes with its place. */
+static inline uint64_t edit_device_revision(uint32_t project, uint32_t group)
+{
+    return ((uint64_t)project << 32 | group) + 1;
+}
+
 struct edit {
     enum edit_kind kind;
     struct edit_actor actor;
@@ -82,7 +92,7 @@ struct edit {
     uint32_t project;                /* of a group to be added, a binding, a device; 0: none */
     uint32_t group;                  /* of a device; 0: none. It must be of that project */
     bool move;                       /* of a binding: also what is in the former project by it */
-    const struct device *device;     /* to be moved or removed */
+    struct device *device;           /* to be moved or removed; of one that was added, it */
     char scope[CONFIG_NAME_SIZE];    /* of a device to be added */
     char serial[PLUGIN_SERIAL_SIZE]; /* its bytes */
 
@@ -111,7 +121,7 @@ enum status editor_start(const struct editor_config *config, struct editor **edi
  * this call. */
 void editor_submit(struct editor *editor, struct edit *edit);
 
-/* For threads that may wait. */
+/* For threads that may wait: up to 10 s, then it is EDIT_UNAVAILABLE, and may still be done. */
 void editor_do(struct editor *editor, struct edit *edit);
 
 /* Any thread: the device belongs to no project and registered on a port that has a binding. */

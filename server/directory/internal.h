@@ -15,12 +15,13 @@
 /* Serial, scope and hash are constant; the rest belongs to the stripe's lock. */
 struct device {
     struct device *next; /* in its bucket */
-    const char *scope;   /* this and the next five: in a text pool, or constant */
+    const char *scope;   /* this and the next four: in a text pool, or constant */
     const char *kind;
     const char *model;
     const char *firmware;
     const char *hardware;
-    const char *project;
+    uint32_t project; /* ids; 0: none */
+    uint32_t group;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms;
     uint64_t flap_since_ms; /* beginning of the window in which replacements count */
@@ -70,7 +71,7 @@ struct directory {
     struct text_pool models;
     struct text_pool firmwares;
     struct text_pool hardwares;
-    struct text_pool projects;
+    struct accounts *accounts; /* accounts.h */
 };
 
 /* stripes.c */

@@ -112,14 +112,31 @@ static void went_well(struct keeper *keeper)
 
 /* ---- writing, on the helper thread ---- */
 
+static enum status apply_private(struct keeper *keeper, const struct journal_record *record)
+{
+    ProtobufCMessage *message = NULL;
+
+    if (proto_unpack(&cenc__private__v1__record__descriptor, record->data, record->size,
+                     &keeper->arena, &message) != CODEC_OK) {
+        keeper->damaged++;
+        return STATUS_OK;
+    }
+    enum status status =
+        store_private(keeper->store, (Cenc__Private__V1__Record *)message, &keeper->error);
+    explicit_bzero(keeper->arena.memory, keeper->arena.used);
+    return status;
+}
+
 static enum status apply_record(struct keeper *keeper, const struct journal_record *record)
 {
     Cenc__V1__Event *event;
 
-    if (record->kind != JOURNAL_EVENT)
-        return STATUS_OK;
     keeper->arena.used = 0;
     keeper->arena.full = false;
+    if (record->kind == JOURNAL_PRIVATE)
+        return apply_private(keeper, record);
+    if (record->kind != JOURNAL_EVENT)
+        return STATUS_OK;
     if (event_unpack(record->data, record->size, &keeper->arena, &event) != CODEC_OK) {
         keeper->damaged++;
         return STATUS_OK;
@@ -155,6 +172,8 @@ static void rewrite_all(struct keeper *keeper)
     uint64_t oldest = journal_oldest(keeper->journal);
 
     keeper->status = store_begin(keeper->store, &keeper->error);
+    if (keeper->status == STATUS_OK)
+        keeper->status = store_put_accounts(keeper->store, keeper->directory, &keeper->error);
     if (keeper->status == STATUS_OK)
         (void)directory_walk_facts(keeper->directory, 0, put_device, keeper);
     if (keeper->status == STATUS_OK)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/base/log.h"
+#include "server/directory/accounts_message.h"
 #include "server/directory/restore.h"
 #include "server/journal/walk.h"
 
@@ -23,6 +24,8 @@ static void note(struct loading *loading, enum status status)
 {
     if (status == STATUS_NO_MEMORY)
         loading->no_memory = true;
+    else if (status == STATUS_INVALID)
+        loading->damaged++;
     else if (status != STATUS_OK)
         loading->report->refused++;
 }
@@ -34,16 +37,47 @@ static void take_device(const struct device_facts *facts, void *context)
     note(loading, directory_restore(loading->directory, facts));
 }
 
+static enum status take_account(const Cenc__V1__Event *event, void *context)
+{
+    struct loading *loading = context;
+
+    note(loading, accounts_apply(loading->directory, event));
+    return STATUS_OK;
+}
+
+static enum status take_private(const Cenc__Private__V1__Record *record, void *context)
+{
+    struct loading *loading = context;
+
+    note(loading, accounts_apply_private(loading->directory, record));
+    return STATUS_OK;
+}
+
+static void take_private_record(struct loading *loading, const struct journal_record *record)
+{
+    ProtobufCMessage *message = NULL;
+
+    if (proto_unpack(&cenc__private__v1__record__descriptor, record->data, record->size,
+                     &loading->arena, &message) != CODEC_OK)
+        loading->damaged++;
+    else
+        note(loading,
+             accounts_apply_private(loading->directory, (Cenc__Private__V1__Record *)message));
+    explicit_bzero(loading->arena.memory, loading->arena.used);
+}
+
 static void take_record(const struct journal_record *record, void *context)
 {
     struct loading *loading = context;
     Cenc__V1__Event *event;
 
     loading->report->replayed++;
-    if (record->kind != JOURNAL_EVENT)
-        return;
     loading->arena.used = 0;
     loading->arena.full = false;
+    if (record->kind == JOURNAL_PRIVATE)
+        take_private_record(loading, record);
+    if (record->kind != JOURNAL_EVENT)
+        return;
     if (event_unpack(record->data, record->size, &loading->arena, &event) != CODEC_OK)
         loading->damaged++;
     else
@@ -100,8 +134,8 @@ static void say(const struct loading *loading)
         log_line(LOG_WARN, &module, "devices are more than limits.devices allows",
                  "left_out=%" PRIu64, report->refused);
     if (loading->damaged > 0)
-        log_line(LOG_WARN, &module, "records of the journal are no events", "records=%" PRIu64,
-                 loading->damaged);
+        log_line(LOG_WARN, &module, "records of the journal or rows of the store make no sense",
+                 "records=%" PRIu64, loading->damaged);
     if (counts.ports_dropped > 0)
         log_line(LOG_WARN, &module, "leased ports are outside of direct_ports.range: dropped",
                  "ports=%" PRIu64, counts.ports_dropped);
@@ -110,8 +144,12 @@ static void say(const struct loading *loading)
 static enum status load(struct loading *loading, const char *path, struct journal *journal,
                         struct store *store, struct store_error *error)
 {
+    const struct account_visitor visitor = {
+        .event = take_account, .private = take_private, .context = loading};
     enum status status = check_sequence(path, store, journal, loading->report, error);
 
+    if (status == STATUS_OK)
+        status = store_load_accounts(store, &visitor, error);
     if (status == STATUS_OK)
         status = store_load(store, take_device, loading, error);
     if (status == STATUS_OK)

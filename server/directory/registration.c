@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "server/directory/internal.h"
+#include "server/directory/places.h"
+#include "server/directory/projects.h"
 
 static void set_identity(struct directory *directory, struct device *device,
                          const struct plugin_identity *identity)
@@ -43,6 +45,16 @@ static bool attach(struct directory *directory, struct stripe *stripe, struct de
     device->state = DEVICE_IDLE;
     device->epoch++;
     return changed;
+}
+
+/* The port on which a new device comes says where it belongs. One that is known already is moved by
+ * the editor, after its record. */
+static void join(struct directory *directory, struct device *device, uint32_t listener)
+{
+    struct place place = {.project = binding_project(directory, listener)};
+
+    if (!device->recorded && device->project == 0)
+        device_set_place(directory, device, &place);
 }
 
 /* Shards take their time once a turn: another one's may be a little behind. */
@@ -104,6 +116,8 @@ static enum registration_result register_locked(struct directory *directory, str
         result = refuse(directory, stripe, device, registration);
     else
         registration->changed = attach(directory, stripe, device, registration);
+    if (device->link.id == registration->link.id)
+        join(directory, device, registration->listener);
     registration->epoch = device->epoch;
     registration->direct_port = device->direct_port;
     return result;

@@ -11,7 +11,6 @@ void facts_init(struct device_facts *facts, const char *scope, const char *seria
         .model = "",
         .firmware = "",
         .hardware = "",
-        .project = "",
         .listener = "",
         .note = "",
         .signal_csq = PLUGIN_SIGNAL_UNKNOWN,
@@ -130,7 +129,6 @@ static void add(const Cenc__V1__Event *event, struct device_facts *facts)
     facts_init(facts, facts->scope, facts->serial);
     facts->known = true;
     facts->epoch = epoch;
-    facts->project = event->project;
     set_identity(event, facts);
     facts->first_seen_utc_ms = later(0, event->received_unix_ms);
     if (state == NULL)
@@ -139,6 +137,8 @@ static void add(const Cenc__V1__Event *event, struct device_facts *facts)
         facts->first_seen_utc_ms = (uint64_t)state->first_seen_unix_ms;
     facts->gasp.utc_ms = later(0, state->last_gasp_unix_ms);
     facts->note = state->note;
+    facts->project_id = state->project_id;
+    facts->group_id = state->group_id;
 }
 
 static bool lists(const Cenc__V1__DeviceChanged *changed, const char *name)
@@ -161,6 +161,19 @@ static void apply_state(const Cenc__V1__Event *event, const Cenc__V1__DeviceStat
     facts->listener = state->listener;
     set_signal(state->signal, facts);
     set_port(state->direct_port, facts);
+}
+
+/* A device that is being added by two links at once may be told of twice, and by the earlier one
+ * from before it had its place. */
+static void apply_added(const Cenc__V1__Event *event, struct device_facts *facts)
+{
+    const Cenc__V1__DeviceState *state = event->device_added->state;
+
+    apply_state(event, state, facts);
+    if (state != NULL && facts->project_id == 0) {
+        facts->project_id = state->project_id;
+        facts->group_id = state->group_id;
+    }
 }
 
 /* A change that an operator made has no other sign than its name in the list. */
@@ -224,7 +237,7 @@ static void apply_body(const Cenc__V1__Event *event, uint64_t sequence, struct d
 {
     switch (event->body_case) {
     case CENC__V1__EVENT__BODY_DEVICE_ADDED:
-        apply_state(event, event->device_added->state, facts);
+        apply_added(event, facts);
         break;
     case CENC__V1__EVENT__BODY_DEVICE_CHANGED:
         apply_changed(event, facts);
@@ -233,7 +246,8 @@ static void apply_body(const Cenc__V1__Event *event, uint64_t sequence, struct d
         apply_removed(event, facts);
         break;
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
-        facts->project = event->project;
+        facts->project_id = event->device_moved->project_id;
+        facts->group_id = event->device_moved->group_id;
         break;
     case CENC__V1__EVENT__BODY_CONNECTED:
         apply_connected(event, facts);

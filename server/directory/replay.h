@@ -26,12 +26,13 @@ struct device_facts {
     const char *model;
     const char *firmware;
     const char *hardware;
-    const char *project;
     const char *listener; /* its name */
     const char *note;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms;
     uint32_t epoch;
+    uint32_t project_id; /* 0: none */
+    uint32_t group_id;
     uint16_t direct_port; /* 0: none */
     uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
     struct gasp gasp;

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "server/directory/accounts.h"
 #include "server/directory/internal.h"
+#include "server/directory/places.h"
 
 /* ---- from facts ---- */
 
@@ -47,10 +49,8 @@ static void put_facts(struct directory *directory, struct stripe *stripe, struct
     put_text(&device->model, &directory->models, facts->model);
     put_text(&device->firmware, &directory->firmwares, facts->firmware);
     put_text(&device->hardware, &directory->hardwares, facts->hardware);
-    if (strcmp(device->project, facts->project) != 0) {
-        const char *project = text_pool_take(&directory->projects, facts->project);
-        device->project = project != NULL ? project : "";
-    }
+    struct place place = {.project = facts->project_id, .group = facts->group_id};
+    device_set_place(directory, device, &place);
     put_port(directory, device, facts->direct_port);
     device->listener = listener_called(directory, facts->listener);
     device->first_seen_utc_ms = facts->first_seen_utc_ms;
@@ -134,7 +134,8 @@ bool directory_facts(struct directory *directory, const struct device *device,
         .model = write_text(copy.model, texts->model, sizeof(texts->model)),
         .firmware = write_text(copy.firmware, texts->firmware, sizeof(texts->firmware)),
         .hardware = write_text(copy.hardware, texts->hardware, sizeof(texts->hardware)),
-        .project = copy.project,
+        .project_id = copy.project,
+        .group_id = copy.group,
         .listener = listener_name(directory, copy.listener),
         .note = "",
         .first_seen_utc_ms = copy.first_seen_utc_ms,
@@ -186,6 +187,9 @@ enum status directory_apply_event(struct directory *directory, const Cenc__V1__E
     struct device_facts facts;
     struct facts_texts texts;
 
+    enum status status = accounts_apply(directory, event);
+    if (status != STATUS_OK)
+        return status;
     if (!replay_serial(event, text) || !serial_of(text, serial))
         return STATUS_OK;
     const struct device *device = find_also_removed(directory, event->device->scope, serial);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/base/check.h"
+#include "server/directory/account_rows.h"
 
 #define APPLICATION_ID 0x43454e43 /* "CENC" */
 #define BUSY_OPEN_MS   2000       /* to wait for another process, a backup for instance */
@@ -40,11 +41,12 @@ static const char *const steps[STORE_VERSION] = {
     "CREATE TABLE position (" /* one row */
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " sequence INTEGER NOT NULL) STRICT;"
-    "INSERT INTO position VALUES (1, 0);"};
+    "INSERT INTO position VALUES (1, 0);",
+    account_rows_schema};
 
 #define COLUMNS                                                                                    \
-    "scope, serial, kind, model, firmware, hardware, project, listener, note,"                     \
-    " first_seen_unix_ms, last_seen_unix_ms, link_epoch, direct_port, signal_csq,"                 \
+    "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \
+    " last_seen_unix_ms, link_epoch, direct_port, project_id, group_id, signal_csq,"               \
     " last_gasp_unix_ms, last_gasp_sequence, removed"
 
 enum statement { ALL, FIND, PUT, POSITION, BEGIN, COMMIT, STATEMENTS };
@@ -53,11 +55,12 @@ static const char *const texts[STATEMENTS] = {
     [ALL] = "SELECT " COLUMNS " FROM device ORDER BY id",
     [FIND] = "SELECT " COLUMNS " FROM device WHERE scope = ?1 AND serial = ?2",
     [PUT] = "INSERT INTO device (" COLUMNS ") VALUES"
-            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
             " ON CONFLICT (scope, serial) DO UPDATE SET kind = ?3, model = ?4, firmware = ?5,"
-            " hardware = ?6, project = ?7, listener = ?8, note = ?9, first_seen_unix_ms = ?10,"
-            " last_seen_unix_ms = ?11, link_epoch = ?12, direct_port = ?13, signal_csq = ?14,"
-            " last_gasp_unix_ms = ?15, last_gasp_sequence = ?16, removed = ?17",
+            " hardware = ?6, listener = ?7, note = ?8, first_seen_unix_ms = ?9,"
+            " last_seen_unix_ms = ?10, link_epoch = ?11, direct_port = ?12, project_id = ?13,"
+            " group_id = ?14, signal_csq = ?15, last_gasp_unix_ms = ?16,"
+            " last_gasp_sequence = ?17, removed = ?18",
     [POSITION] = "UPDATE position SET sequence = ?1",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -66,6 +69,7 @@ static const char *const texts[STATEMENTS] = {
 struct store {
     sqlite3 *database;
     sqlite3_stmt *statements[STATEMENTS];
+    struct account_rows *accounts;
     uint64_t sequence;
     char path[512];
 };
@@ -109,6 +113,7 @@ static enum status failed(struct store *store, int result, struct store_error *e
 
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_reset(store->statements[i]);
+    account_rows_reset(store->accounts);
     if (sqlite3_get_autocommit(store->database) == 0)
         (void)sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -195,6 +200,8 @@ static enum status prepare(struct store *store, int64_t version, struct store_er
         result = sqlite3_prepare_v3(store->database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &store->statements[i], NULL);
     if (result == SQLITE_OK)
+        result = account_rows_open(store->database, &store->accounts);
+    if (result == SQLITE_OK)
         result = ask_number(store, "SELECT sequence FROM position", &sequence);
     store->sequence = (uint64_t)sequence;
     /* without its one row somebody else has been at work */
@@ -260,6 +267,7 @@ void store_close(struct store *store)
         return;
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_finalize(store->statements[i]);
+    account_rows_close(store->accounts);
     CHECK(sqlite3_close(store->database) == SQLITE_OK);
     free(store);
 }
@@ -288,9 +296,9 @@ static uint64_t number_at(sqlite3_stmt *row, int column)
 /* Texts live until the statement's next step. */
 static void read_row(sqlite3_stmt *row, struct device_facts *facts)
 {
-    uint64_t port = number_at(row, 12);
-    uint64_t csq = number_at(row, 13);
-    bool has_csq = sqlite3_column_type(row, 13) != SQLITE_NULL && csq < PLUGIN_SIGNAL_UNKNOWN;
+    uint64_t port = number_at(row, 11);
+    uint64_t csq = number_at(row, 14);
+    bool has_csq = sqlite3_column_type(row, 14) != SQLITE_NULL && csq < PLUGIN_SIGNAL_UNKNOWN;
 
     *facts = (struct device_facts){
         .known = true,
@@ -300,16 +308,17 @@ static void read_row(sqlite3_stmt *row, struct device_facts *facts)
         .model = text_at(row, 3),
         .firmware = text_at(row, 4),
         .hardware = text_at(row, 5),
-        .project = text_at(row, 6),
-        .listener = text_at(row, 7),
-        .note = text_at(row, 8),
-        .first_seen_utc_ms = number_at(row, 9),
-        .last_seen_utc_ms = number_at(row, 10),
-        .epoch = (uint32_t)number_at(row, 11),
+        .listener = text_at(row, 6),
+        .note = text_at(row, 7),
+        .first_seen_utc_ms = number_at(row, 8),
+        .last_seen_utc_ms = number_at(row, 9),
+        .epoch = (uint32_t)number_at(row, 10),
+        .project_id = (uint32_t)number_at(row, 12),
+        .group_id = (uint32_t)number_at(row, 13),
         .direct_port = port <= UINT16_MAX ? (uint16_t)port : 0,
         .signal_csq = has_csq ? (uint8_t)csq : PLUGIN_SIGNAL_UNKNOWN,
-        .gasp = {.utc_ms = number_at(row, 14), .sequence = number_at(row, 15)},
-        .removed = sqlite3_column_int(row, 16) != 0,
+        .gasp = {.utc_ms = number_at(row, 15), .sequence = number_at(row, 16)},
+        .removed = sqlite3_column_int(row, 17) != 0,
     };
 }
 
@@ -329,6 +338,15 @@ enum status store_load(struct store *store,
         return failed(store, result, error);
     (void)sqlite3_reset(rows);
     return STATUS_OK;
+}
+
+enum status store_load_accounts(struct store *store, const struct account_visitor *visitor,
+                                struct store_error *error)
+{
+    enum status status = STATUS_OK;
+    int result = account_rows_walk(store->accounts, visitor, &status);
+
+    return result == SQLITE_OK ? status : failed(store, result, error);
 }
 
 /* ---- writing ---- */
@@ -351,11 +369,10 @@ static int bind_or_null(sqlite3_stmt *statement, int place, bool there, uint64_t
 
 static int bind_row(sqlite3_stmt *put, const struct device_facts *facts)
 {
-    const char *const strings[] = {facts->scope,   facts->serial,   facts->kind,
-                                   facts->model,   facts->firmware, facts->hardware,
-                                   facts->project, facts->listener, facts->note};
+    const char *const strings[] = {facts->scope,    facts->serial,   facts->kind,     facts->model,
+                                   facts->firmware, facts->hardware, facts->listener, facts->note};
     const uint64_t numbers[] = {facts->first_seen_utc_ms, facts->last_seen_utc_ms, facts->epoch,
-                                facts->direct_port};
+                                facts->direct_port,       facts->project_id,       facts->group_id};
     int place = 0;
     int result = SQLITE_OK;
 
@@ -395,9 +412,12 @@ enum status store_event(struct store *store, const Cenc__V1__Event *event, uint6
     char serial[FACTS_SERIAL_SIZE];
     struct device_facts facts;
 
+    int result = account_rows_event(store->accounts, event);
+    if (result != SQLITE_OK)
+        return failed(store, result, error);
     if (!replay_serial(event, serial))
         return STATUS_OK;
-    int result = sqlite3_bind_text(find, 1, event->device->scope, -1, SQLITE_STATIC);
+    result = sqlite3_bind_text(find, 1, event->device->scope, -1, SQLITE_STATIC);
     if (result == SQLITE_OK)
         result = sqlite3_bind_text(find, 2, serial, -1, SQLITE_STATIC);
     if (result == SQLITE_OK)
@@ -412,6 +432,50 @@ enum status store_event(struct store *store, const Cenc__V1__Event *event, uint6
     if (replay_apply(event, sequence, &facts))
         status = store_put(store, &facts, error);
     (void)sqlite3_reset(find);
+    return status;
+}
+
+enum status store_private(struct store *store, const Cenc__Private__V1__Record *record,
+                          struct store_error *error)
+{
+    int result = account_rows_private(store->accounts, record);
+
+    return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
+}
+
+struct putting {
+    struct store *store;
+    struct store_error *error;
+};
+
+static enum status put_account(const Cenc__V1__Event *event, void *context)
+{
+    struct putting *putting = context;
+    int result = account_rows_event(putting->store->accounts, event);
+
+    return result == SQLITE_OK ? STATUS_OK : failed(putting->store, result, putting->error);
+}
+
+static enum status put_private(const Cenc__Private__V1__Record *record, void *context)
+{
+    struct putting *putting = context;
+
+    return store_private(putting->store, record, putting->error);
+}
+
+enum status store_put_accounts(struct store *store, struct directory *directory,
+                               struct store_error *error)
+{
+    struct putting putting = {.store = store, .error = error};
+    struct account_visitor visitor = {
+        .event = put_account, .private = put_private, .context = &putting};
+    int result = account_rows_clear(store->accounts);
+
+    if (result != SQLITE_OK)
+        return failed(store, result, error);
+    enum status status = accounts_walk(directory, &visitor);
+    if (status == STATUS_NO_MEMORY)
+        return failed(store, SQLITE_NOMEM, error);
     return status;
 }
 

@@ -1,4 +1,5 @@
-/* The directory's store: a SQLite file (WAL) with a row for each device, and in the same file, of
+/* The directory's store: a SQLite file (WAL) with a row for each device, project, group, agent and
+ * binding, and in the same file, of
  * the same transaction, the sequence of the last journal record that it stands for. The journal is
  * the durable log; the store saves reading all of it at the start.
  *
@@ -11,12 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cenc/private/v1/records.pb-c.h>
+
 #include "server/base/status.h"
 #include "server/directory/replay.h"
 
-#define STORE_VERSION 1 /* of the schema */
+#define STORE_VERSION 2 /* of the schema */
 
 struct store;
+struct account_visitor;
 
 /* A sentence for people. */
 struct store_error {
@@ -39,6 +43,10 @@ enum status store_load(struct store *store,
                        void (*visit)(const struct device_facts *facts, void *context),
                        void *context, struct store_error *error) MUST_CHECK;
 
+/* The same for projects, groups, agents and bindings, as records that make them. */
+enum status store_load_accounts(struct store *store, const struct account_visitor *visitor,
+                                struct store_error *error) MUST_CHECK;
+
 /* A transaction: begin, what is to be written, end. Until store_end returns STATUS_OK nothing of it
  * counts, then all of it is on the disk, and the store stands for `sequence`. After an error the
  * store is as before store_begin, and all of it may be tried again. STATUS_SYSTEM: the disk
@@ -46,6 +54,11 @@ enum status store_load(struct store *store,
 enum status store_begin(struct store *store, struct store_error *error) MUST_CHECK;
 enum status store_event(struct store *store, const Cenc__V1__Event *event, uint64_t sequence,
                         struct store_error *error) MUST_CHECK;
+enum status store_private(struct store *store, const Cenc__Private__V1__Record *record,
+                          struct store_error *error) MUST_CHECK;
+/* Projects, groups, agents and bindings as the directory has them, in place of what was known. */
+enum status store_put_accounts(struct store *store, struct directory *directory,
+                               struct store_error *error) MUST_CHECK;
 /* Writes the facts as they are, in place of what was known. */
 enum status store_put(struct store *store, const struct device_facts *facts,
                       struct store_error *error) MUST_CHECK;

@@ -152,7 +152,6 @@ struct device *stripes_add(struct directory *directory, struct stripe *stripe, u
     device->model = "";
     device->firmware = "";
     device->hardware = "";
-    device->project = "";
     device->hash = hash;
     device->listener = DIRECTORY_NO_LISTENER;
     device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;

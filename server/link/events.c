@@ -166,6 +166,8 @@ static void fill_state(const struct link *link, struct event_texts *texts,
     state->direct_port = info->direct_port;
     state->last_gasp_unix_ms = (int64_t)info->gasp.utc_ms;
     state->link_epoch = info->epoch;
+    state->project_id = info->project_id;
+    state->group_id = info->group_id;
     fill_signal(info->signal_csq, texts, &state->signal);
 }
 

@@ -11,6 +11,7 @@
 
 #include "server/base/check.h"
 #include "server/bridge/session.h"
+#include "server/directory/edit.h"
 #include "server/link/events.h"
 #include "server/link/greeting.h"
 
@@ -86,6 +87,8 @@ static void registered(struct link *link)
              link->direct_port, link->epoch);
     count_up(&link_counters(link)->identified, 1);
     events_connected(link);
+    if (directory_needs_place(shard->server->directory, link->device))
+        editor_place(shard->server->editor, link->device);
     events_power_restored(shard, link->device, accepted_utc_ms(link), RESTORED_BY_LINK);
     if (shard->server->hooks.device_online != NULL)
         shard->server->hooks.device_online(shard, link->device, link->direct_port, link->epoch);

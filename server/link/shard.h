@@ -19,6 +19,8 @@ struct server;
 struct session;
 struct journal;
 struct durable;
+struct editor;
+struct login_desk;
 struct journal_counters;
 struct keeper_counters;
 struct redis_counters;
@@ -81,6 +83,7 @@ struct shard {
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;
+    struct login_desk *logins; /* who asks for a device by account and password */
     struct list challenges; /* of newcomers that wait for a link of this shard */
     struct list sessions;   /* all of this shard, also those that drain */
     bool stopping;
@@ -102,6 +105,7 @@ struct server {
     struct directory *directory;
     struct durable *durable; /* NULL: nothing outlasts the process */
     struct journal *journal; /* NULL: nothing is recorded */
+    struct editor *editor;   /* NULL: nothing of projects and accounts is kept, none are there */
     /* For whoever shows numbers: valid while links are served, NULL if there is no such thing. */
     const struct journal_counters *journal_counters;
     const struct keeper_counters *keeper_counters;

@@ -7,6 +7,7 @@
 
 #include "codec/proto/event.h"
 #include "server/base/check.h"
+#include "server/directory/edit.h"
 #include "server/directory/keeper.h"
 #include "server/directory/load.h"
 #include "server/journal/journal.h"
@@ -32,6 +33,8 @@ struct durable {
     struct journal *journal;
     struct store *store;
     struct keeper *keeper;
+    struct editor *editor;
+    _Atomic bool editor_gone; /* or never was */
     struct redis *redis; /* NULL: off */
     struct reactor *reactors[DURABLE_ROLES];
     char journal_folder[CONFIG_PATH_SIZE + 16];
@@ -287,6 +290,20 @@ enum status durable_open(struct server *server, struct kernel_error *error)
     return load_directory(durable, error);
 }
 
+static enum status start_editor(struct durable *durable)
+{
+    struct editor_config config = {
+        .directory = durable->server->directory,
+        .journal = durable->journal,
+        .reactor = durable->reactors[DURABLE_READERS],
+        .node = durable->server->config->server.node,
+    };
+    enum status status = editor_start(&config, &durable->editor);
+    atomic_store(&durable->editor_gone, status != STATUS_OK);
+    durable->server->editor = durable->editor;
+    return status;
+}
+
 static enum status start_readers(struct durable *durable, struct kernel_error *error)
 {
     struct server *server = durable->server;
@@ -299,6 +316,11 @@ static enum status start_readers(struct durable *durable, struct kernel_error *e
         return status;
     }
     server->keeper_counters = keeper_counters(durable->keeper);
+    status = start_editor(durable);
+    if (status != STATUS_OK) {
+        (void)snprintf(error->text, sizeof error->text, "not enough memory for the editor");
+        return status;
+    }
     if (server->config->redis.url.address.family == 0)
         return STATUS_OK;
     status = redis_start(server->config, durable->journal, server->directory, reactor,
@@ -348,10 +370,18 @@ static void redis_stopped(void *context)
     keeper_stop(durable->keeper, readers_stopped, durable);
 }
 
+static void editor_stopped(void *context)
+{
+    struct durable *durable = context;
+    atomic_store(&durable->editor_gone, true);
+}
+
+/* The journal's stop doesn't wait for the editor: what is on its way is committed, or fails by it. */
 static void begin_stop(struct durable *durable, enum durable_role role)
 {
     durable->stop_begun[role] = true;
     if (role == DURABLE_READERS) {
+        editor_stop(durable->editor, editor_stopped, durable);
         if (durable->redis != NULL)
             redis_stop(durable->redis, redis_stopped, durable);
         else
@@ -387,6 +417,7 @@ void durable_stop(struct durable *durable)
 bool durable_stopped(const struct durable *durable, enum durable_role role)
 {
     return atomic_load(&durable->stop) && atomic_load(&durable->stopped[role]) &&
+           (role != DURABLE_READERS || atomic_load(&durable->editor_gone)) &&
            reactor_idle(durable->reactors[role]) && atomic_load(&durable->stopped[DURABLE_WRITER]);
 }
 

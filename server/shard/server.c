@@ -11,6 +11,7 @@
 #include "server/bridge/session.h"
 #include "server/link/admission.h"
 #include "server/link/datagrams.h"
+#include "server/link/login_events.h"
 #include "server/shard/durable.h"
 #include "server/shard/sizes.h"
 
@@ -235,6 +236,9 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
         shard_destroy(shard);
         return status;
     }
+    if (login_desk_create(server->directory, shard->reactor, events_login, &shard->logins) !=
+        STATUS_OK)
+        goto no_memory;
     server->shards[index] = shard;
     return STATUS_OK;
 no_memory:
@@ -308,6 +312,7 @@ void shard_destroy(struct shard *shard)
 {
     direct_ports_free(shard);
     datagrams_free(shard);
+    login_desk_free(shard->logins);
     if (shard->reactor != NULL)
         reactor_destroy(shard->reactor);
     link_pool_free(&shard->links);

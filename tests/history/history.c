@@ -91,6 +91,12 @@ static Cenc__V1__Signal *signal_of(const struct told *told, struct parts *parts)
     return told->csq == PLUGIN_SIGNAL_UNKNOWN ? NULL : &parts->signal;
 }
 
+/* Any id will do: the tables of projects are not told of here. */
+static uint32_t project_id(const char *name)
+{
+    return name != NULL ? (uint32_t)strlen(name) * 1000 + (uint8_t)name[0] : 0;
+}
+
 static Cenc__V1__DeviceState *state_of(const struct told *told, struct parts *parts)
 {
     cenc__v1__device_state__init(&parts->state);
@@ -101,6 +107,7 @@ static Cenc__V1__DeviceState *state_of(const struct told *told, struct parts *pa
     parts->state.last_gasp_unix_ms = (int64_t)told->gasp_utc_ms;
     parts->state.link_epoch = told->epoch;
     parts->state.note = or_empty(told->note);
+    parts->state.project_id = project_id(told->project);
     parts->state.signal = signal_of(told, parts);
     return &parts->state;
 }
@@ -124,6 +131,7 @@ static void fill_body(Cenc__V1__Event *event, const struct told *told, struct pa
         break;
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
         cenc__v1__device_moved__init(event->device_moved = &parts->body.moved);
+        event->device_moved->project_id = project_id(told->project);
         break;
     case CENC__V1__EVENT__BODY_CONNECTED:
         cenc__v1__connected__init(event->connected = &parts->body.connected);
@@ -266,14 +274,14 @@ static bool describe(const struct device_facts *facts, void *context)
         assert_non_null(lines->lines);
     }
     assert_true(asprintf(&lines->lines[lines->count++],
-                         "%s/%s kind=%s model=%s firmware=%s hardware=%s project=%s listener=%s "
+                         "%s/%s kind=%s model=%s firmware=%s hardware=%s project=%u listener=%s "
                          "first=%" PRIu64 " last=%" PRIu64 " epoch=%u port=%u csq=%u gasp=%" PRIu64
                          "/%" PRIu64 "%s\n",
                          facts->scope, facts->serial, facts->kind, facts->model, facts->firmware,
-                         facts->hardware, facts->project, facts->listener, facts->first_seen_utc_ms,
-                         facts->last_seen_utc_ms, facts->epoch, facts->direct_port,
-                         facts->signal_csq, facts->gasp.utc_ms, facts->gasp.sequence,
-                         facts->removed ? " removed" : "") > 0);
+                         facts->hardware, facts->project_id, facts->listener,
+                         facts->first_seen_utc_ms, facts->last_seen_utc_ms, facts->epoch,
+                         facts->direct_port, facts->signal_csq, facts->gasp.utc_ms,
+                         facts->gasp.sequence, facts->removed ? " removed" : "") > 0);
     return true;
 }
 

@@ -1,0 +1,445 @@
+#include "server/directory/account_rows.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+
+const char account_rows_schema[] =
+    "ALTER TABLE device DROP COLUMN project;"
+    "ALTER TABLE device ADD COLUMN project_id INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+    "ALTER TABLE device ADD COLUMN group_id INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE project ("
+    " id INTEGER PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Project */
+    "CREATE TABLE device_group ("
+    " id INTEGER PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Group */
+    "CREATE TABLE agent ("
+    " id INTEGER PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " item BLOB NOT NULL,"  /* cenc.v1.Agent */
+    " secret BLOB) STRICT;" /* cenc.private.v1.AgentSecret */
+    "CREATE TABLE binding ("
+    " listener TEXT PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " item BLOB NOT NULL," /* cenc.v1.BindingChanged */
+    " swept INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE coming_secret (" /* of an agent's record that follows */
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " agent INTEGER NOT NULL,"
+    " revision INTEGER NOT NULL,"
+    " secret BLOB NOT NULL) STRICT;"
+    "CREATE TABLE last_id (" /* that was given; one row */
+    " id INTEGER PRIMARY KEY CHECK (id = 1),"
+    " project INTEGER NOT NULL,"
+    " device_group INTEGER NOT NULL,"
+    " agent INTEGER NOT NULL) STRICT;"
+    "INSERT INTO last_id VALUES (1, 0, 0, 0);";
+
+enum statement {
+    PUT_PROJECT,
+    PUT_GROUP,
+    PUT_AGENT,
+    PUT_BINDING,
+    PUT_SECRET,
+    TAKE_SECRET,
+    DROP_PROJECT,
+    DROP_GROUP,
+    DROP_AGENT,
+    LAST_PROJECT,
+    LAST_GROUP,
+    LAST_AGENT,
+    SWEPT,
+    ALL_LAST,
+    ALL_PROJECTS,
+    ALL_GROUPS,
+    ALL_AGENTS,
+    ALL_BINDINGS,
+    THE_SECRET,
+    STATEMENTS
+};
+
+#define PUT(table)                                                                                 \
+    "INSERT INTO " table " (id, revision, name, item) VALUES (?1, ?2, ?3, ?4)"                     \
+    " ON CONFLICT (id) DO UPDATE SET revision = ?2, name = ?3, item = ?4 WHERE ?2 > revision"
+#define LAST(column) "UPDATE last_id SET " column " = max(" column ", ?1)"
+
+static const char *const texts[STATEMENTS] = {
+    [PUT_PROJECT] = PUT("project"),
+    [PUT_GROUP] = PUT("device_group"),
+    [PUT_AGENT] = PUT("agent"),
+    [PUT_BINDING] = "INSERT INTO binding (listener, revision, item, swept) VALUES (?1, ?2, ?3, 0)"
+                    " ON CONFLICT (listener) DO UPDATE SET revision = ?2, item = ?3, swept = 0"
+                    " WHERE ?2 > revision",
+    [PUT_SECRET] = "REPLACE INTO coming_secret (id, agent, revision, secret)"
+                   " VALUES (1, ?1, ?2, ?3)",
+    [TAKE_SECRET] = "UPDATE agent SET secret = (SELECT secret FROM coming_secret)"
+                    " WHERE id = ?1 AND revision = ?2 AND EXISTS"
+                    " (SELECT 1 FROM coming_secret WHERE agent = ?1 AND revision = ?2)",
+    [DROP_PROJECT] = "DELETE FROM project WHERE id = ?1",
+    [DROP_GROUP] = "DELETE FROM device_group WHERE id = ?1",
+    [DROP_AGENT] = "DELETE FROM agent WHERE id = ?1",
+    [LAST_PROJECT] = LAST("project"),
+    [LAST_GROUP] = LAST("device_group"),
+    [LAST_AGENT] = LAST("agent"),
+    [SWEPT] = "UPDATE binding SET swept = 1 WHERE listener = ?1 AND revision = ?2",
+    [ALL_LAST] = "SELECT project, device_group, agent FROM last_id",
+    [ALL_PROJECTS] = "SELECT item FROM project ORDER BY id",
+    [ALL_GROUPS] = "SELECT item FROM device_group ORDER BY id",
+    [ALL_AGENTS] = "SELECT item, secret FROM agent ORDER BY id",
+    [ALL_BINDINGS] = "SELECT item, swept FROM binding ORDER BY rowid",
+    [THE_SECRET] = "SELECT secret FROM coming_secret",
+};
+
+struct account_rows {
+    sqlite3_stmt *statements[STATEMENTS];
+    struct proto_arena arena;
+    uint8_t packed[PROTO_PACKED_MAX];
+};
+
+int account_rows_open(sqlite3 *database, struct account_rows **opened)
+{
+    struct account_rows *rows = calloc(1, sizeof(*rows));
+    int result = rows != NULL ? SQLITE_OK : SQLITE_NOMEM;
+
+    if (rows != NULL) {
+        rows->arena.size = PROTO_ARENA_SIZE;
+        rows->arena.memory = malloc(PROTO_ARENA_SIZE);
+        result = rows->arena.memory != NULL ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
+        result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &rows->statements[i], NULL);
+    if (result == SQLITE_OK)
+        *opened = rows;
+    else
+        account_rows_close(rows);
+    return result;
+}
+
+void account_rows_close(struct account_rows *rows)
+{
+    if (rows == NULL)
+        return;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        (void)sqlite3_finalize(rows->statements[i]);
+    free(rows->arena.memory);
+    OPENSSL_cleanse(rows->packed, sizeof(rows->packed));
+    free(rows);
+}
+
+void account_rows_reset(struct account_rows *rows)
+{
+    for (size_t i = 0; i < STATEMENTS; i++)
+        (void)sqlite3_reset(rows->statements[i]);
+}
+
+/* ---- writing ---- */
+
+static int step(struct account_rows *rows, enum statement which)
+{
+    sqlite3_stmt *statement = rows->statements[which];
+    int result = sqlite3_step(statement);
+
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+static int bind_message(struct account_rows *rows, sqlite3_stmt *statement, int place,
+                        const ProtobufCMessage *message)
+{
+    size_t size = 0;
+
+    CHECK(proto_pack(message, rows->packed, sizeof(rows->packed), &size) == CODEC_OK);
+    return sqlite3_bind_blob(statement, place, rows->packed, (int)size, SQLITE_STATIC);
+}
+
+static int put_item(struct account_rows *rows, enum statement which, uint32_t id, uint64_t revision,
+                    const char *name, const ProtobufCMessage *message)
+{
+    sqlite3_stmt *put = rows->statements[which];
+    int result = sqlite3_bind_int64(put, 1, id);
+
+    result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)revision);
+    result |= sqlite3_bind_text(put, 3, name, -1, SQLITE_STATIC);
+    result |= bind_message(rows, put, 4, message);
+    return result == SQLITE_OK ? step(rows, which) : result;
+}
+
+static int with_id(struct account_rows *rows, enum statement which, uint32_t id)
+{
+    int result = sqlite3_bind_int64(rows->statements[which], 1, id);
+
+    return result == SQLITE_OK ? step(rows, which) : result;
+}
+
+static int put_project(struct account_rows *rows, const Cenc__V1__Project *item)
+{
+    if (item == NULL)
+        return SQLITE_OK;
+    int result = put_item(rows, PUT_PROJECT, item->id, item->revision, item->name, &item->base);
+    return result == SQLITE_OK ? with_id(rows, LAST_PROJECT, item->id) : result;
+}
+
+static int put_group(struct account_rows *rows, const Cenc__V1__Group *item)
+{
+    if (item == NULL)
+        return SQLITE_OK;
+    int result = put_item(rows, PUT_GROUP, item->id, item->revision, item->name, &item->base);
+    return result == SQLITE_OK ? with_id(rows, LAST_GROUP, item->id) : result;
+}
+
+static int put_agent(struct account_rows *rows, const Cenc__V1__Agent *item, bool new_password)
+{
+    if (item == NULL)
+        return SQLITE_OK;
+    int result = put_item(rows, PUT_AGENT, item->id, item->revision, item->name, &item->base);
+    if (result == SQLITE_OK && new_password) {
+        sqlite3_stmt *take = rows->statements[TAKE_SECRET];
+        result = sqlite3_bind_int64(take, 1, item->id);
+        result |= sqlite3_bind_int64(take, 2, (sqlite3_int64)item->revision);
+        if (result == SQLITE_OK)
+            result = step(rows, TAKE_SECRET);
+    }
+    return result == SQLITE_OK ? with_id(rows, LAST_AGENT, item->id) : result;
+}
+
+static int drop(struct account_rows *rows, enum statement which, enum statement last, bool there,
+                uint32_t id)
+{
+    if (!there)
+        return SQLITE_OK;
+    int result = with_id(rows, which, id);
+    return result == SQLITE_OK ? with_id(rows, last, id) : result;
+}
+
+static int put_binding(struct account_rows *rows, const Cenc__V1__BindingChanged *item)
+{
+    sqlite3_stmt *put = rows->statements[PUT_BINDING];
+    int result = sqlite3_bind_text(put, 1, item->listener, -1, SQLITE_STATIC);
+
+    result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)item->revision);
+    result |= bind_message(rows, put, 3, &item->base);
+    return result == SQLITE_OK ? step(rows, PUT_BINDING) : result;
+}
+
+int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
+{
+    switch (event->body_case) {
+    case CENC__V1__EVENT__BODY_PROJECT_ADDED:
+        return put_project(rows, event->project_added->item);
+    case CENC__V1__EVENT__BODY_PROJECT_CHANGED:
+        return put_project(rows, event->project_changed->item);
+    case CENC__V1__EVENT__BODY_PROJECT_REMOVED: {
+        const Cenc__V1__Project *item = event->project_removed->item;
+        return drop(rows, DROP_PROJECT, LAST_PROJECT, item != NULL, item != NULL ? item->id : 0);
+    }
+    case CENC__V1__EVENT__BODY_GROUP_ADDED:
+        return put_group(rows, event->group_added->item);
+    case CENC__V1__EVENT__BODY_GROUP_CHANGED:
+        return put_group(rows, event->group_changed->item);
+    case CENC__V1__EVENT__BODY_GROUP_REMOVED: {
+        const Cenc__V1__Group *item = event->group_removed->item;
+        return drop(rows, DROP_GROUP, LAST_GROUP, item != NULL, item != NULL ? item->id : 0);
+    }
+    case CENC__V1__EVENT__BODY_AGENT_ADDED: {
+        const Cenc__V1__Agent *item = event->agent_added->item;
+        return put_agent(rows, item, item != NULL && item->has_password);
+    }
+    case CENC__V1__EVENT__BODY_AGENT_CHANGED:
+        return put_agent(rows, event->agent_changed->item, event->agent_changed->password_changed);
+    case CENC__V1__EVENT__BODY_AGENT_REMOVED: {
+        const Cenc__V1__Agent *item = event->agent_removed->item;
+        return drop(rows, DROP_AGENT, LAST_AGENT, item != NULL, item != NULL ? item->id : 0);
+    }
+    case CENC__V1__EVENT__BODY_BINDING_CHANGED:
+        return put_binding(rows, event->binding_changed);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+static int put_secret(struct account_rows *rows, const Cenc__Private__V1__AgentSecret *secret)
+{
+    sqlite3_stmt *put = rows->statements[PUT_SECRET];
+    int result = sqlite3_bind_int64(put, 1, secret->id);
+
+    result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)secret->revision);
+    result |= bind_message(rows, put, 3, &secret->base);
+    return result == SQLITE_OK ? step(rows, PUT_SECRET) : result;
+}
+
+static int swept(struct account_rows *rows, const Cenc__Private__V1__BindingSwept *record)
+{
+    sqlite3_stmt *mark = rows->statements[SWEPT];
+    int result = sqlite3_bind_text(mark, 1, record->listener, -1, SQLITE_STATIC);
+
+    result |= sqlite3_bind_int64(mark, 2, (sqlite3_int64)record->revision);
+    return result == SQLITE_OK ? step(rows, SWEPT) : result;
+}
+
+int account_rows_private(struct account_rows *rows, const Cenc__Private__V1__Record *record)
+{
+    switch (record->body_case) {
+    case CENC__PRIVATE__V1__RECORD__BODY_AGENT_SECRET:
+        return put_secret(rows, record->agent_secret);
+    case CENC__PRIVATE__V1__RECORD__BODY_BINDING_SWEPT:
+        return swept(rows, record->binding_swept);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+int account_rows_clear(struct account_rows *rows)
+{
+    return sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
+                        "DELETE FROM project; DELETE FROM device_group; DELETE FROM agent;"
+                        "DELETE FROM binding; DELETE FROM coming_secret",
+                        NULL, NULL, NULL);
+}
+
+/* ---- reading ---- */
+
+/* NULL: a damaged row, which is passed over. */
+static ProtobufCMessage *read_message(struct account_rows *rows, sqlite3_stmt *row, int column,
+                                      const ProtobufCMessageDescriptor *descriptor)
+{
+    ProtobufCMessage *message = NULL;
+    const void *data = sqlite3_column_blob(row, column);
+
+    if (data == NULL || proto_unpack(descriptor, data, (size_t)sqlite3_column_bytes(row, column),
+                                     &rows->arena, &message) != CODEC_OK)
+        return NULL;
+    return message;
+}
+
+static enum status visit_project(struct account_rows *rows, sqlite3_stmt *row,
+                                 const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__ProjectAdded body = CENC__V1__PROJECT_ADDED__INIT;
+
+    body.item = (Cenc__V1__Project *)read_message(rows, row, 0, &cenc__v1__project__descriptor);
+    event.body_case = CENC__V1__EVENT__BODY_PROJECT_ADDED;
+    event.project_added = &body;
+    return visitor->event(&event, visitor->context);
+}
+
+static enum status visit_group(struct account_rows *rows, sqlite3_stmt *row,
+                               const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__GroupAdded body = CENC__V1__GROUP_ADDED__INIT;
+
+    body.item = (Cenc__V1__Group *)read_message(rows, row, 0, &cenc__v1__group__descriptor);
+    event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
+    event.group_added = &body;
+    return visitor->event(&event, visitor->context);
+}
+
+static enum status visit_secret(struct account_rows *rows, sqlite3_stmt *row, int column,
+                                const Cenc__V1__Agent *agent, const struct account_visitor *visitor)
+{
+    Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
+    Cenc__Private__V1__AgentSecret *secret = (Cenc__Private__V1__AgentSecret *)read_message(
+        rows, row, column, &cenc__private__v1__agent_secret__descriptor);
+
+    if (secret == NULL)
+        return STATUS_OK;
+    if (agent != NULL) {
+        secret->id = agent->id;
+        secret->revision = agent->revision; /* it may be from an earlier one */
+    }
+    record.body_case = CENC__PRIVATE__V1__RECORD__BODY_AGENT_SECRET;
+    record.agent_secret = secret;
+    return visitor->private(&record, visitor->context);
+}
+
+static enum status visit_agent(struct account_rows *rows, sqlite3_stmt *row,
+                               const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__AgentAdded body = CENC__V1__AGENT_ADDED__INIT;
+    enum status status = STATUS_OK;
+
+    body.item = (Cenc__V1__Agent *)read_message(rows, row, 0, &cenc__v1__agent__descriptor);
+    if (body.item != NULL)
+        status = visit_secret(rows, row, 1, body.item, visitor);
+    event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
+    event.agent_added = &body;
+    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+}
+
+static enum status visit_binding(struct account_rows *rows, sqlite3_stmt *row,
+                                 const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
+    Cenc__Private__V1__BindingSwept swept_body = CENC__PRIVATE__V1__BINDING_SWEPT__INIT;
+
+    Cenc__V1__BindingChanged *item = (Cenc__V1__BindingChanged *)read_message(
+        rows, row, 0, &cenc__v1__binding_changed__descriptor);
+    if (item == NULL)
+        return STATUS_OK;
+    event.body_case = CENC__V1__EVENT__BODY_BINDING_CHANGED;
+    event.binding_changed = item;
+    enum status status = visitor->event(&event, visitor->context);
+    swept_body.listener = item->listener;
+    swept_body.revision = item->revision;
+    record.body_case = CENC__PRIVATE__V1__RECORD__BODY_BINDING_SWEPT;
+    record.binding_swept = &swept_body;
+    if (status == STATUS_OK && sqlite3_column_int(row, 1) != 0)
+        status = visitor->private(&record, visitor->context);
+    return status;
+}
+
+static enum status visit_coming(struct account_rows *rows, sqlite3_stmt *row,
+                                const struct account_visitor *visitor)
+{
+    return visit_secret(rows, row, 0, NULL, visitor);
+}
+
+static enum status visit_last(struct account_rows *rows, sqlite3_stmt *row,
+                              const struct account_visitor *visitor)
+{
+    (void)rows;
+    return accounts_last_ids((uint32_t)sqlite3_column_int64(row, 0),
+                             (uint32_t)sqlite3_column_int64(row, 1),
+                             (uint32_t)sqlite3_column_int64(row, 2), visitor);
+}
+
+int account_rows_walk(struct account_rows *rows, const struct account_visitor *visitor,
+                      enum status *status)
+{
+    static const struct {
+        enum statement which;
+        enum status (*visit)(struct account_rows *rows, sqlite3_stmt *row,
+                             const struct account_visitor *visitor);
+    } tables[] = {{ALL_LAST, visit_last},     {ALL_PROJECTS, visit_project},
+                  {ALL_GROUPS, visit_group},  {ALL_AGENTS, visit_agent},
+                  {THE_SECRET, visit_coming}, {ALL_BINDINGS, visit_binding}};
+    int result = SQLITE_DONE;
+
+    *status = STATUS_OK;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && result == SQLITE_DONE; i++) {
+        sqlite3_stmt *row = rows->statements[tables[i].which];
+        while (*status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+            rows->arena.used = 0;
+            rows->arena.full = false;
+            *status = tables[i].visit(rows, row, visitor);
+        }
+        if (*status != STATUS_OK)
+            result = SQLITE_DONE;
+        (void)sqlite3_reset(row);
+    }
+    OPENSSL_cleanse(rows->arena.memory, rows->arena.used);
+    return result == SQLITE_DONE ? SQLITE_OK : result;
+}

@@ -1,0 +1,29 @@
+/* Inside the store: rows of projects, groups, agents and bindings, with what the records said of
+ * them; a row is replaced by a record of a greater revision only. Functions return what SQLite
+ * does. */
+#ifndef CENCD_DIRECTORY_ACCOUNT_ROWS_H
+#define CENCD_DIRECTORY_ACCOUNT_ROWS_H
+
+#include <sqlite3.h>
+
+#include "server/directory/accounts_message.h"
+
+/* What makes the tables. */
+extern const char account_rows_schema[];
+
+struct account_rows;
+
+int account_rows_open(sqlite3 *database, struct account_rows **rows);
+void account_rows_close(struct account_rows *rows); /* NULL: nothing */
+void account_rows_reset(struct account_rows *rows); /* after an error */
+
+/* Records that say nothing of these tables, or can't be, are SQLITE_OK. */
+int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event);
+int account_rows_private(struct account_rows *rows, const Cenc__Private__V1__Record *record);
+int account_rows_clear(struct account_rows *rows);
+
+/* All of them, as records. *status is what the visitor said. */
+int account_rows_walk(struct account_rows *rows, const struct account_visitor *visitor,
+                      enum status *status);
+
+#endif

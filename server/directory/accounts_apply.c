@@ -1,0 +1,415 @@
+/* What records of the journal make of the tables. Each object carries its revision, so that a
+ * record that is older than what is known changes nothing. */
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/directory/accounts.h"
+#include "server/directory/internal.h"
+
+/* ---- names by id ---- */
+
+static enum status set_id_name(struct accounts *accounts, struct id_names *names, uint32_t id,
+                               const char *name)
+{
+    const char *kept = name != NULL ? text_pool_take(&accounts->texts, name) : NULL;
+    _Atomic(const char *) *chunk = atomic_load(&names->chunks[id / IDS_PER_CHUNK]);
+
+    if (name != NULL && kept == NULL)
+        return STATUS_NO_MEMORY;
+    if (chunk == NULL) {
+        chunk = calloc(IDS_PER_CHUNK, sizeof(*chunk));
+        if (chunk == NULL)
+            return STATUS_NO_MEMORY;
+        atomic_store_explicit(&names->chunks[id / IDS_PER_CHUNK], chunk, memory_order_release);
+    }
+    atomic_store_explicit(&chunk[id % IDS_PER_CHUNK], kept, memory_order_release);
+    return STATUS_OK;
+}
+
+/* ---- what all have ---- */
+
+struct fact {
+    uint32_t id;
+    uint32_t within;
+    uint64_t revision;
+    const char *name;
+    const char *note;
+};
+
+static bool possible(const struct fact *fact)
+{
+    return fact->id > 0 && fact->id <= ID_MAX && fact->revision > 0 && fact->name[0] != '\0' &&
+           strlen(fact->name) < DIRECTORY_NAME_SIZE && strlen(fact->note) < DIRECTORY_NOTE_SIZE;
+}
+
+/* NULL: no memory. */
+static struct named *find_or_add(struct named_table *table, const struct fact *fact, size_t size)
+{
+    struct named *named = named_get(table, fact->id);
+
+    if (named != NULL)
+        return named;
+    named = calloc(1, size);
+    if (named == NULL)
+        return NULL;
+    named->id = fact->id;
+    named->within = fact->within;
+    if (named_add(table, named) == STATUS_OK)
+        return named;
+    free(named);
+    return NULL;
+}
+
+static void set_named(struct named_table *table, struct named *named, const struct fact *fact)
+{
+    if (strcmp(named->name, fact->name) != 0)
+        named_rename(table, named, fact->name);
+    memset(named->note, 0, sizeof(named->note));
+    (void)snprintf(named->note, sizeof(named->note), "%s", fact->note);
+    named->revision = fact->revision;
+}
+
+static void raise_to(uint32_t *last, uint32_t id)
+{
+    if (id > *last)
+        *last = id;
+}
+
+/* ---- projects and groups ---- */
+
+static struct fact project_fact(const Cenc__V1__Project *item)
+{
+    return (struct fact){
+        .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
+}
+
+static enum status put_project(struct accounts *accounts, const Cenc__V1__Project *item)
+{
+    struct fact fact = item != NULL ? project_fact(item) : (struct fact){0};
+
+    if (item == NULL || !possible(&fact))
+        return STATUS_INVALID;
+    struct named *named = find_or_add(&accounts->projects, &fact, sizeof(struct project));
+    if (named == NULL)
+        return STATUS_NO_MEMORY;
+    raise_to(&accounts->last_project, fact.id);
+    if (named->revision >= fact.revision)
+        return STATUS_OK;
+    set_named(&accounts->projects, named, &fact);
+    return set_id_name(accounts, &accounts->project_names, fact.id, fact.name);
+}
+
+static enum status remove_project(struct accounts *accounts, const Cenc__V1__Project *item)
+{
+    struct named *named = item != NULL ? named_get(&accounts->projects, item->id) : NULL;
+
+    if (item == NULL)
+        return STATUS_INVALID;
+    if (item->id <= ID_MAX)
+        raise_to(&accounts->last_project, item->id);
+    if (named == NULL)
+        return STATUS_OK;
+    named_remove(&accounts->projects, named);
+    return set_id_name(accounts, &accounts->project_names, item->id, NULL);
+}
+
+static void count_group(struct accounts *accounts, uint32_t project, int by)
+{
+    struct named *owner = named_get(&accounts->projects, project);
+
+    if (owner != NULL)
+        project_of(owner)->groups += (uint32_t)by;
+}
+
+static enum status put_group(struct accounts *accounts, const Cenc__V1__Group *item)
+{
+    struct fact fact = {0};
+
+    if (item != NULL)
+        fact = (struct fact){.id = item->id,
+                             .within = item->project_id,
+                             .revision = item->revision,
+                             .name = item->name,
+                             .note = item->note};
+    if (item == NULL || !possible(&fact))
+        return STATUS_INVALID;
+    struct named *named = find_or_add(&accounts->groups, &fact, sizeof(struct group));
+    if (named == NULL)
+        return STATUS_NO_MEMORY;
+    raise_to(&accounts->last_group, fact.id);
+    if (named->revision >= fact.revision)
+        return STATUS_OK;
+    if (named->revision == 0)
+        count_group(accounts, named->within, 1);
+    set_named(&accounts->groups, named, &fact);
+    return set_id_name(accounts, &accounts->group_names, fact.id, fact.name);
+}
+
+static enum status remove_group(struct accounts *accounts, const Cenc__V1__Group *item)
+{
+    struct named *named = item != NULL ? named_get(&accounts->groups, item->id) : NULL;
+
+    if (item == NULL)
+        return STATUS_INVALID;
+    if (item->id <= ID_MAX)
+        raise_to(&accounts->last_group, item->id);
+    if (named == NULL)
+        return STATUS_OK;
+    count_group(accounts, named->within, -1);
+    named_remove(&accounts->groups, named);
+    return set_id_name(accounts, &accounts->group_names, item->id, NULL);
+}
+
+/* ---- agents ---- */
+
+static int by_number(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static bool possible_rights(const Cenc__V1__Agent *item)
+{
+    return item->n_groups <= AGENT_MAX_GROUPS && item->n_projects <= AGENT_MAX_PROJECTS &&
+           item->n_sources <= AGENT_MAX_SOURCES;
+}
+
+static void free_rights(struct agent_rights *rights)
+{
+    free(rights->groups);
+    free(rights->projects);
+    free(rights->sources);
+}
+
+static enum status make_rights(const Cenc__V1__Agent *item, struct agent_rights *rights)
+{
+    *rights = (struct agent_rights){
+        .extended = item->extended,
+        .groups = calloc(item->n_groups + 1, sizeof(*rights->groups)),
+        .projects = calloc(item->n_projects + 1, sizeof(*rights->projects)),
+        .sources = calloc(item->n_sources + 1, sizeof(*rights->sources)),
+        .group_count = (uint32_t)item->n_groups,
+        .project_count = (uint32_t)item->n_projects,
+        .source_count = (uint32_t)item->n_sources,
+    };
+    enum status status =
+        rights->groups == NULL || rights->projects == NULL || rights->sources == NULL
+            ? STATUS_NO_MEMORY
+            : STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < item->n_groups; i++)
+        rights->groups[i] = item->groups[i]->id;
+    for (size_t i = 0; status == STATUS_OK && i < item->n_projects; i++)
+        rights->projects[i] = item->projects[i]->id;
+    for (size_t i = 0; status == STATUS_OK && i < item->n_sources; i++)
+        status = cidr_parse(item->sources[i], &rights->sources[i]);
+    if (status != STATUS_OK) {
+        free_rights(rights);
+        return status;
+    }
+    qsort(rights->groups, rights->group_count, sizeof(uint32_t), by_number);
+    qsort(rights->projects, rights->project_count, sizeof(uint32_t), by_number);
+    return STATUS_OK;
+}
+
+/* The password that was recorded just before, for this revision. */
+static void take_secret(struct accounts *accounts, struct agent *agent)
+{
+    struct pending_secret *secret = &accounts->secret;
+
+    if (secret->id == agent->named.id && secret->revision == agent->named.revision)
+        agent->password = secret->hash;
+    OPENSSL_cleanse(secret, sizeof(*secret));
+}
+
+static enum status put_agent(struct accounts *accounts, const Cenc__V1__Agent *item,
+                             bool has_new_password)
+{
+    struct fact fact = {0};
+    struct agent_rights rights;
+
+    if (item != NULL)
+        fact = (struct fact){
+            .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
+    if (item == NULL || !possible(&fact) || !possible_rights(item))
+        return STATUS_INVALID;
+    struct named *named = find_or_add(&accounts->agents, &fact, sizeof(struct agent));
+    if (named == NULL)
+        return STATUS_NO_MEMORY;
+    raise_to(&accounts->last_agent, fact.id);
+    if (named->revision >= fact.revision)
+        return STATUS_OK;
+    enum status status = make_rights(item, &rights);
+    if (status != STATUS_OK)
+        return status;
+    struct agent *agent = agent_of(named);
+    set_named(&accounts->agents, named, &fact);
+    free_rights(&agent->rights);
+    agent->rights = rights;
+    agent->enabled = !item->disabled;
+    agent->expires_utc_ms = item->expires_unix_ms > 0 ? (uint64_t)item->expires_unix_ms : 0;
+    agent->max_sessions = item->max_sessions;
+    agent_forget(accounts, agent);
+    if (has_new_password)
+        take_secret(accounts, agent);
+    return STATUS_OK;
+}
+
+static enum status remove_agent(struct accounts *accounts, const Cenc__V1__Agent *item)
+{
+    struct named *named = item != NULL ? named_get(&accounts->agents, item->id) : NULL;
+
+    if (item == NULL)
+        return STATUS_INVALID;
+    if (item->id <= ID_MAX)
+        raise_to(&accounts->last_agent, item->id);
+    if (named != NULL)
+        named_remove(&accounts->agents, named);
+    return STATUS_OK;
+}
+
+/* ---- bindings ---- */
+
+static struct binding *add_binding(struct accounts *accounts, const char *listener)
+{
+    if (accounts->binding_count == accounts->binding_capacity) {
+        size_t capacity = accounts->binding_capacity * 2 + 8;
+        struct binding *bindings = realloc(accounts->bindings, capacity * sizeof(*bindings));
+        if (bindings == NULL)
+            return NULL;
+        accounts->bindings = bindings;
+        accounts->binding_capacity = capacity;
+    }
+    struct binding *binding = &accounts->bindings[accounts->binding_count++];
+    *binding = (struct binding){0};
+    (void)snprintf(binding->listener, sizeof(binding->listener), "%s", listener);
+    return binding;
+}
+
+static void bind_listener(struct directory *directory, const struct binding *binding)
+{
+    const struct directory_config *config = &directory->config;
+
+    for (size_t i = 0; config->listeners != NULL && i < config->listener_count; i++)
+        if (strcmp(config->listeners[i].name, binding->listener) == 0)
+            atomic_store_explicit(&directory->accounts->bound[i], binding->project,
+                                  memory_order_release);
+}
+
+static enum status put_binding(struct directory *directory, const Cenc__V1__BindingChanged *item)
+{
+    struct accounts *accounts = directory->accounts;
+
+    if (item->listener[0] == '\0' || strlen(item->listener) >= CONFIG_NAME_SIZE ||
+        item->revision == 0)
+        return STATUS_INVALID;
+    struct binding *binding = binding_called(accounts, item->listener);
+    if (binding == NULL)
+        binding = add_binding(accounts, item->listener);
+    if (binding == NULL)
+        return STATUS_NO_MEMORY;
+    if (binding->revision >= item->revision)
+        return STATUS_OK;
+    binding->revision = item->revision;
+    binding->project = item->project_id;
+    binding->sweep_from = item->former_project_id;
+    binding->sweep = item->move && item->former_project_id != 0 ? SWEEP_MOVING
+                     : item->project_id != 0                    ? SWEEP_WAITING
+                                                                : SWEEP_NONE;
+    bind_listener(directory, binding);
+    return STATUS_OK;
+}
+
+/* ---- records ---- */
+
+static enum status apply(struct directory *directory, const Cenc__V1__Event *event)
+{
+    struct accounts *accounts = directory->accounts;
+
+    switch (event->body_case) {
+    case CENC__V1__EVENT__BODY_PROJECT_ADDED:
+        return put_project(accounts, event->project_added->item);
+    case CENC__V1__EVENT__BODY_PROJECT_CHANGED:
+        return put_project(accounts, event->project_changed->item);
+    case CENC__V1__EVENT__BODY_PROJECT_REMOVED:
+        return remove_project(accounts, event->project_removed->item);
+    case CENC__V1__EVENT__BODY_GROUP_ADDED:
+        return put_group(accounts, event->group_added->item);
+    case CENC__V1__EVENT__BODY_GROUP_CHANGED:
+        return put_group(accounts, event->group_changed->item);
+    case CENC__V1__EVENT__BODY_GROUP_REMOVED:
+        return remove_group(accounts, event->group_removed->item);
+    case CENC__V1__EVENT__BODY_AGENT_ADDED:
+        return put_agent(accounts, event->agent_added->item,
+                         event->agent_added->item != NULL &&
+                             event->agent_added->item->has_password);
+    case CENC__V1__EVENT__BODY_AGENT_CHANGED:
+        return put_agent(accounts, event->agent_changed->item,
+                         event->agent_changed->password_changed);
+    case CENC__V1__EVENT__BODY_AGENT_REMOVED:
+        return remove_agent(accounts, event->agent_removed->item);
+    case CENC__V1__EVENT__BODY_BINDING_CHANGED:
+        return put_binding(directory, event->binding_changed);
+    default:
+        return STATUS_OK;
+    }
+}
+
+/* Most events say nothing of the tables: no lock for them. */
+static bool concerns(const Cenc__V1__Event *event)
+{
+    return event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
+           event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED;
+}
+
+enum status accounts_apply(struct directory *directory, const Cenc__V1__Event *event)
+{
+    if (!concerns(event))
+        return STATUS_OK;
+    CHECK(pthread_rwlock_wrlock(&directory->accounts->lock) == 0);
+    enum status status = apply(directory, event);
+    accounts_unlock(directory->accounts);
+    return status;
+}
+
+static enum status put_secret(struct accounts *accounts,
+                              const Cenc__Private__V1__AgentSecret *secret)
+{
+    if (secret->id == 0 || secret->salt.len != PASSWORD_SALT_SIZE ||
+        secret->hash.len != PASSWORD_HASH_SIZE)
+        return STATUS_INVALID;
+    accounts->secret = (struct pending_secret){
+        .id = secret->id,
+        .revision = secret->revision,
+        .hash = {.log2_n = secret->log2_n, .r = secret->r, .p = secret->p},
+    };
+    memcpy(accounts->secret.hash.salt, secret->salt.data, PASSWORD_SALT_SIZE);
+    memcpy(accounts->secret.hash.hash, secret->hash.data, PASSWORD_HASH_SIZE);
+    return STATUS_OK;
+}
+
+static void end_sweep(struct accounts *accounts, const Cenc__Private__V1__BindingSwept *swept)
+{
+    struct binding *binding = binding_called(accounts, swept->listener);
+
+    if (binding != NULL && binding->revision == swept->revision)
+        binding->sweep = SWEEP_NONE;
+}
+
+enum status accounts_apply_private(struct directory *directory,
+                                   const Cenc__Private__V1__Record *record)
+{
+    enum status status = STATUS_OK;
+
+    CHECK(pthread_rwlock_wrlock(&directory->accounts->lock) == 0);
+    if (record->body_case == CENC__PRIVATE__V1__RECORD__BODY_AGENT_SECRET)
+        status = put_secret(directory->accounts, record->agent_secret);
+    else if (record->body_case == CENC__PRIVATE__V1__RECORD__BODY_BINDING_SWEPT)
+        end_sweep(directory->accounts, record->binding_swept);
+    accounts_unlock(directory->accounts);
+    return status;
+}

@@ -1,0 +1,200 @@
+/* Edits of agents, made into records. */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+#include "server/directory/edit_internal.h"
+#include "server/directory/internal.h"
+#include "server/directory/names.h"
+
+static void copy(char *to, const char *from, size_t size)
+{
+    memset(to, 0, size);
+    (void)snprintf(to, size, "%s", from);
+}
+
+static bool takes(const struct edit *edit, uint32_t field)
+{
+    return edit->kind == EDIT_AGENT_ADD || (edit->fields & field) != 0;
+}
+
+/* ---- values ---- */
+
+static int by_number(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Sorted, each once. */
+static uint32_t sort_ids(uint32_t *ids, uint32_t count)
+{
+    uint32_t kept = 0;
+
+    qsort(ids, count, sizeof(*ids), by_number);
+    for (uint32_t i = 0; i < count; i++)
+        if (kept == 0 || ids[kept - 1] != ids[i])
+            ids[kept++] = ids[i];
+    return kept;
+}
+
+static enum edit_result take_grants(const struct edit_scene *scene, struct edit *edit,
+                                    struct agent_info *info)
+{
+    const struct agent_info *wanted = &edit->agent;
+
+    if (wanted->group_count > AGENT_MAX_GROUPS || wanted->project_count > AGENT_MAX_PROJECTS ||
+        wanted->source_count > AGENT_MAX_SOURCES)
+        return edit_refuse(edit, EDIT_INVALID,
+                           "an agent has at most %u groups, %u projects and %u networks",
+                           AGENT_MAX_GROUPS, AGENT_MAX_PROJECTS, AGENT_MAX_SOURCES);
+    if (takes(edit, EDIT_GROUPS)) {
+        memcpy(info->groups, wanted->groups, sizeof(info->groups));
+        info->group_count = sort_ids(info->groups, wanted->group_count);
+    }
+    if (takes(edit, EDIT_PROJECTS)) {
+        memcpy(info->projects, wanted->projects, sizeof(info->projects));
+        info->project_count = sort_ids(info->projects, wanted->project_count);
+    }
+    if (takes(edit, EDIT_SOURCES)) {
+        memcpy(info->sources, wanted->sources, sizeof(info->sources));
+        info->source_count = wanted->source_count;
+    }
+    for (uint32_t i = 0; i < info->group_count; i++)
+        if (!group_get(scene->directory, info->groups[i], NULL))
+            return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such group");
+    for (uint32_t i = 0; i < info->project_count; i++)
+        if (!project_get(scene->directory, info->projects[i], NULL))
+            return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
+    return EDIT_DONE;
+}
+
+static enum edit_result take_texts(const struct edit_scene *scene, struct edit *edit,
+                                   struct agent_info *info)
+{
+    struct accounts *accounts = scene->directory->accounts;
+
+    if (takes(edit, EDIT_NAME)) {
+        enum edit_result result = edit_check_name(edit, accounts, &accounts->agents, 0, true);
+        if (result != EDIT_DONE)
+            return result;
+        copy(info->name, edit->name, sizeof(info->name));
+    }
+    if (takes(edit, EDIT_NOTE)) {
+        const char *fault = note_fault(edit->note);
+        if (fault != NULL)
+            return edit_refuse(edit, EDIT_INVALID, "the note %s", fault);
+        copy(info->note, edit->note, sizeof(info->note));
+    }
+    return EDIT_DONE;
+}
+
+static enum edit_result take_values(const struct edit_scene *scene, struct edit *edit,
+                                    struct agent_info *info)
+{
+    enum edit_result result = take_texts(scene, edit, info);
+
+    if (result != EDIT_DONE)
+        return result;
+    if (takes(edit, EDIT_ENABLED))
+        info->enabled = edit->agent.enabled;
+    if (takes(edit, EDIT_EXTENDED))
+        info->extended = edit->agent.extended;
+    if (takes(edit, EDIT_EXPIRES))
+        info->expires_utc_ms = edit->agent.expires_utc_ms;
+    if (takes(edit, EDIT_MAX_SESSIONS))
+        info->max_sessions = edit->agent.max_sessions;
+    if (edit->password.log2_n != 0)
+        info->has_password = true;
+    if (info->expires_utc_ms > INT64_MAX)
+        return edit_refuse(edit, EDIT_INVALID, "the time of expiry is too late");
+    return take_grants(scene, edit, info);
+}
+
+/* ---- records ---- */
+
+static void pack_secret(const struct edit_scene *scene, const struct edit *edit,
+                        const struct agent_info *info, struct edit_records *records)
+{
+    Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
+    Cenc__Private__V1__AgentSecret secret;
+
+    if (edit->password.log2_n == 0 || edit->kind == EDIT_AGENT_REMOVE)
+        return;
+    secret_message(info->id, info->revision, &edit->password, &secret);
+    secret.name = proto_string(info->name);
+    record.recorded_unix_ms = (int64_t)scene->utc_ms;
+    record.body_case = CENC__PRIVATE__V1__RECORD__BODY_AGENT_SECRET;
+    record.agent_secret = &secret;
+    CHECK(proto_pack(&record.base, records->private, sizeof(records->private),
+                     &records->private_size) == CODEC_OK);
+}
+
+static enum edit_result pack_agent(const struct edit_scene *scene, struct edit *edit,
+                                   const struct agent_info *former, const struct agent_info *info,
+                                   struct edit_records *records)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__AgentAdded added = CENC__V1__AGENT_ADDED__INIT;
+    Cenc__V1__AgentChanged changed = CENC__V1__AGENT_CHANGED__INIT;
+    Cenc__V1__AgentRemoved removed = CENC__V1__AGENT_REMOVED__INIT;
+    struct agent_message item;
+    struct agent_message before;
+
+    agent_message(scene->directory, info, &item);
+    agent_message(scene->directory, former, &before);
+    added.item = removed.item = changed.item = &item.agent;
+    changed.former = &before.agent;
+    changed.password_changed = edit->password.log2_n != 0;
+    if (strcmp(former->name, info->name) != 0)
+        changed.former_name = before.agent.name;
+    switch (edit->kind) {
+    case EDIT_AGENT_ADD:
+        event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
+        event.agent_added = &added;
+        break;
+    case EDIT_AGENT_CHANGE:
+        event.body_case = CENC__V1__EVENT__BODY_AGENT_CHANGED;
+        event.agent_changed = &changed;
+        break;
+    default:
+        event.body_case = CENC__V1__EVENT__BODY_AGENT_REMOVED;
+        event.agent_removed = &removed;
+        break;
+    }
+    edit->id = info->id;
+    edit->revision = info->revision;
+    pack_secret(scene, edit, info, records);
+    return edit_pack(scene, edit, &event, records);
+}
+
+enum edit_result edit_prepare_agent(const struct edit_scene *scene, struct edit *edit,
+                                    struct edit_records *records)
+{
+    struct accounts *accounts = scene->directory->accounts;
+    struct agent_info former = {0};
+    enum edit_result result = EDIT_DONE;
+
+    if (edit->kind == EDIT_AGENT_ADD) {
+        edit->id = 0;
+        if (accounts->agents.count >= EDIT_MAX_AGENTS || accounts->last_agent >= ID_MAX)
+            return edit_refuse(edit, EDIT_FULL, "there is no room for another agent");
+    } else if (!agent_get(scene->directory, (struct agent_ref){edit->id}, &former)) {
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such agent");
+    } else {
+        result = edit_check_revision(edit, former.revision);
+    }
+    if (result != EDIT_DONE)
+        return result;
+    struct agent_info info = former;
+    info.revision++;
+    if (edit->kind == EDIT_AGENT_ADD)
+        info.id = accounts->last_agent + 1;
+    if (edit->kind != EDIT_AGENT_REMOVE)
+        result = take_values(scene, edit, &info);
+    return result == EDIT_DONE ? pack_agent(scene, edit, &former, &info, records) : result;
+}

@@ -1,0 +1,268 @@
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/proto/event_codes.h"
+#include "server/base/check.h"
+#include "server/directory/edit_internal.h"
+#include "server/directory/internal.h"
+#include "server/directory/names.h"
+#include "server/directory/restore.h"
+
+const char *edit_result_name(enum edit_result result)
+{
+    static const char *const names[] = {"done",   "invalid",  "not_found", "exists",
+                                        "in_use", "conflict", "full",      "unavailable"};
+
+    CHECK((size_t)result < sizeof(names) / sizeof(names[0]));
+    return names[result];
+}
+
+enum edit_result edit_refuse(struct edit *edit, enum edit_result result, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(edit->text, sizeof(edit->text), format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+static const char *what(const struct edit *edit)
+{
+    if (edit->kind <= EDIT_PROJECT_REMOVE)
+        return "project";
+    if (edit->kind <= EDIT_GROUP_REMOVE)
+        return "group";
+    return edit->kind <= EDIT_AGENT_REMOVE ? "agent" : "object";
+}
+
+/* Names are few: each is compared. */
+enum edit_result edit_check_name(struct edit *edit, struct accounts *accounts,
+                                 const struct named_table *table, uint32_t within, bool is_agent)
+{
+    const char *fault = name_fault(edit->name, is_agent ? NAME_OF_AGENT : NAME_OF_OTHERS);
+    enum edit_result result = EDIT_DONE;
+
+    if (fault != NULL)
+        return edit_refuse(edit, EDIT_INVALID, "the name %s", fault);
+    CHECK(pthread_rwlock_rdlock(&accounts->lock) == 0);
+    for (size_t i = 0; i < table->count && result == EDIT_DONE; i++) {
+        const struct named *other = table->entries[i];
+        if (other->within == within && other->id != edit->id &&
+            names_look_alike(other->name, edit->name))
+            result =
+                edit_refuse(edit, EDIT_EXISTS, "there is a %s called %s%s", what(edit), other->name,
+                            strcmp(other->name, edit->name) == 0 ? "" : ", which looks alike");
+    }
+    accounts_unlock(accounts);
+    return result;
+}
+
+enum edit_result edit_check_revision(struct edit *edit, uint64_t revision)
+{
+    if (edit->revision == 0 || edit->revision == revision)
+        return EDIT_DONE;
+    return edit_refuse(edit, EDIT_CONFLICT, "it was changed meanwhile: look at it again");
+}
+
+/* ---- packing ---- */
+
+struct actor {
+    Cenc__V1__Actor actor;
+    Cenc__V1__Endpoint peer;
+    char peer_text[ADDRESS_TEXT_SIZE];
+    char name[PROTO_TEXT_SIZE(DIRECTORY_NAME_SIZE)];
+};
+
+static void set_actor(const struct edit *edit, struct actor *actor, Cenc__V1__Event *event)
+{
+    cenc__v1__actor__init(&actor->actor);
+    (void)proto_text(edit->actor.name, strnlen(edit->actor.name, DIRECTORY_NAME_SIZE - 1),
+                     actor->name, sizeof(actor->name));
+    actor->actor.name = actor->name;
+    actor->actor.via = proto_string(edit->actor.via);
+    if (edit->actor.peer.family != 0) {
+        cenc__v1__endpoint__init(&actor->peer);
+        actor->peer.address = address_format_ip(&edit->actor.peer, actor->peer_text);
+        actor->peer.port = edit->actor.peer.port;
+        actor->actor.peer = &actor->peer;
+    }
+    event->actor = &actor->actor;
+}
+
+static enum codec_result pack(const struct edit_scene *scene, const struct edit *edit,
+                              Cenc__V1__Event *event, uint8_t *out, size_t capacity, size_t *size)
+{
+    struct actor actor;
+
+    event->node = proto_string(scene->node);
+    event->received_unix_ms = (int64_t)scene->utc_ms;
+    event->event_type = proto_string(event_code_text(event_code_of(event->body_case)));
+    if (edit != NULL)
+        set_actor(edit, &actor, event);
+    return event_pack(event, out, capacity, size);
+}
+
+enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,
+                           Cenc__V1__Event *event, struct edit_records *records)
+{
+    enum codec_result result =
+        pack(scene, edit, event, records->public, sizeof(records->public), &records->public_size);
+
+    if (result == CODEC_FULL)
+        return edit_refuse(edit, EDIT_INVALID, "it would be larger than a record may be");
+    CHECK(result == CODEC_OK); /* all texts were checked */
+    return EDIT_DONE;
+}
+
+/* ---- devices ---- */
+
+struct device_texts {
+    Cenc__V1__Device device;
+    Cenc__V1__DeviceState state;
+    struct facts_texts texts;
+};
+
+static void describe(const struct device_facts *facts, struct device_texts *texts,
+                     Cenc__V1__Event *event)
+{
+    cenc__v1__device__init(&texts->device);
+    texts->device.scope = proto_string(facts->scope);
+    texts->device.serial = proto_string(facts->serial);
+    texts->device.kind = proto_string(facts->kind);
+    texts->device.model = proto_string(facts->model);
+    texts->device.firmware = proto_string(facts->firmware);
+    texts->device.hardware = proto_string(facts->hardware);
+    event->device = &texts->device;
+    event->link_epoch = facts->epoch;
+    event->listener = proto_string(facts->listener);
+    cenc__v1__device_state__init(&texts->state);
+    texts->state.first_seen_unix_ms = (int64_t)facts->first_seen_utc_ms;
+    texts->state.last_seen_unix_ms = (int64_t)facts->last_seen_utc_ms;
+    texts->state.listener = proto_string(facts->listener);
+    texts->state.direct_port = facts->direct_port;
+    texts->state.link_epoch = facts->epoch;
+    texts->state.project_id = facts->project_id;
+    texts->state.group_id = facts->group_id;
+}
+
+size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
+                      const struct device *device, const struct place *place, uint8_t *out,
+                      size_t capacity)
+{
+    const struct accounts *accounts = scene->directory->accounts;
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DeviceMoved body = CENC__V1__DEVICE_MOVED__INIT;
+    struct device_texts texts;
+    struct device_facts facts;
+    size_t size = 0;
+
+    (void)directory_facts(scene->directory, device, &facts, &texts.texts);
+    describe(&facts, &texts, &event);
+    char *former = proto_string(id_name(&accounts->group_names, facts.group_id));
+    char *group = proto_string(id_name(&accounts->group_names, place->group));
+    event.project = proto_string(id_name(&accounts->project_names, place->project));
+    body.former_project = proto_string(id_name(&accounts->project_names, facts.project_id));
+    body.n_former_groups = facts.group_id != 0;
+    body.former_groups = &former;
+    body.n_groups = place->group != 0;
+    body.groups = &group;
+    body.project_id = place->project;
+    body.group_id = place->group;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_MOVED;
+    event.device_moved = &body;
+    CHECK(pack(scene, edit, &event, out, capacity, &size) == CODEC_OK);
+    return size;
+}
+
+static enum edit_result check_place(const struct edit_scene *scene, struct edit *edit)
+{
+    struct group_info group;
+
+    if (edit->project != 0 && !project_get(scene->directory, edit->project, NULL))
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
+    if (edit->group == 0)
+        return EDIT_DONE;
+    if (!group_get(scene->directory, edit->group, &group) || group.project != edit->project)
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such group in the project");
+    return EDIT_DONE;
+}
+
+static enum edit_result prepare_add(const struct edit_scene *scene, struct edit *edit,
+                                    struct edit_records *records)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DeviceAdded body = CENC__V1__DEVICE_ADDED__INIT;
+    struct device_texts texts;
+    struct device_facts facts;
+
+    switch (place_enter(scene->directory, edit->scope, edit->serial, &records->place, scene->utc_ms,
+                        &records->device)) {
+    case STATUS_OK:
+        break;
+    case STATUS_EXISTS:
+        return edit_refuse(edit, EDIT_EXISTS, "there is such a device");
+    case STATUS_INVALID:
+        return edit_refuse(edit, EDIT_INVALID, "the serial is empty or too long");
+    default:
+        return edit_refuse(edit, EDIT_FULL, "there is no room for a device: limits.devices");
+    }
+    edit->device = records->device;
+    (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
+    describe(&facts, &texts, &event);
+    event.project =
+        proto_string(id_name(&scene->directory->accounts->project_names, edit->project));
+    body.state = &texts.state;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
+    event.device_added = &body;
+    return edit_pack(scene, edit, &event, records);
+}
+
+static enum edit_result prepare_remove(const struct edit_scene *scene, struct edit *edit,
+                                       struct edit_records *records)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DeviceRemoved body = CENC__V1__DEVICE_REMOVED__INIT;
+    struct device_texts texts;
+    struct device_facts facts;
+    struct device_info info;
+
+    directory_get(scene->directory, records->device, &info);
+    if (info.link.id != 0)
+        return edit_refuse(edit, EDIT_IN_USE, "the device is connected");
+    (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
+    records->epoch = facts.epoch;
+    describe(&facts, &texts, &event);
+    event.project =
+        proto_string(id_name(&scene->directory->accounts->project_names, facts.project_id));
+    body.state = &texts.state;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_REMOVED;
+    event.device_removed = &body;
+    return edit_pack(scene, edit, &event, records);
+}
+
+enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
+                                     struct edit_records *records)
+{
+    enum edit_result result = check_place(scene, edit);
+    struct place present;
+
+    if (result != EDIT_DONE)
+        return result;
+    records->place = (struct place){.project = edit->project, .group = edit->group};
+    if (edit->kind == EDIT_DEVICE_ADD)
+        return prepare_add(scene, edit, records);
+    records->device = edit->device;
+    if (edit->device == NULL || !place_of(scene->directory, edit->device, &present))
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such device");
+    result = edit_check_revision(edit, edit_device_revision(present.project, present.group));
+    if (result != EDIT_DONE)
+        return result;
+    if (edit->kind == EDIT_DEVICE_REMOVE)
+        return prepare_remove(scene, edit, records);
+    records->public_size = edit_pack_move(scene, edit, edit->device, &records->place,
+                                          records->public, sizeof(records->public));
+    return EDIT_DONE;
+}

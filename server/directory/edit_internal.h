@@ -1,0 +1,58 @@
+/* Inside the editor: an edit made into records. */
+#ifndef CENCD_DIRECTORY_EDIT_INTERNAL_H
+#define CENCD_DIRECTORY_EDIT_INTERNAL_H
+
+#include "server/directory/accounts_message.h"
+#include "server/directory/edit.h"
+#include "server/directory/places.h"
+
+#define EDIT_PRIVATE_MAX 512u
+
+/* What is to be recorded for one edit, the private record first. */
+struct edit_records {
+    uint8_t public[JOURNAL_RECORD_MAX];
+    size_t public_size;
+    uint8_t private[EDIT_PRIVATE_MAX];
+    size_t private_size; /* 0: none */
+    struct device *device;
+    struct place place;
+    uint32_t epoch;
+};
+
+struct edit_scene {
+    struct directory *directory;
+    const char *node;
+    uint64_t utc_ms;
+};
+
+/* Checks the edit against the directory and fills the records; EDIT_DONE: they may be appended.
+ * Otherwise edit->text says why. */
+enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
+                              struct edit_records *records);
+
+/* The parts of it. */
+enum edit_result edit_refuse(struct edit *edit, enum edit_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum edit_result edit_check_name(struct edit *edit, struct accounts *accounts,
+                                 const struct named_table *table, uint32_t within, bool is_agent);
+enum edit_result edit_check_revision(struct edit *edit, uint64_t revision);
+enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,
+                           Cenc__V1__Event *event, struct edit_records *records);
+
+enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edit *edit,
+                                      struct edit_records *records);
+enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit *edit,
+                                    struct edit_records *records);
+enum edit_result edit_prepare_agent(const struct edit_scene *scene, struct edit *edit,
+                                    struct edit_records *records);
+enum edit_result edit_prepare_binding(const struct edit_scene *scene, struct edit *edit,
+                                      struct edit_records *records);
+enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
+                                     struct edit_records *records);
+
+/* The record of a move; edit may be NULL: nobody asked for it. Returns its size. */
+size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
+                      const struct device *device, const struct place *place, uint8_t *out,
+                      size_t capacity);
+
+#endif

@@ -1,0 +1,442 @@
+#include "server/directory/edit.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/directory/edit_internal.h"
+#include "server/directory/editor_internal.h"
+#include "server/directory/internal.h"
+
+#define PLACES_MAX EDITOR_PLACES
+
+static void go_on(struct editor *editor);
+
+/* ---- the end of an edit ---- */
+
+static void finish(struct editor *editor, enum edit_result result)
+{
+    struct edit *edit = editor->current;
+
+    edit->result = result;
+    if (result == EDIT_UNAVAILABLE)
+        (void)snprintf(edit->text, sizeof(edit->text),
+                       "the journal doesn't take it, or the server is stopping");
+    if (result != EDIT_DONE && edit->kind == EDIT_DEVICE_ADD && editor->records->device != NULL &&
+        result != EDIT_EXISTS)
+        place_withdraw(editor->config.directory, editor->records->device);
+    OPENSSL_cleanse(&edit->password, sizeof(edit->password));
+    OPENSSL_cleanse(editor->records->private, sizeof(editor->records->private));
+    editor->current = NULL;
+    edit->done(edit);
+}
+
+/* ---- what is committed comes into force ---- */
+
+static void apply_event(struct editor *editor)
+{
+    Cenc__V1__Event *event = NULL;
+
+    editor->arena.used = 0;
+    editor->arena.full = false;
+    CHECK(event_unpack(editor->records->public, editor->records->public_size, &editor->arena,
+                       &event) == CODEC_OK);
+    /* it is in the journal: to go on without it would be to say something else than it */
+    CHECK(accounts_apply(editor->config.directory, event) == STATUS_OK);
+}
+
+static void apply_secret(struct editor *editor)
+{
+    ProtobufCMessage *message = NULL;
+
+    editor->arena.used = 0;
+    editor->arena.full = false;
+    CHECK(proto_unpack(&cenc__private__v1__record__descriptor, editor->records->private,
+                       editor->records->private_size, &editor->arena, &message) == CODEC_OK);
+    CHECK(accounts_apply_private(editor->config.directory, (Cenc__Private__V1__Record *)message) ==
+          STATUS_OK);
+    OPENSSL_cleanse(editor->arena.memory, editor->arena.used);
+}
+
+static enum edit_result apply(struct editor *editor)
+{
+    struct edit_records *records = editor->records;
+    struct directory *directory = editor->config.directory;
+    struct edit *edit = editor->current;
+
+    switch (edit->kind) {
+    case EDIT_DEVICE_ADD:
+        directory_recorded(directory, records->device);
+        break;
+    case EDIT_DEVICE_MOVE:
+        place_set(directory, records->device, &records->place);
+        break;
+    case EDIT_DEVICE_REMOVE:
+        if (place_remove(directory, records->device, records->epoch))
+            break;
+        /* what was recorded says otherwise: put right by the next record */
+        editor->restored = records->device;
+        return edit_refuse(edit, EDIT_IN_USE, "the device connected meanwhile");
+    default:
+        apply_event(editor);
+        break;
+    }
+    if (edit->kind == EDIT_DEVICE_ADD || edit->kind == EDIT_DEVICE_MOVE)
+        edit->revision = edit_device_revision(records->place.project, records->place.group);
+    return EDIT_DONE;
+}
+
+static void record_done(struct editor *editor)
+{
+    if (--editor->outstanding > 0)
+        return;
+    finish(editor, editor->failed ? EDIT_UNAVAILABLE : apply(editor));
+    editor_wake(editor);
+}
+
+static void private_done(struct journal_entry *entry, enum status status)
+{
+    struct editor *editor = container_of(entry, struct editor, private_entry);
+
+    if (status == STATUS_OK)
+        apply_secret(editor);
+    else
+        editor->failed = true;
+    record_done(editor);
+}
+
+static void public_done(struct journal_entry *entry, enum status status)
+{
+    struct editor *editor = container_of(entry, struct editor, public_entry);
+
+    if (status != STATUS_OK)
+        editor->failed = true;
+    record_done(editor);
+}
+
+/* ---- the beginning of an edit ---- */
+
+enum status editor_append(struct editor *editor, struct journal_entry *entry, uint8_t kind,
+                          const uint8_t *data, size_t size,
+                          void (*done)(struct journal_entry *entry, enum status status))
+{
+    entry->data = data;
+    entry->size = (uint32_t)size;
+    entry->kind = kind;
+    entry->class = JOURNAL_FIRST;
+    entry->from = editor->config.reactor;
+    entry->done = done;
+    return journal_append(editor->config.journal, entry);
+}
+
+static void begin(struct editor *editor, struct edit *edit)
+{
+    struct edit_records *records = editor->records;
+    struct edit_scene scene = editor_scene(editor);
+
+    editor->current = edit;
+    editor->failed = false;
+    editor->outstanding = 0;
+    records->private_size = 0;
+    records->device = NULL;
+    enum edit_result result = edit_prepare(&scene, edit, records);
+    if (result != EDIT_DONE) {
+        finish(editor, result);
+        return;
+    }
+    enum status status = STATUS_OK;
+    if (records->private_size > 0)
+        status = editor_append(editor, &editor->private_entry, JOURNAL_PRIVATE, records->private,
+                               records->private_size, private_done);
+    if (status == STATUS_OK && records->private_size > 0)
+        editor->outstanding++;
+    if (status == STATUS_OK)
+        status = editor_append(editor, &editor->public_entry, JOURNAL_EVENT, records->public,
+                               records->public_size, public_done);
+    if (status == STATUS_OK)
+        editor->outstanding++;
+    editor->failed = status != STATUS_OK;
+    if (editor->outstanding == 0)
+        finish(editor, EDIT_UNAVAILABLE);
+}
+
+enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
+                              struct edit_records *records)
+{
+    switch (edit->kind) {
+    case EDIT_PROJECT_ADD:
+    case EDIT_PROJECT_CHANGE:
+    case EDIT_PROJECT_REMOVE:
+        return edit_prepare_project(scene, edit, records);
+    case EDIT_GROUP_ADD:
+    case EDIT_GROUP_CHANGE:
+    case EDIT_GROUP_REMOVE:
+        return edit_prepare_group(scene, edit, records);
+    case EDIT_AGENT_ADD:
+    case EDIT_AGENT_CHANGE:
+    case EDIT_AGENT_REMOVE:
+        return edit_prepare_agent(scene, edit, records);
+    case EDIT_BINDING_SET:
+        return edit_prepare_binding(scene, edit, records);
+    case EDIT_DEVICE_ADD:
+    case EDIT_DEVICE_MOVE:
+    case EDIT_DEVICE_REMOVE:
+        return edit_prepare_device(scene, edit, records);
+    case EDIT_KINDS:
+        break;
+    }
+    return edit_refuse(edit, EDIT_INVALID, "no such edit");
+}
+
+struct edit_scene editor_scene(struct editor *editor)
+{
+    return (struct edit_scene){.directory = editor->config.directory,
+                               .node = editor->config.node,
+                               .utc_ms = reactor_utc_ms(editor->config.reactor)};
+}
+
+/* ---- the queue ---- */
+
+static struct edit *next_edit(struct editor *editor)
+{
+    struct edit *edit = NULL;
+
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    if (!list_empty(&editor->queue)) {
+        edit = container_of(editor->queue.next, struct edit, node);
+        list_remove(&edit->node);
+        editor->queued--;
+    }
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    return edit;
+}
+
+static void end(struct editor *editor)
+{
+    void (*stopped)(void *context) = editor->stopped;
+    void *context = editor->stopped_context;
+
+    timer_stop(&editor->timer);
+    OPENSSL_cleanse(editor->records, sizeof(*editor->records));
+    free(editor->records);
+    free(editor->arena.memory);
+    (void)pthread_mutex_destroy(&editor->lock);
+    free(editor);
+    stopped(context);
+}
+
+static bool busy(const struct editor *editor)
+{
+    return editor->current != NULL || editor->slots_used > 0 || editor->ending;
+}
+
+static bool is_posted(struct editor *editor)
+{
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    bool posted = editor->posted;
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    return posted;
+}
+
+static void go_on(struct editor *editor)
+{
+    struct edit *edit;
+
+    while (!busy(editor) && (edit = next_edit(editor)) != NULL) {
+        if (editor->stop) {
+            editor->current = edit;
+            editor->records->device = NULL;
+            finish(editor, EDIT_UNAVAILABLE);
+        } else {
+            begin(editor, edit);
+        }
+    }
+    if (busy(editor))
+        return;
+    if (!editor->stop)
+        sweep_on(editor);
+    else if (!is_posted(editor))
+        end(editor);
+}
+
+static void woken(struct message *message, struct reactor *reactor)
+{
+    struct editor *editor = container_of(message, struct editor, wake);
+
+    (void)reactor;
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    editor->posted = false;
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    go_on(editor);
+}
+
+/* Under the lock: true if the caller is to post. */
+static bool to_post(struct editor *editor)
+{
+    bool post = !editor->posted;
+
+    editor->posted = true;
+    return post;
+}
+
+void editor_wake(struct editor *editor)
+{
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    bool post = to_post(editor);
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    if (post)
+        reactor_post(editor->config.reactor, editor->config.reactor, &editor->wake);
+}
+
+void editor_submit(struct editor *editor, struct edit *edit)
+{
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    bool full = editor->queued >= EDIT_QUEUE_MAX;
+    bool post = false;
+    if (!full) {
+        list_append(&editor->queue, &edit->node);
+        editor->queued++;
+        post = to_post(editor);
+    }
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    if (post)
+        reactor_post(NULL, editor->config.reactor, &editor->wake);
+    if (full) {
+        edit->result = EDIT_FULL;
+        (void)snprintf(edit->text, sizeof(edit->text), "too many edits wait");
+        edit->done(edit);
+    }
+}
+
+void editor_place(struct editor *editor, struct device *device)
+{
+    CHECK(pthread_mutex_lock(&editor->lock) == 0);
+    if (editor->place_count < PLACES_MAX)
+        editor->places[editor->place_count++] = device;
+    else
+        editor->places_lost = true;
+    bool post = to_post(editor);
+    CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    if (post)
+        reactor_post(NULL, editor->config.reactor, &editor->wake);
+}
+
+/* ---- waiting callers ---- */
+
+#define PATIENCE_S 10
+
+/* Whoever is last frees it: the caller that waits, or the editor. */
+struct waiter {
+    struct edit edit;
+    pthread_mutex_t lock;
+    pthread_cond_t told;
+    bool done;
+    bool gone; /* the caller */
+};
+
+static void free_waiter(struct waiter *waiter)
+{
+    (void)pthread_cond_destroy(&waiter->told);
+    (void)pthread_mutex_destroy(&waiter->lock);
+    OPENSSL_cleanse(&waiter->edit.password, sizeof(waiter->edit.password));
+    free(waiter);
+}
+
+static void tell_waiter(struct edit *edit)
+{
+    struct waiter *waiter = container_of(edit, struct waiter, edit);
+
+    CHECK(pthread_mutex_lock(&waiter->lock) == 0);
+    waiter->done = true;
+    bool gone = waiter->gone;
+    CHECK(pthread_cond_signal(&waiter->told) == 0);
+    CHECK(pthread_mutex_unlock(&waiter->lock) == 0);
+    if (gone)
+        free_waiter(waiter);
+}
+
+static struct waiter *make_waiter(const struct edit *edit)
+{
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
+    pthread_condattr_t monotonic;
+
+    if (waiter == NULL)
+        return NULL;
+    waiter->edit = *edit;
+    waiter->edit.done = tell_waiter;
+    CHECK(pthread_mutex_init(&waiter->lock, NULL) == 0);
+    CHECK(pthread_condattr_init(&monotonic) == 0);
+    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&waiter->told, &monotonic) == 0);
+    (void)pthread_condattr_destroy(&monotonic);
+    return waiter;
+}
+
+void editor_do(struct editor *editor, struct edit *edit)
+{
+    struct waiter *waiter = make_waiter(edit);
+    struct timespec until;
+
+    OPENSSL_cleanse(&edit->password, sizeof(edit->password));
+    edit->result = EDIT_UNAVAILABLE;
+    (void)snprintf(edit->text, sizeof(edit->text),
+                   "the journal hasn't taken it yet; it may still come into force");
+    if (waiter == NULL)
+        return;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+    until.tv_sec += PATIENCE_S;
+    editor_submit(editor, &waiter->edit);
+    CHECK(pthread_mutex_lock(&waiter->lock) == 0);
+    while (!waiter->done &&
+           pthread_cond_timedwait(&waiter->told, &waiter->lock, &until) != ETIMEDOUT) {
+    }
+    bool done = waiter->done;
+    waiter->gone = !done;
+    CHECK(pthread_mutex_unlock(&waiter->lock) == 0);
+    if (!done)
+        return;
+    *edit = waiter->edit;
+    free_waiter(waiter);
+}
+
+/* ---- start and stop ---- */
+
+enum status editor_start(const struct editor_config *config, struct editor **started)
+{
+    struct editor *editor = calloc(1, sizeof(*editor));
+
+    if (editor == NULL)
+        return STATUS_NO_MEMORY;
+    editor->config = *config;
+    editor->records = calloc(1, sizeof(*editor->records));
+    editor->arena.size = PROTO_ARENA_SIZE;
+    editor->arena.memory = malloc(PROTO_ARENA_SIZE);
+    if (editor->records == NULL || editor->arena.memory == NULL) {
+        free(editor->records);
+        free(editor->arena.memory);
+        free(editor);
+        return STATUS_NO_MEMORY;
+    }
+    CHECK(pthread_mutex_init(&editor->lock, NULL) == 0);
+    list_init(&editor->queue);
+    editor->wake.deliver = woken;
+    sweeps_init(editor);
+    *started = editor;
+    editor_wake(editor); /* a sweep may have been interrupted */
+    return STATUS_OK;
+}
+
+void editor_stop(struct editor *editor, void (*stopped)(void *context), void *context)
+{
+    CHECK(!editor->stop);
+    editor->stop = true;
+    editor->stopped = stopped;
+    editor->stopped_context = context;
+    editor_wake(editor);
+}

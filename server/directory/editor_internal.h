@@ -1,0 +1,72 @@
+/* Inside the editor: what its files share. */
+#ifndef CENCD_DIRECTORY_EDITOR_INTERNAL_H
+#define CENCD_DIRECTORY_EDITOR_INTERNAL_H
+
+#include <pthread.h>
+
+#include "server/directory/edit_internal.h"
+
+#define SWEEP_SLOTS   32u
+#define SWEEP_RECORD  4096u
+#define EDITOR_PLACES 1024u
+
+/* A move on its way into the journal. */
+struct sweep_slot {
+    struct journal_entry entry;
+    struct editor *editor;
+    struct device *device; /* NULL: free */
+    struct place place;
+    uint8_t bytes[SWEEP_RECORD];
+};
+
+/* Thread: the reactor's, but for what is under the lock. One of these is under way at a time: an
+ * edit (current), moves of a sweep (slots_used), the end of a sweep (ending). */
+struct editor {
+    struct editor_config config;
+    pthread_mutex_t lock;
+    struct list queue; /* under the lock, like the next six */
+    uint32_t queued;
+    bool posted;      /* wake is on its way */
+    bool places_lost; /* more than there was room for */
+    uint32_t place_count;
+    struct device *places[EDITOR_PLACES];
+    struct message wake;
+
+    struct edit *current;
+    struct edit_records *records;
+    struct journal_entry private_entry;
+    struct journal_entry public_entry;
+    uint32_t outstanding;
+    bool failed;
+    struct proto_arena arena;
+    struct device *restored; /* was to be removed, but wasn't */
+
+    struct sweep_slot slots[SWEEP_SLOTS];
+    uint32_t slots_used;
+    char sweep_listener[CONFIG_NAME_SIZE]; /* "": none */
+    uint64_t sweep_revision;
+    uint64_t sweep_at;
+    bool sweep_end;   /* no device is left */
+    bool sweep_waits; /* for the timer: the journal took no more */
+    bool ending;
+    uint8_t end_bytes[256];
+    struct timer timer;
+
+    bool stop;
+    void (*stopped)(void *context);
+    void *stopped_context;
+};
+
+struct edit_scene editor_scene(struct editor *editor);
+enum status editor_append(struct editor *editor, struct journal_entry *entry, uint8_t kind,
+                          const uint8_t *data, size_t size,
+                          void (*done)(struct journal_entry *entry, enum status status)) MUST_CHECK;
+
+/* Goes on soon, not from inside. The reactor's thread. */
+void editor_wake(struct editor *editor);
+
+void sweeps_init(struct editor *editor);
+/* No edit waits: a step of what devices are to be moved. */
+void sweep_on(struct editor *editor);
+
+#endif

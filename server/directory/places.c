@@ -1,0 +1,157 @@
+#include "server/directory/places.h"
+
+#include <string.h>
+
+#include "server/directory/accounts.h"
+#include "server/directory/internal.h"
+
+bool place_of(struct directory *directory, const struct device *device, struct place *place)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    *place = (struct place){.project = device->project, .group = device->group};
+    bool there = device->recorded && !device->removed;
+    unlock_stripe(stripe);
+    return there;
+}
+
+bool directory_needs_place(struct directory *directory, const struct device *device)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+    bool needs = device->project == 0 && !device->removed && device->recorded &&
+                 binding_project(directory, device->listener) != 0;
+
+    unlock_stripe(stripe);
+    return needs;
+}
+
+void device_set_place(struct directory *directory, struct device *device, const struct place *place)
+{
+    if (device->project == place->project && device->group == place->group)
+        return;
+    accounts_count_device(directory->accounts, device->project, device->group, -1);
+    accounts_count_device(directory->accounts, place->project, place->group, 1);
+    device->project = place->project;
+    device->group = place->group;
+}
+
+void place_set(struct directory *directory, struct device *device, const struct place *place)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    if (!device->removed)
+        device_set_place(directory, device, place);
+    unlock_stripe(stripe);
+}
+
+bool place_remove(struct directory *directory, struct device *device, uint32_t epoch)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+    bool may = !device->removed && device->link.id == 0 && device->epoch == epoch;
+
+    if (may) {
+        device_set_place(directory, device, &(struct place){0});
+        if (device->direct_port != 0)
+            ports_return(&directory->ports, device->direct_port);
+        device->direct_port = 0;
+        device->kind = "";
+        device->model = "";
+        device->firmware = "";
+        device->hardware = "";
+        device->listener = DIRECTORY_NO_LISTENER;
+        device->first_seen_utc_ms = 0;
+        device->last_seen_utc_ms = 0;
+        device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;
+        device->gasp = (struct gasp){0};
+        device->removed = true;
+        stripe->devices--;
+    }
+    unlock_stripe(stripe);
+    return may;
+}
+
+enum status place_enter(struct directory *directory, const char *scope_text, const char *serial,
+                        const struct place *place, uint64_t utc_ms, struct device **entered)
+{
+    size_t size = strlen(serial);
+    const char *scope = text_pool_take(&directory->scopes, scope_text);
+    enum status status = STATUS_OK;
+
+    if (size == 0 || size >= PLUGIN_SERIAL_SIZE)
+        return STATUS_INVALID;
+    if (scope == NULL)
+        return STATUS_NO_MEMORY;
+    uint32_t hash = stripes_hash(directory, scope, serial, size);
+    struct stripe *stripe = lock_stripe(directory, hash);
+    struct device *device = stripes_find(directory, stripe, hash, scope, serial);
+    if (device == NULL)
+        device = stripes_add(directory, stripe, hash, scope, serial);
+    else if (device->removed)
+        stripe->devices++;
+    else
+        status = STATUS_EXISTS;
+    if (device == NULL)
+        status = STATUS_FULL;
+    if (status == STATUS_OK) {
+        device->removed = false;
+        device->recorded = false;
+        device->first_seen_utc_ms = utc_ms;
+        device_set_place(directory, device, place);
+    }
+    unlock_stripe(stripe);
+    *entered = device;
+    return status;
+}
+
+void place_withdraw(struct directory *directory, struct device *device)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    if (!device->recorded && !device->removed && device->link.id == 0) {
+        device_set_place(directory, device, &(struct place){0});
+        device->removed = true;
+        stripe->devices--;
+    }
+    unlock_stripe(stripe);
+}
+
+void places_settle(struct directory *directory)
+{
+    for (uint32_t i = 0; i < directory->stripe_count; i++)
+        unlock_stripe(lock_stripe(directory, i));
+}
+
+static bool wanted(const struct directory *directory, const struct device *device,
+                   const struct sweep_filter *filter)
+{
+    const struct directory_config *config = &directory->config;
+
+    if (device->removed || !device->recorded || device->listener >= config->listener_count ||
+        (device->project != 0 && device->project != filter->from))
+        return false;
+    if (device->project == filter->to.project)
+        return false;
+    return strcmp(config->listeners[device->listener].name, filter->listener) == 0;
+}
+
+struct device *places_next(struct directory *directory, const struct sweep_filter *filter,
+                           uint64_t *at, uint64_t most, bool *end)
+{
+    struct device *device;
+
+    *end = false;
+    for (; most > 0; most--) {
+        device = order_at(&directory->order, *at);
+        if (device == NULL) {
+            *end = true;
+            return NULL;
+        }
+        (*at)++;
+        struct stripe *stripe = lock_stripe(directory, device->hash);
+        bool take = wanted(directory, device, filter);
+        unlock_stripe(stripe);
+        if (take)
+            return device;
+    }
+    return NULL;
+}
