@@ -114,8 +114,7 @@ enum registration_result directory_register(struct directory *directory,
 /* That the device was added is on the disk: from now on it registers as known. */
 void directory_recorded(struct directory *directory, struct device *device);
 
-/* The link is gone. True if it was the device's newest, which is offline then; epoch and port, if
- * not NULL, say whose line to close. */
+/* The link is gone. True if it was the device's newest, which is offline then. */
 bool directory_release(struct directory *directory, struct device *device,
                        const struct link_ref *link, uint64_t utc_ms);
 

@@ -1,11 +1,14 @@
 """The pages over HTTP: valid, counting what happened, of bounded size, for GET and HEAD only."""
 
 import json
+import os
+import pathlib
 import re
 import socket
+import tempfile
 import unittest
 
-from cencd import SystemTest, hello, imei_of, is_closed, ping, run
+from cencd import SystemTest, free_ports, hello, imei_of, is_closed, ping, run
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
@@ -157,6 +160,78 @@ class Stats(SystemTest):
             status, text = server.get("/stats" + query)
             self.assertEqual(status, 400, query)
             self.assertEqual(len(text.splitlines()), 1)
+
+
+class Documentation(SystemTest):
+    """docs/operations-http.md names what the pages hold: all of it, and nothing else."""
+
+    source = pathlib.Path(os.environ["CENCD_SOURCE"])
+
+    def full_server(self):
+        """Everything that prints numbers is on, whether it reaches its Redis or not."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        redis = f"redis://127.0.0.1:{free_ports(1)}"
+        return self.cencd({"server": {"state_dir": folder}, "redis": {"url": redis}})
+
+    def chapter(self, heading):
+        """From a heading of the second level to the next one."""
+        text = (self.source / "docs/operations-http.md").read_text()
+        chapters = re.split(r"^## ", text, flags=re.MULTILINE)
+        return next(chapter for chapter in chapters if chapter.startswith(heading + "\n"))
+
+    def rows(self, text):
+        """The cells of all rows of tables."""
+        return [line.strip("| ").split(" | ") for line in text.splitlines()
+                if line.startswith("| `")]
+
+    def test_metrics(self):
+        server = self.full_server()
+        printed = dict(re.findall(r"^# TYPE (\S+) (\w+)$", server.get("/metrics")[1],
+                                  re.MULTILINE))
+        documented = {}
+        for names, kind, *_ in self.rows(self.chapter("/metrics")):
+            if kind not in ("counter", "gauge", "histogram"):
+                continue
+            for name in re.findall(r"`((?:cencd|process)_\w+)[^`]*`", names):
+                self.assertNotIn(name, documented)
+                documented[name] = kind
+        self.assertEqual({name: documented.get(name) for name in printed}, printed)
+        # what only other configurations print stands in the source
+        source = "".join(path.read_text() for path in (self.source / "server").rglob("*.c"))
+        for name in documented.keys() - printed.keys():
+            self.assertIn(f'"{name}', source)
+
+    def test_metrics_that_other_pages_name(self):
+        server = self.full_server()
+        printed = set(re.findall(r"^(\w+)", server.get("/metrics")[1], re.MULTILINE))
+        for page in "README.md", "docs/operations.md", "docs/state.md", "docs/redis.md":
+            named = re.findall(r"`(cencd_[a-z_]+[a-z])[`{]", (self.source / page).read_text())
+            self.assertEqual(set(named) - printed, set(), page)
+
+    def test_stats(self):
+        server = self.full_server()
+        self.modem(server, 1)
+        stranger = self.connection(server.port)
+        stranger.sendall(b"who goes there?")
+        self.assertTrue(is_closed(stranger))
+        page = server.stats()
+        chapter, device, stranger, *_ = re.split(
+            r"^A device:$|^### Why", self.chapter("/stats"), flags=re.MULTILINE)
+        self.assert_keys(page, chapter.partition("| key |")[2])
+        self.assert_keys(page["devices"][0], device)
+        self.assert_keys(page["failed_identifications"][0], stranger)
+        meanings = {name: " ".join(row[1:]) for row in self.rows(chapter)
+                    for name in re.findall(r"`(\w+)`", row[0])}
+        for name, value in page.items():
+            value = value[0] if isinstance(value, list) else value
+            if isinstance(value, dict) and name not in ("devices", "failed_identifications",
+                                                        "close_reasons"):
+                told = set(re.findall(r"`(\w+)`", meanings[name]))
+                self.assertEqual(told - {"null"}, set(value), name)
+
+    def assert_keys(self, printed, text):
+        documented = [name for row in self.rows(text) for name in re.findall(r"`(\w+)`", row[0])]
+        self.assertEqual(sorted(documented), sorted(printed))
 
 
 class Http(SystemTest):
