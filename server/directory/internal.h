@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <pthread.h>
 
+#include "config/config.h"
 #include "server/base/check.h"
 #include "server/base/siphash.h"
 #include "server/directory/directory.h"
@@ -24,24 +25,28 @@ struct device {
     uint32_t group;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms;
-    uint64_t flap_since_ms; /* beginning of the window in which replacements count */
-    uint64_t heard_utc_ms;  /* began then: the latest of what cleared gasps, or would have */
+    uint64_t heard_utc_ms; /* began then: the latest of what cleared gasps, or would have */
     struct link_ref link;
     struct address peer;
     uint32_t hash;
     uint32_t epoch;
-    uint32_t listener;
+    uint32_t flap_since_s; /* beginning of the window in which replacements count */
     struct gasp gasp;
     uint16_t replacements; /* in the window */
     uint16_t direct_port;
+    uint16_t listener; /* NO_LISTENER: as DIRECTORY_NO_LISTENER */
     uint8_t signal_csq;
-    uint8_t state;
+    uint8_t state : 2;
     bool recorded : 1;
     bool removed : 1; /* by an operator: nobody finds it, until it registers again */
     char serial[];    /* with NUL */
 };
 
-static_assert(sizeof(struct device) <= 160, "with its places in table and order below 200 bytes");
+#define NO_LISTENER UINT16_MAX
+
+static_assert(sizeof(struct device) <= 152,
+              "with serial and places in table and order below 200 bytes");
+static_assert(CONFIG_MAX_LISTENERS < NO_LISTENER, "listeners are kept in 16 bits");
 static_assert(PLUGIN_SERIAL_SIZE <= 32, "serials are hashed in a buffer of this size");
 
 /* The low bits of a hash choose the stripe, the others the bucket. */

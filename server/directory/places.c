@@ -58,7 +58,7 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
         device->model = "";
         device->firmware = "";
         device->hardware = "";
-        device->listener = DIRECTORY_NO_LISTENER;
+        device->listener = NO_LISTENER;
         device->first_seen_utc_ms = 0;
         device->last_seen_utc_ms = 0;
         device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;

@@ -41,7 +41,7 @@ static bool attach(struct directory *directory, struct stripe *stripe, struct de
     stripe->online++;
     device->link = registration->link;
     device->peer = registration->peer;
-    device->listener = registration->listener;
+    device->listener = (uint16_t)registration->listener;
     device->state = DEVICE_IDLE;
     device->epoch++;
     return changed;
@@ -61,9 +61,7 @@ static void join(struct directory *directory, struct device *device, uint32_t li
 static bool in_flap_window(const struct directory *directory, const struct device *device,
                            uint64_t now_ms)
 {
-    uint64_t window_ms = (uint64_t)directory->config.flap_window_s * 1000;
-
-    return now_ms < device->flap_since_ms + window_ms;
+    return now_ms / 1000 < (uint64_t)device->flap_since_s + directory->config.flap_window_s;
 }
 
 static enum registration_result refuse(const struct directory *directory, struct stripe *stripe,
@@ -186,7 +184,7 @@ void directory_replaced(struct directory *directory, struct device *device,
         detach(stripe, device);
         stripe->replacements++;
         if (device->replacements == 0 || !in_flap_window(directory, device, now_ms)) {
-            device->flap_since_ms = now_ms;
+            device->flap_since_s = (uint32_t)(now_ms / 1000);
             device->replacements = 0;
         }
         if (device->replacements < UINT16_MAX)

@@ -52,7 +52,7 @@ static void put_facts(struct directory *directory, struct stripe *stripe, struct
     struct place place = {.project = facts->project_id, .group = facts->group_id};
     device_set_place(directory, device, &place);
     put_port(directory, device, facts->direct_port);
-    device->listener = listener_called(directory, facts->listener);
+    device->listener = (uint16_t)listener_called(directory, facts->listener);
     device->first_seen_utc_ms = facts->first_seen_utc_ms;
     device->last_seen_utc_ms = facts->last_seen_utc_ms;
     device->epoch = facts->epoch;

@@ -153,7 +153,7 @@ struct device *stripes_add(struct directory *directory, struct stripe *stripe, u
     device->firmware = "";
     device->hardware = "";
     device->hash = hash;
-    device->listener = DIRECTORY_NO_LISTENER;
+    device->listener = NO_LISTENER;
     device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;
     /* Whoever finds it there waits for the stripe's lock before looking inside. */
     if (order_append(&directory->order, device) != STATUS_OK)
