@@ -25,9 +25,10 @@
 #define CONFIG_TEXT_SIZE     64  /* with NUL */
 #define CONFIG_LINE_SIZE     256 /* with NUL */
 #define CONFIG_MAX_CONSUMERS 4096
-#define CONFIG_MAX_PROJECTS  32 /* of a consumer */
-#define CONFIG_PROJECT_SIZE  96 /* name of a project, with NUL */
-#define CONFIG_NAME_SIZE     32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
+#define CONFIG_MAX_PROJECTS  32  /* of a consumer */
+#define CONFIG_PROJECT_SIZE  96  /* name of a project, with NUL */
+#define CONFIG_HOST_SIZE     254 /* with NUL */
+#define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
 /* Section `tls` of whatever listens. The files are PEM; --check-config says which of them can't be
  * read, what is inside is looked at when the server starts (server/reactor/tls.h). */
@@ -76,8 +77,11 @@ struct config_listener {
 
 /* Where Redis is. */
 struct config_redis_url {
-    struct address address; /* family 0: nowhere, the projection is off */
-    uint32_t database;      /* 0..65535 */
+    struct address address;      /* family 0: nowhere, the projection is off */
+    char host[CONFIG_HOST_SIZE]; /* its name, or the IP address again */
+    bool is_name;                /* to be looked up; of the address only the port counts */
+    bool tls;
+    uint32_t database; /* 0..65535 */
 };
 
 /* Which projects somebody may see. */
@@ -152,8 +156,15 @@ struct config {
         struct config_redis_url url;          /* default "": off; needs state_dir */
         char user[CONFIG_TEXT_SIZE];          /* default "": Redis' own default user */
         char password_file[CONFIG_PATH_SIZE]; /* default "": no password */
-        char prefix[CONFIG_TEXT_SIZE];        /* of all keys; default "cencd:" */
-        uint32_t presence_ttl_s;              /* default 90, 10..86400 */
+        struct {
+            char ca[CONFIG_PATH_SIZE];          /* default "": the system's */
+            char certificate[CONFIG_PATH_SIZE]; /* of the client; default "": none */
+            char key[CONFIG_PATH_SIZE];         /* default ""; needed with certificate */
+            char server_name[CONFIG_TEXT_SIZE]; /* default "": the host of url */
+            bool verify;                        /* default true */
+        } tls;                                  /* of rediss:// */
+        char prefix[CONFIG_TEXT_SIZE];          /* of all keys; default "cencd:" */
+        uint32_t presence_ttl_s;                /* default 90, 10..86400 */
     } redis;
     struct {
         uint32_t small_count;      /* per shard; power of two; default 1024, 64..32768 */

@@ -196,6 +196,9 @@ static void check_redis(const struct config *config, const struct tree_node *roo
         config_errors_add(errors, mark_of(root, "redis", "url"),
                           "url: Redis is written from the journal, which needs a folder; expected "
                           "server.state_dir to be set");
+    if ((config->redis.tls.certificate[0] == '\0') != (config->redis.tls.key[0] == '\0'))
+        config_errors_add(errors, mark_of(tree_find(root, "redis"), "tls", "key"),
+                          "key: certificate or key stands alone; expected both to be set");
     if (config->redis.user[0] != '\0' && config->redis.password_file[0] == '\0')
         config_errors_add(errors, mark_of(root, "redis", "user"),
                           "user: a user logs in with a password; expected redis.password_file to "

@@ -60,14 +60,31 @@ static const struct config_key journal_keys[] = {
              "else."},
 };
 
+static const struct config_key redis_tls_keys[] = {
+    {"ca", CONFIG_FILE, GLOBAL(redis.tls.ca), .fallback = "\"\"",
+     .help = "PEM file of the CAs that may have signed its certificate; empty: the system's."},
+    {"certificate", CONFIG_FILE, GLOBAL(redis.tls.certificate), .fallback = "\"\"",
+     .help = "PEM file of the certificate to show to Redis, with its chain; empty: none."},
+    {"key", CONFIG_FILE, GLOBAL(redis.tls.key), .fallback = "\"\"",
+     .help = "PEM file of its key, without a password; needed with certificate."},
+    {"server_name", CONFIG_TEXT, GLOBAL(redis.tls.server_name), .fallback = "\"\"",
+     .help = "Name or IP address that Redis' certificate must be for; empty: the host of url."},
+    {"verify", CONFIG_BOOL, GLOBAL(redis.tls.verify), .fallback = "true",
+     .help = "Whether certificate and name are checked; without that anybody in between may read "
+             "and write what cencd does."},
+};
+static const struct config_section redis_tls_section = SECTION(redis_tls_keys);
+
 static const struct config_key redis_keys[] = {
     {"url", CONFIG_REDIS_URL, GLOBAL(redis.url), .fallback = "\"\"",
-     .help = "Where Redis is, an IP address; without TLS, so that it belongs on this machine or in "
-             "a network of one's own. Empty: off. Needs server.state_dir."},
+     .help = "Where Redis is; rediss:// is TLS, without which it belongs on this machine or in a "
+             "network of one's own. Empty: off. Needs server.state_dir."},
     {"user", CONFIG_TEXT, GLOBAL(redis.user), .fallback = "\"\"",
      .help = "Redis' user (ACL); empty: its default user."},
     {"password_file", CONFIG_PATH, GLOBAL(redis.password_file), .fallback = "\"\"",
      .help = "File that holds the password and nothing else; empty: none."},
+    {"tls", CONFIG_SECTION, .section = &redis_tls_section,
+     .help = "How Redis is known to be the right one, with a url of rediss://."},
     {"prefix", CONFIG_TEXT, GLOBAL(redis.prefix), .fallback = "\"cencd:\"",
      .help = "What the name of every key begins with."},
     {"presence_ttl_s", CONFIG_INTEGER, GLOBAL(redis.presence_ttl_s), .minimum = 10,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "config/redis_url.h"
 #include "plugins/setting.h"
 #include "server/base/address.h"
 #include "server/base/check.h"
@@ -41,8 +42,8 @@ static const char *expected_text(enum config_type type)
     case CONFIG_PROJECTS:
         return "all, or a list of 1..32 names of projects";
     case CONFIG_REDIS_URL:
-        return "redis://IP:PORT or redis://IP:PORT/DATABASE, such as redis://127.0.0.1:6379/0, or "
-               "\"\"";
+        return "redis://HOST:PORT/DATABASE or rediss://HOST:PORT/DATABASE, such as "
+               "redis://127.0.0.1:6379/0, or \"\"";
     case CONFIG_ENDPOINT:
         return "IP:PORT, such as 0.0.0.0:5009 or \"[::1]:5009\", port 1..65535";
     case CONFIG_IP:
@@ -300,50 +301,12 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
 
 /* ---- where Redis is ---- */
 
-static bool read_redis_url(const char *text, struct config_redis_url *url)
-{
-    static const char scheme[] = "redis://";
-    char endpoint[ADDRESS_TEXT_SIZE];
-    int64_t database = 0;
-
-    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
-        return false;
-    text += sizeof(scheme) - 1;
-    size_t size = strcspn(text, "/");
-    if (size >= sizeof(endpoint))
-        return false;
-    memcpy(endpoint, text, size);
-    endpoint[size] = '\0';
-    if (address_parse(endpoint, &url->address) != STATUS_OK || url->address.port == 0)
-        return false;
-    text += size;
-    if (text[0] == '/' && text[1] != '\0' && !setting_integer(text + 1, &database))
-        return false;
-    url->database = (uint32_t)database;
-    return database >= 0 && database <= UINT16_MAX;
-}
-
-/* What is wrong and is worth a sentence of its own; the value isn't told where it may hold a
- * password. */
-static const char *redis_url_mistake(const char *text)
-{
-    if (strchr(text, '@') != NULL)
-        return "user and password don't belong here; expected them in redis.user and "
-               "redis.password_file";
-    if (strncmp(text, "rediss://", 9) == 0)
-        return "this version has no TLS to Redis; expected redis://IP:PORT/DATABASE";
-    if (strncmp(text, "redis://", 8) == 0 && text[8] != '[' &&
-        text[8 + strspn(text + 8, "0123456789.:/")] != '\0')
-        return "this version doesn't look up host names; expected redis://IP:PORT/DATABASE";
-    return NULL;
-}
-
 static bool set_redis_url(const struct config_key *key, const struct tree_node *node, void *base,
                           struct config_errors *errors)
 {
     struct config_redis_url url = {0};
 
-    if (node->kind == TREE_TEXT && (node->text[0] == '\0' || read_redis_url(node->text, &url))) {
+    if (node->kind == TREE_TEXT && (node->text[0] == '\0' || redis_url_parse(node->text, &url))) {
         *(struct config_redis_url *)place(base, key->offset) = url;
         return true;
     }

@@ -220,6 +220,14 @@ void kernel_file_close(struct kernel *kernel, int file, uint64_t tag);
 void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *argument,
                  uint64_t tag);
 
+/* ---- names ---- */
+/* The IP addresses of a host, by the system's rules and in its order; ports are 0. May take seconds:
+ * for helper threads. Returns their number, at most capacity and at least 1, or a negative errno:
+ * -ENOENT (there is none), -EAGAIN (whoever knows doesn't answer), -ENOMEM, -EIO. In the simulation
+ * sim_put_name says what there is. */
+int kernel_resolve(struct kernel *kernel, const char *host, struct address *addresses,
+                   unsigned capacity);
+
 /* System calls made by this kernel object since its creation (io_uring_enter; 0 in the sim). */
 uint64_t kernel_system_calls(const struct kernel *kernel);
 

@@ -1,5 +1,6 @@
 #include "server/redis/connection.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "server/base/check.h"
@@ -59,9 +60,17 @@ static bool send_login(struct connection *connection)
     }
     command_begin(command);
     command_text(command, "SELECT");
-    command_number(command, connection->database);
+    command_number(command, connection->url->database);
     connection->login++;
     return connection_send(connection);
+}
+
+static void begin(struct connection *connection)
+{
+    connection->connected = true;
+    connection->heard_ms = reactor_now_ms(connection->reactor);
+    stream_receive(&connection->stream, RECEIVE_STREAM);
+    (void)send_login(connection);
 }
 
 static void connected(struct stream *stream, int error)
@@ -72,9 +81,32 @@ static void connected(struct stream *stream, int error)
         fail(connection, "unreachable", strerror(-error)); // NOLINT(concurrency-mt-unsafe)
         return;
     }
-    connection->connected = true;
-    stream_receive(stream, RECEIVE_STREAM);
-    (void)send_login(connection);
+    if (connection->tls == NULL)
+        begin(connection);
+    else if (stream_tls_start(stream, connection->tls, connection->server_name) != STATUS_OK)
+        fail(connection, "TLS", "not enough memory");
+}
+
+/* What TLS says, or else the system. */
+static void fail_by_error(struct connection *connection, const char *code, int error)
+{
+    char text[TLS_ERROR_SIZE];
+
+    if (error == -EPROTO && stream_tls_error(&connection->stream, text)[0] != '\0')
+        fail(connection, "TLS", text);
+    else
+        fail(connection, code,
+             error < 0 ? strerror(-error) : ""); // NOLINT(concurrency-mt-unsafe)
+}
+
+static void secured(struct stream *stream, int error)
+{
+    struct connection *connection = connection_of(stream);
+
+    if (error < 0)
+        fail_by_error(connection, "TLS", error);
+    else
+        begin(connection);
 }
 
 /* ---- receiving ---- */
@@ -111,8 +143,10 @@ static void take(struct connection *connection, const struct reply *reply)
     }
     if (reply->kind != REPLY_STATUS)
         fail(connection, "not Redis", "");
-    else if (--connection->login == 0)
+    else if (--connection->login == 0) {
+        connection->next = connection->resolve.count;
         connection->ops->ready(connection);
+    }
 }
 
 static void received(struct stream *stream, struct chunk *chunk)
@@ -136,25 +170,52 @@ static void received(struct stream *stream, struct chunk *chunk)
 
 static void ended(struct stream *stream, int error)
 {
-    fail(connection_of(stream), "closed",
-         error < 0 ? strerror(-error) : ""); // NOLINT(concurrency-mt-unsafe)
+    fail_by_error(connection_of(stream), "closed", error);
 }
 
 static void send_failed(struct stream *stream, int error)
 {
-    fail(connection_of(stream), "closed", strerror(-error)); // NOLINT(concurrency-mt-unsafe)
+    fail_by_error(connection_of(stream), "closed", error);
 }
 
 /* ---- life ---- */
 
-static void closed(struct stream *stream)
+enum status connection_prepare(struct connection *connection, const struct config *config,
+                               struct tls_error *error)
 {
-    struct connection *connection = connection_of(stream);
+    const struct tls_options options = {
+        .role = TLS_CLIENT,
+        .verify = config->redis.tls.verify ? TLS_VERIFY_REQUIRED : TLS_VERIFY_NONE,
+        .certificate = config->redis.tls.certificate,
+        .key = config->redis.tls.key,
+        .ca = config->redis.tls.ca,
+        .allow_truncation = true, /* a reply says where it ends */
+    };
 
+    connection->url = &config->redis.url;
+    connection->server_name = config->redis.tls.server_name;
+    if (connection->server_name[0] == '\0')
+        connection->server_name = connection->url->host;
+    return connection->url->tls ? tls_context_create(&options, &connection->tls, error) : STATUS_OK;
+}
+
+void connection_release(struct connection *connection)
+{
+    tls_context_release(connection->tls);
+    connection->tls = NULL;
+}
+
+static void finish(struct connection *connection)
+{
     reply_reader_free(connection->replies);
     connection->replies = NULL;
     connection->open = false;
     connection->ops->closed(connection);
+}
+
+static void closed(struct stream *stream)
+{
+    finish(connection_of(stream));
 }
 
 static const struct stream_ops stream_ops = {
@@ -163,9 +224,10 @@ static const struct stream_ops stream_ops = {
     .failed = send_failed,
     .connected = connected,
     .closed = closed,
+    .secured = secured,
 };
 
-void connection_open(struct connection *connection)
+static void dial(struct connection *connection)
 {
     static const struct listen_options options = {
         .nodelay = true,
@@ -174,18 +236,61 @@ void connection_open(struct connection *connection)
         .keepalive_count = 3,
     };
 
+    connection->dialled = true;
+    memset(&connection->stream, 0, sizeof(connection->stream));
+    stream_connect(&connection->stream, connection->reactor,
+                   &connection->resolve.addresses[connection->next++], &options, &stream_ops);
+}
+
+static void resolved(struct resolve *resolve, int error)
+{
+    struct connection *connection = container_of(resolve, struct connection, resolve);
+
+    connection->resolving = false;
+    if (connection->closing)
+        error = error < 0 ? error : -ECANCELED;
+    else if (error == 0)
+        dial(connection);
+    else
+        fail(connection, "unreachable", resolve_error(error));
+    if (error < 0 && connection->closing && connection->open)
+        finish(connection); /* there is no stream that would tell */
+}
+
+static void look_up(struct connection *connection)
+{
+    const struct config_redis_url *url = connection->url;
+
+    connection->next = 0;
+    if (!url->is_name) {
+        connection->resolve.addresses[0] = url->address;
+        connection->resolve.count = 1;
+        dial(connection);
+        return;
+    }
+    connection->resolving = true;
+    connection->resolve.done = resolved;
+    /* the host is no longer than that, and without memory for one operation nothing goes on */
+    CHECK(resolve_start(&connection->resolve, connection->reactor, url->host, url->address.port) ==
+          STATUS_OK);
+}
+
+void connection_open(struct connection *connection)
+{
     CHECK(!connection->open);
     connection->replies = reply_reader_create();
     CHECK(connection->replies != NULL);
     connection->open = true;
+    connection->dialled = false;
     connection->connected = false;
     connection->closing = false;
     connection->told = false;
     connection->waiting = 0;
     connection->heard_ms = reactor_now_ms(connection->reactor);
-    memset(&connection->stream, 0, sizeof(connection->stream));
-    stream_connect(&connection->stream, connection->reactor, &connection->address, &options,
-                   &stream_ops);
+    if (connection->next < connection->resolve.count)
+        dial(connection);
+    else
+        look_up(connection);
 }
 
 void connection_tick(struct connection *connection)
@@ -204,5 +309,6 @@ void connection_close(struct connection *connection)
 {
     CHECK(connection->open && !connection->closing);
     connection->closing = true;
-    stream_close(&connection->stream);
+    if (connection->dialled) /* or else when the lookup is over */
+        stream_close(&connection->stream);
 }

@@ -1,12 +1,16 @@
-/* One connection to Redis: connects, logs in, sends commands and gives back their replies in order.
- * Whatever goes wrong is told once, as a problem; the owner closes then. Embedded in its owner. */
+/* One connection to Redis: looks its host up, connects, by TLS if it is to, logs in, sends commands
+ * and gives back their replies in order. Whatever goes wrong is told once, as a problem; the owner
+ * closes then. Embedded in its owner. */
 #ifndef CENCD_REDIS_CONNECTION_H
 #define CENCD_REDIS_CONNECTION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "server/reactor/reactor.h"
+#include "server/reactor/resolve.h"
+#include "server/reactor/tls.h"
 #include "server/redis/command.h"
 #include "server/redis/reply.h"
 
@@ -29,25 +33,38 @@ struct connection {
     /* the owner's */
     const struct connection_ops *ops;
     struct reactor *reactor;
-    struct address address;
-    uint32_t database;
     const char *user;
     const char *password; /* "": none */
     struct command *command;
     /* its own */
+    const struct config_redis_url *url;
+    const char *server_name; /* that the certificate must be for */
+    struct tls_context *tls; /* NULL: clear */
     struct stream stream;
+    struct resolve resolve; /* what it found last */
+    unsigned next;          /* of its addresses */
     struct reply_reader *replies;
     uint64_t heard_ms; /* or the first of what waits was sent */
     uint32_t waiting;  /* commands without reply */
     uint32_t login;    /* of these, the first ones: AUTH and SELECT */
     bool auth;         /* the first of them is AUTH */
     bool open;         /* until closed */
-    bool connected;
+    bool resolving;
+    bool dialled;   /* there is a stream to close */
+    bool connected; /* and the TLS handshake done */
     bool closing;
     bool told;
 };
 
-/* The connection must not be open. */
+/* Takes url and TLS from the configuration, which must live as long: reads the files of TLS.
+ * STATUS_INVALID, STATUS_SYSTEM, STATUS_NO_MEMORY: error tells. */
+enum status connection_prepare(struct connection *connection, const struct config *config,
+                               struct tls_error *error) MUST_CHECK;
+/* Undoes that; the connection must not be open. */
+void connection_release(struct connection *connection);
+
+/* The connection must not be open. Each try takes the next of the host's addresses; after the last,
+ * or when one was good, they are looked up anew. */
 void connection_open(struct connection *connection);
 
 /* Sends what the command holds. If it fails, `failed` is called before this returns. False then. */

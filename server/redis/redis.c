@@ -289,8 +289,19 @@ static enum status read_password(const char *path, char password[static CONNECTI
 static void free_all(struct redis *redis)
 {
     explicit_bzero(redis->password, sizeof(redis->password));
+    connection_release(&redis->connection);
     free(redis->arena.memory);
     free(redis);
+}
+
+static enum status prepare_tls(struct redis *redis, struct redis_error *error)
+{
+    struct tls_error tls_error;
+    enum status status = connection_prepare(&redis->connection, redis->config, &tls_error);
+
+    if (status != STATUS_OK)
+        (void)snprintf(error->text, sizeof(error->text), "redis.tls: %.240s", tls_error.text);
+    return status;
 }
 
 static enum status prepare(struct redis *redis, struct redis_error *error)
@@ -307,6 +318,9 @@ static enum status prepare(struct redis *redis, struct redis_error *error)
         if (status != STATUS_OK)
             return status;
     }
+    enum status status = prepare_tls(redis, error);
+    if (status != STATUS_OK)
+        return status;
     return journal_reader_create(redis->journal, redis->reactor, 1, &redis->reader);
 }
 
@@ -329,15 +343,11 @@ enum status redis_start(const struct config *config, struct journal *journal,
         free_all(redis);
         return status;
     }
-    redis->connection = (struct connection){
-        .ops = &connection_ops,
-        .reactor = reactor,
-        .address = config->redis.url.address,
-        .database = config->redis.url.database,
-        .user = config->redis.user,
-        .password = redis->password,
-        .command = &redis->command,
-    };
+    redis->connection.ops = &connection_ops;
+    redis->connection.reactor = reactor;
+    redis->connection.user = config->redis.user;
+    redis->connection.password = redis->password;
+    redis->connection.command = &redis->command;
     redis->highest = journal_committed(journal);
     redis->watch.reactor = reactor;
     redis->watch.committed = redis_follow_committed;

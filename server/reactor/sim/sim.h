@@ -163,6 +163,11 @@ void sim_datagram_send(struct sim *sim, const struct address *from, const struct
 int64_t sim_datagram_take(struct sim *sim, const struct address *at, struct address *from,
                           uint8_t *data, size_t capacity);
 
+/* What kernel_resolve finds from now on; count 0: nothing. */
+#define SIM_NAME_ADDRESSES 8u
+void sim_put_name(struct sim *sim, const char *host, const struct address *addresses,
+                  unsigned count);
+
 /* ---- the disk ---- */
 
 /* Power is lost: each write that was not synced is kept, lost or torn by the seed, a new file whose

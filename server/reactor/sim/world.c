@@ -294,6 +294,7 @@ struct sim *sim_create(const struct sim_options *options)
     list_init(&sim->peers);
     list_init(&sim->peer_listeners);
     sim_datagrams_init(sim);
+    list_init(&sim->names);
     sim_disk_init(&sim->disk);
     current = sim;
     return sim;
@@ -305,6 +306,7 @@ void sim_destroy(struct sim *sim)
     SIM_RULE(list_empty(&sim->kernels), "destroy every kernel before the simulation");
     sim_network_free(sim);
     sim_datagrams_free(sim);
+    sim_names_free(sim);
     sim_disk_free(&sim->disk);
     CHECK(sim->ready.count == 0 && sim->later.count == 0);
     free(sim->ready.items);

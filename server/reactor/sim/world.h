@@ -39,6 +39,7 @@ struct sim {
     struct list connections;
     struct list peers;
     struct list peer_listeners;
+    struct list names;
     struct list datagram_sockets;
     struct list datagrams;              /* on their way, oldest first */
     struct list datagrams_outside;      /* arrived where no kernel listens */
@@ -63,6 +64,8 @@ void sim_event_now(struct sim *sim, struct sim_event *event);
 void sim_event_soon(struct sim *sim, struct sim_event *event); /* perhaps delayed */
 void sim_event_at(struct sim *sim, struct sim_event *event, uint64_t due_ms);
 void sim_event_stop(struct sim *sim, struct sim_event *event);
+
+void sim_names_free(struct sim *sim);
 
 /* One line of the run: enters the trace's hash. */
 void sim_trace(struct sim *sim, const char *what, uint64_t id, int64_t a, int64_t b);
