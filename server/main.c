@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/northbound/thread.h"
 #include "server/ops/ops.h"
 #include "server/shard/durable.h"
 #include "server/shard/server.h"
@@ -192,6 +193,23 @@ static int first_error(const struct shard_thread *threads, uint32_t count)
     return EXIT_GOOD;
 }
 
+/* NULL: it is off. On failure the process ends: shards run, but nothing was said of being ready. */
+static struct northbound_thread *start_northbound(struct server *server)
+{
+    struct northbound_thread *northbound = NULL;
+    struct kernel_error error;
+    if (!server->config->northbound.enabled)
+        return NULL;
+    enum status status = northbound_thread_start(server, &northbound, &error);
+    if (status == STATUS_OK)
+        return northbound;
+    (void)fprintf(stderr, "cencd: %s\n", error.text);
+    log_stop();
+    _exit(status == STATUS_REFUSED  ? EXIT_LISTEN
+          : status == STATUS_SYSTEM ? EXIT_RING
+                                    : EXIT_STATE);
+}
+
 /* Returns when the server was told to stop; ops still answers then, if it was started. */
 static int serve(struct server *server, struct ops **ops)
 {
@@ -216,6 +234,7 @@ static int run_threads(struct server *server, const struct server_plan *plan,
 {
     pthread_barrier_t barrier;
     bool all_good = false;
+    struct northbound_thread *northbound = NULL;
     struct ops *ops = NULL;
     struct shard_thread *threads = calloc(plan->shards, sizeof *threads);
     CHECK(threads != NULL);
@@ -229,11 +248,15 @@ static int run_threads(struct server *server, const struct server_plan *plan,
     pthread_barrier_wait(&barrier); /* all started, or stopping already */
     if (all_good)
         code = first_error(threads, plan->shards);
-    if (code == EXIT_GOOD)
+    if (code == EXIT_GOOD) {
+        northbound = start_northbound(server);
         code = serve(server, &ops);
+    }
     pthread_barrier_wait(&barrier); /* all quiet: until then it can be seen what it waits for */
     if (ops != NULL)
         ops_stop(ops);
+    if (northbound != NULL)
+        northbound_thread_stop(northbound);
     stop_durable(server, durable, made);
     pthread_barrier_wait(&barrier);
     for (uint32_t i = 0; i < plan->shards; i++)

@@ -24,6 +24,7 @@ struct login_desk;
 struct journal_counters;
 struct keeper_counters;
 struct redis_counters;
+struct northbound;
 
 /* Counters of one shard and one listener: written by the shard, read by anyone. */
 struct listener_counters {
@@ -110,6 +111,7 @@ struct server {
     const struct journal_counters *journal_counters;
     const struct keeper_counters *keeper_counters;
     const struct redis_counters *redis_counters;
+    const struct northbound *northbound;
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
     struct server_hooks hooks;

@@ -13,8 +13,8 @@
 #include "codec/proto/pack.h"
 #include "server/northbound/http2.h"
 
-#define GRPC_REQUEST_MAX (1024u * 1024) /* bytes of one message of a client */
-#define GRPC_STATUS_MAX  256u           /* of the text of a status */
+#define GRPC_REQUEST_MAX PROTO_PACKED_MAX /* bytes of one message of a client */
+#define GRPC_STATUS_MAX  256u             /* of the text of a status */
 
 struct northbound;
 struct consumer;

@@ -449,6 +449,13 @@ void http2_drain(struct http2_service *service)
     }
 }
 
+void http2_end_all(struct http2_service *service, enum close_reason reason)
+{
+    for (struct list *node = service->connections.next; node != &service->connections;
+         node = node->next)
+        http2_end(container_of(node, struct http2_connection, node), reason);
+}
+
 void http2_close_all(struct http2_service *service, enum close_reason reason)
 {
     for (struct list *node = service->connections.next; node != &service->connections;

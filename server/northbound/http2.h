@@ -18,7 +18,8 @@
 #include "server/link/reason.h"
 #include "server/reactor/tls.h"
 
-#define HTTP2_HEADER_BYTES (16u * 1024)  /* of one request, as RFC 9113 counts: 32 for each field  \
+#define HTTP2_HEADER_BYTES                                                                         \
+    (16u * 1024)                         /* of one request, as RFC 9113 counts: 32 for each field  \
                                           */
 #define HTTP2_OUT_HIGH     (256u * 1024) /* bytes of an answer that wait: writers pause beyond */
 #define HTTP2_OUT_LOW      (64u * 1024)  /* ... and are told when so few are left */
@@ -153,6 +154,8 @@ void http2_accept(struct http2_service *service, uint32_t slot, const struct add
 
 /* Tells all clients to go elsewhere (GOAWAY); connections end when their requests have. */
 void http2_drain(struct http2_service *service);
+/* Connections close as soon as all is sent. */
+void http2_end_all(struct http2_service *service, enum close_reason reason);
 /* Closes what is left. */
 void http2_close_all(struct http2_service *service, enum close_reason reason);
 

@@ -1,0 +1,26 @@
+/* Which events a stream wants: by project, kind and device, and what its consumer may see at all.
+ * Looks at packed events, without unpacking them. */
+#ifndef CENCD_NORTHBOUND_FILTER_H
+#define CENCD_NORTHBOUND_FILTER_H
+
+#include <cenc/v1/northbound.pb-c.h>
+
+#include "server/base/status.h"
+#include "server/northbound/consumers.h"
+
+#define FILTER_MAX_NAMES   100u
+#define FILTER_MAX_DEVICES 1000u
+#define FILTER_ERROR_SIZE  200u
+
+struct filter;
+
+/* filter may be NULL: all that the consumer may see. STATUS_INVALID: error holds a sentence.
+ * STATUS_REFUSED: a project that may not be seen, the same. STATUS_NO_MEMORY. */
+enum status filter_create(const struct consumer *consumer, const Cenc__V1__EventFilter *wanted,
+                          struct filter **filter, char error[static FILTER_ERROR_SIZE]) MUST_CHECK;
+void filter_free(struct filter *filter); /* NULL: nothing */
+
+/* data: a packed event of the journal. */
+bool filter_takes(const struct filter *filter, const uint8_t *data, size_t size);
+
+#endif

@@ -1,0 +1,92 @@
+/* Inside the northbound: what its files share.
+ *
+ *   northbound.c    start and stop, the listening socket, the table of methods
+ *   grpc.c          calls
+ *   events.c        the stream of events; window.c: what of it isn't acknowledged
+ *   positions.c     acknowledged positions, into the ledger
+ *   devices.c       ListDevices, GetDevice, ListLinks; records.c: a device as a message
+ *   status.c        WatchDevices
+ *   registry.c      who waits for an answer, by the journal; registration.c: its two methods
+ *   health.c, reflection.c */
+#ifndef CENCD_NORTHBOUND_INTERNAL_H
+#define CENCD_NORTHBOUND_INTERNAL_H
+
+#include "server/directory/directory.h"
+#include "server/northbound/feed.h"
+#include "server/northbound/ledger.h"
+#include "server/northbound/northbound.h"
+#include "server/northbound/registry.h"
+
+#define NORTHBOUND_SERVICE "cenc.v1.Northbound"
+
+struct positions {
+    struct operation work;
+    struct timer timer;
+    bool busy;
+    bool failing;
+    enum status status;
+    struct ledger_error error;
+    uint64_t *written; /* of each consumer; 0: it had not changed */
+};
+
+struct northbound {
+    const struct config *config;
+    struct journal *journal;
+    struct directory *directory;
+    struct reactor *reactor;
+    struct ledger *ledger; /* after the start: in the helper thread */
+    struct http2_service http2;
+    struct listener listener;
+    struct accept_operation accepts[LISTENER_MAX_DEPTH];
+    struct consumers consumers;
+    struct feed *feed;
+    struct positions positions;
+    struct registry registry;
+    struct proto_arena arena;
+    struct list health_watchers; /* health.c */
+    bool serving;                /* as they were told last */
+    uint32_t jobs;               /* under way in the helper thread */
+    struct timer tick;
+    bool stopping;
+    uint8_t stop_step; /* northbound.c */
+    uint32_t stop_ticks;
+    bool listener_closed;
+    void (*stopped)(void *context);
+    void *stopped_context;
+    struct northbound_counters counters;
+};
+
+/* NULL: there is none of this path. */
+const struct grpc_method *northbound_method(const char *path);
+void northbound_connection_closed(struct northbound *northbound);
+
+extern const struct grpc_method method_events;
+extern const struct grpc_method method_list_devices;
+extern const struct grpc_method method_get_device;
+extern const struct grpc_method method_list_links;
+extern const struct grpc_method method_watch_devices;
+extern const struct grpc_method method_watch_registrations;
+extern const struct grpc_method method_report_registration;
+extern const struct grpc_method method_health_check;
+extern const struct grpc_method method_health_watch;
+extern const struct grpc_method method_reflection_v1;
+extern const struct grpc_method method_reflection_v1alpha;
+
+/* positions.c */
+enum status positions_load(struct northbound *northbound, struct ledger_error *error) MUST_CHECK;
+void positions_free(struct northbound *northbound);
+/* The consumer has all up to this sequence. */
+void positions_move(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
+/* Writes what isn't yet. True: nothing is left. */
+bool positions_flush(struct northbound *northbound);
+
+/* health.c */
+void health_tick(struct northbound *northbound);
+
+/* A list of projects in a request: PERMISSION_DENIED (false) if one may not be seen. */
+bool northbound_check_projects(struct grpc_call *call, char *const *projects, size_t count);
+/* Is the project wanted by the list (empty: all) and seen by the consumer? */
+bool northbound_wants(const struct consumer *consumer, char *const *projects, size_t count,
+                      const char *project);
+
+#endif

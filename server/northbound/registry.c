@@ -1,0 +1,511 @@
+#include "server/northbound/registry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/proto/event.h"
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/northbound/internal.h"
+
+#define RETRY_MS      2000u
+#define LAZY_RECORDS  4096u /* without a change the place in the journal is written so seldom */
+#define FIRST_BUCKETS 256u
+#define WALK_ROWS     1000u /* of one transaction */
+
+static const struct log_context module = {.module = "northbound"};
+
+static struct northbound *northbound_of(struct registry *registry)
+{
+    return container_of(registry, struct northbound, registry);
+}
+
+struct device *registry_device(struct directory *directory, const char *scope, const char *serial)
+{
+    char bytes[PLUGIN_SERIAL_SIZE];
+    size_t size = proto_text_undo(serial, (uint8_t *)bytes, sizeof(bytes) - 1);
+
+    if (size == 0 || size >= sizeof(bytes) || memchr(bytes, '\0', size) != NULL)
+        return NULL;
+    bytes[size] = '\0';
+    return directory_known(directory, scope, bytes);
+}
+
+/* ---- those who wait, in memory ---- */
+
+static struct waiting **bucket_of(struct registry *registry, uint64_t hash)
+{
+    return &registry->buckets[hash & (registry->bucket_count - 1)];
+}
+
+static size_t make_key(const char *scope, const char *serial, char *key)
+{
+    size_t scope_size = strlen(scope) + 1;
+    size_t serial_size = strlen(serial) + 1;
+
+    memcpy(key, scope, scope_size);
+    memcpy(key + scope_size, serial, serial_size);
+    return scope_size + serial_size;
+}
+
+static struct waiting **find(struct registry *registry, const char *scope, const char *serial,
+                             uint64_t *hash)
+{
+    char key[LEDGER_SCOPE_SIZE + LEDGER_SERIAL_SIZE];
+    size_t size = make_key(scope, serial, key);
+    struct waiting **at;
+
+    *hash = siphash(&registry->key, key, size);
+    for (at = bucket_of(registry, *hash); *at != NULL; at = &(*at)->next_of_hash)
+        if ((*at)->hash == *hash && memcmp((*at)->key, key, size) == 0)
+            break;
+    return at;
+}
+
+static void grow(struct registry *registry)
+{
+    size_t count = registry->bucket_count * 2;
+    struct waiting **buckets = calloc(count, sizeof(struct waiting *));
+
+    if (buckets == NULL)
+        return; /* longer chains do as well */
+    free(registry->buckets);
+    registry->buckets = buckets;
+    registry->bucket_count = count;
+    for (struct list *node = registry->waiting.next; node != &registry->waiting;
+         node = node->next) {
+        struct waiting *waiting = container_of(node, struct waiting, node);
+        struct waiting **at = bucket_of(registry, waiting->hash);
+        waiting->next_of_hash = *at;
+        *at = waiting;
+    }
+}
+
+static void publish(struct registry *registry)
+{
+    atomic_store_explicit(&northbound_of(registry)->counters.registrations_waiting,
+                          registry->waiting_count, memory_order_relaxed);
+}
+
+static void add(struct registry *registry, const char *scope, const char *serial)
+{
+    const struct device *device =
+        registry_device(northbound_of(registry)->directory, scope, serial);
+    uint64_t hash;
+
+    if (device == NULL || *find(registry, scope, serial, &hash) != NULL)
+        return;
+    struct waiting *waiting = malloc(sizeof(*waiting) + strlen(scope) + strlen(serial) + 2);
+    if (waiting == NULL)
+        return; /* it is in the ledger: the next start finds it */
+    if (registry->waiting_count >= registry->bucket_count)
+        grow(registry);
+    waiting->device = device;
+    waiting->hash = hash;
+    (void)make_key(scope, serial, waiting->key);
+    struct waiting **at = bucket_of(registry, hash);
+    waiting->next_of_hash = *at;
+    *at = waiting;
+    list_append(&registry->waiting, &waiting->node);
+    registry->waiting_count++;
+    publish(registry);
+    for (struct list *node = registry->walkers.next; node != &registry->walkers;
+         node = node->next) {
+        struct registry_walker *walker = container_of(node, struct registry_walker, node);
+        if (walker->at == &registry->waiting)
+            walker->at = &waiting->node;
+    }
+}
+
+static void remove_waiting(struct registry *registry, const char *scope, const char *serial)
+{
+    uint64_t hash;
+    struct waiting **at = find(registry, scope, serial, &hash);
+    struct waiting *waiting = *at;
+
+    if (waiting == NULL)
+        return;
+    for (struct list *node = registry->walkers.next; node != &registry->walkers;
+         node = node->next) {
+        struct registry_walker *walker = container_of(node, struct registry_walker, node);
+        if (walker->at == &waiting->node)
+            walker->at = waiting->node.next;
+    }
+    *at = waiting->next_of_hash;
+    list_remove(&waiting->node);
+    free(waiting);
+    registry->waiting_count--;
+    publish(registry);
+}
+
+static void tell_walkers(struct registry *registry)
+{
+    struct list *next;
+
+    for (struct list *node = registry->walkers.next; node != &registry->walkers; node = next) {
+        struct registry_walker *walker = container_of(node, struct registry_walker, node);
+        next = node->next;
+        if (walker->at != &registry->waiting)
+            walker->more(walker);
+    }
+}
+
+void registry_walker_add(struct registry *registry, struct registry_walker *walker)
+{
+    list_append(&registry->walkers, &walker->node);
+    registry_walker_rewind(registry, walker);
+}
+
+void registry_walker_rewind(struct registry *registry, struct registry_walker *walker)
+{
+    walker->at = registry->waiting.next;
+}
+
+const struct device *registry_walker_next(struct registry *registry, struct registry_walker *walker)
+{
+    if (walker->at == &registry->waiting)
+        return NULL;
+    struct waiting *waiting = container_of(walker->at, struct waiting, node);
+    walker->at = walker->at->next;
+    return waiting->device;
+}
+
+/* ---- writing ---- */
+
+static void write_on(struct registry *registry);
+
+/* The state becomes what the ledger says: an answer outlasts an announcement. */
+static enum status write_change(struct northbound *northbound, struct ledger_row *change)
+{
+    struct registry *registry = &northbound->registry;
+    struct ledger_row known;
+
+    if (change->state == LEDGER_NONE)
+        return ledger_remove(northbound->ledger, change->scope, change->serial, &registry->error);
+    enum status status = ledger_put(northbound->ledger, change, &registry->error);
+    if (status != STATUS_OK || change->state != LEDGER_WAITING)
+        return status;
+    known = *change;
+    status = ledger_find(northbound->ledger, &known, &registry->error);
+    change->state = known.state;
+    return status;
+}
+
+static void write_changes(void *argument)
+{
+    struct northbound *northbound = argument;
+    struct registry *registry = &northbound->registry;
+    enum status status = ledger_begin(northbound->ledger, &registry->error);
+
+    for (size_t i = 0; i < registry->writing && status == STATUS_OK; i++)
+        status = write_change(northbound, &registry->changes[i]);
+    if (status == STATUS_OK)
+        status = ledger_put_sequence(northbound->ledger, registry->writing_to, &registry->error);
+    if (status == STATUS_OK)
+        status = ledger_end(northbound->ledger, &registry->error);
+    registry->status = status;
+}
+
+struct walk {
+    struct northbound *northbound;
+    struct ledger_error *error;
+    enum status status;
+    uint32_t rows;
+};
+
+static bool walk_device(const struct device_info *info, void *context)
+{
+    struct walk *walk = context;
+    struct ledger_row row = {.state = LEDGER_WAITING, .utc_ms = info->first_seen_utc_ms};
+    struct ledger *ledger = walk->northbound->ledger;
+
+    (void)snprintf(row.scope, sizeof(row.scope), "%s", info->scope);
+    (void)proto_text(info->serial, strlen(info->serial), row.serial, sizeof(row.serial));
+    walk->status = ledger_put(ledger, &row, walk->error);
+    if (walk->status == STATUS_OK && ++walk->rows % WALK_ROWS == 0) {
+        walk->status = ledger_end(ledger, walk->error);
+        if (walk->status == STATUS_OK)
+            walk->status = ledger_begin(ledger, walk->error);
+    }
+    return walk->status == STATUS_OK;
+}
+
+/* All of the directory waits, but for what has an answer. */
+static enum status walk_directory(struct northbound *northbound, uint64_t sequence,
+                                  struct ledger_error *error)
+{
+    struct walk walk = {.northbound = northbound, .error = error};
+
+    walk.status = ledger_begin(northbound->ledger, error);
+    if (walk.status == STATUS_OK)
+        (void)directory_walk(northbound->directory, 0, walk_device, &walk);
+    if (walk.status == STATUS_OK)
+        walk.status = ledger_put_sequence(northbound->ledger, sequence, error);
+    if (walk.status == STATUS_OK)
+        walk.status = ledger_end(northbound->ledger, error);
+    return walk.status;
+}
+
+static void rewalk(void *argument)
+{
+    struct northbound *northbound = argument;
+    struct registry *registry = &northbound->registry;
+
+    registry->status = walk_directory(northbound, registry->writing_to, &registry->error);
+}
+
+/* ---- after writing ---- */
+
+static void apply(struct registry *registry)
+{
+    for (size_t i = 0; i < registry->writing; i++) {
+        const struct ledger_row *change = &registry->changes[i];
+        if (change->state == LEDGER_WAITING)
+            add(registry, change->scope, change->serial);
+        else
+            remove_waiting(registry, change->scope, change->serial);
+    }
+    registry->count -= registry->writing;
+    memmove(registry->changes, registry->changes + registry->writing,
+            registry->count * sizeof(registry->changes[0]));
+    registry->writing = 0;
+    tell_walkers(registry);
+}
+
+static void tell_waits(struct registry *registry)
+{
+    struct list *next;
+
+    for (struct list *node = registry->waits.next; node != &registry->waits; node = next) {
+        struct registry_wait *wait = container_of(node, struct registry_wait, node);
+        next = node->next;
+        if (wait->sequence > registry->applied)
+            continue;
+        list_remove(&wait->node);
+        wait->applied(wait);
+    }
+}
+
+void registry_wait_for(struct registry *registry, struct registry_wait *wait)
+{
+    list_append(&registry->waits, &wait->node);
+    write_on(registry);
+}
+
+static void remember(const char *scope, const char *serial, void *context)
+{
+    add(context, scope, serial);
+}
+
+static void went_wrong(struct registry *registry)
+{
+    char quoted[2 * sizeof(registry->error.text)];
+
+    http2_count(&northbound_of(registry)->counters.ledger_failures, 1);
+    if (!registry->failing)
+        log_line(LOG_ERROR, &module, "registrations aren't written; it is tried again", "reason=%s",
+                 log_quote(registry->error.text, quoted, sizeof(quoted)));
+    registry->failing = true;
+    timer_start(northbound_of(registry)->reactor, &registry->retry, RETRY_MS);
+}
+
+/* After a walk nothing is in the helper thread's hands, so that the ledger may be read here. */
+static void walked(struct registry *registry)
+{
+    struct northbound *northbound = northbound_of(registry);
+
+    registry->rewalk = false;
+    if (ledger_waiting(northbound->ledger, remember, registry, &registry->error) != STATUS_OK)
+        went_wrong(registry);
+    registry->follower.next = registry->writing_to + 1;
+    feed_add(northbound->feed, &registry->follower);
+    tell_walkers(registry);
+}
+
+static void written(struct operation *operation, int32_t result)
+{
+    struct registry *registry = container_of(operation, struct registry, work);
+
+    (void)result;
+    registry->busy = false;
+    northbound_of(registry)->jobs--;
+    if (registry->status != STATUS_OK) {
+        went_wrong(registry);
+        return;
+    }
+    registry->failing = false;
+    registry->applied = registry->writing_to;
+    atomic_store(&registry->hold.acknowledged, registry->applied);
+    apply(registry);
+    tell_waits(registry);
+    if (northbound_of(registry)->stopping)
+        return;
+    if (registry->rewalk)
+        walked(registry);
+    feed_resume(&registry->follower);
+    write_on(registry);
+}
+
+static bool is_due(const struct registry *registry)
+{
+    return registry->rewalk || registry->count > 0 || !list_empty(&registry->waits) ||
+           registry->taken - registry->applied >= LAZY_RECORDS;
+}
+
+static void write_on(struct registry *registry)
+{
+    struct northbound *northbound = northbound_of(registry);
+
+    if (registry->busy || timer_running(&registry->retry) || northbound->stopping ||
+        !is_due(registry) || (!registry->rewalk && registry->taken == registry->applied))
+        return;
+    registry->writing = registry->rewalk ? 0 : registry->count;
+    registry->writing_to = registry->taken;
+    registry->work.done = written;
+    if (reactor_work(northbound->reactor, &registry->work,
+                     registry->rewalk ? rewalk : write_changes, northbound) != STATUS_OK) {
+        timer_start(northbound->reactor, &registry->retry, RETRY_MS);
+        return;
+    }
+    registry->busy = true;
+    northbound->jobs++;
+}
+
+static void retry(struct timer *timer)
+{
+    write_on(container_of(timer, struct registry, retry));
+}
+
+/* ---- following the journal ---- */
+
+static void fill(struct ledger_row *row, const Cenc__V1__Event *event)
+{
+    const Cenc__V1__RegistrationReported *reported = NULL;
+
+    memset(row, 0, sizeof(*row));
+    (void)snprintf(row->scope, sizeof(row->scope), "%s", event->device->scope);
+    (void)snprintf(row->serial, sizeof(row->serial), "%s", event->device->serial);
+    row->utc_ms = (uint64_t)event->received_unix_ms;
+    if (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED)
+        row->state = LEDGER_WAITING;
+    if (event->body_case != CENC__V1__EVENT__BODY_REGISTRATION_REPORTED)
+        return;
+    reported = event->registration_reported;
+    row->state = reported->accepted ? LEDGER_ACCEPTED : LEDGER_REFUSED;
+    (void)snprintf(row->id, sizeof(row->id), "%s", reported->id);
+    (void)snprintf(row->reason, sizeof(row->reason), "%s", reported->reason);
+    if (event->actor != NULL)
+        (void)snprintf(row->consumer, sizeof(row->consumer), "%s", event->actor->name);
+}
+
+/* False: there is no room for another change. */
+static bool take_record(struct registry *registry, const struct journal_record *record)
+{
+    struct proto_arena *arena = &northbound_of(registry)->arena;
+    struct event_outline outline;
+    Cenc__V1__Event *event;
+
+    if (record->kind != JOURNAL_EVENT || !event_outline(record->data, record->size, &outline) ||
+        (outline.body != CENC__V1__EVENT__BODY_DEVICE_ADDED &&
+         outline.body != CENC__V1__EVENT__BODY_DEVICE_REMOVED &&
+         outline.body != CENC__V1__EVENT__BODY_REGISTRATION_REPORTED))
+        return true;
+    if (registry->count == REGISTRY_BATCH)
+        return false;
+    arena->used = 0;
+    if (event_unpack(record->data, record->size, arena, &event) == CODEC_OK &&
+        event->device != NULL)
+        fill(&registry->changes[registry->count++], event);
+    return true;
+}
+
+static size_t take(struct follower *follower, const struct journal_record *records, size_t count)
+{
+    struct registry *registry = container_of(follower, struct registry, follower);
+    size_t taken = 0;
+
+    while (taken < count && take_record(registry, &records[taken]))
+        registry->taken = records[taken++].sequence;
+    write_on(registry);
+    return taken;
+}
+
+static void follower_gone(struct follower *follower)
+{
+    struct registry *registry = container_of(follower, struct registry, follower);
+
+    log_line(LOG_WARN, &module, "registrations missed records: all devices are looked at", "");
+    registry->taken = journal_committed(northbound_of(registry)->journal);
+    registry->rewalk = true;
+    write_on(registry);
+}
+
+static const struct follower_ops follower_ops = {.take = take, .gone = follower_gone};
+
+/* ---- start and stop ---- */
+
+enum status registry_start(struct northbound *northbound, bool fresh, struct ledger_error *error)
+{
+    struct registry *registry = &northbound->registry;
+    uint64_t oldest = journal_oldest(northbound->journal);
+    enum status status = ledger_sequence(northbound->ledger, &registry->applied, error);
+
+    list_init(&registry->waiting);
+    list_init(&registry->walkers);
+    list_init(&registry->waits);
+    timer_init(&registry->retry, retry);
+    registry->key = siphash_random_key();
+    registry->bucket_count = FIRST_BUCKETS;
+    registry->buckets = calloc(FIRST_BUCKETS, sizeof(struct waiting *));
+    if (registry->buckets == NULL && status == STATUS_OK) {
+        (void)snprintf(error->text, sizeof(error->text), "not enough memory for registrations");
+        status = STATUS_NO_MEMORY;
+    }
+    bool missed = fresh || registry->applied + 1 < oldest ||
+                  registry->applied > journal_committed(northbound->journal);
+    if (status == STATUS_OK && missed) {
+        registry->applied = journal_committed(northbound->journal);
+        status = walk_directory(northbound, registry->applied, error);
+    }
+    if (status == STATUS_OK)
+        status = ledger_waiting(northbound->ledger, remember, registry, error);
+    if (status != STATUS_OK)
+        return status;
+    registry->taken = registry->applied;
+    registry->hold.name = "registrations";
+    atomic_store(&registry->hold.acknowledged, registry->applied);
+    journal_hold_add(northbound->journal, &registry->hold);
+    registry->follower.ops = &follower_ops;
+    registry->follower.next = registry->applied + 1;
+    feed_add(northbound->feed, &registry->follower);
+    return STATUS_OK;
+}
+
+void registry_stop(struct northbound *northbound)
+{
+    struct registry *registry = &northbound->registry;
+
+    timer_stop(&registry->retry);
+    feed_remove(&registry->follower);
+    /* what they wait for is in the journal, and the next start applies it */
+    while (!list_empty(&registry->waits)) {
+        struct registry_wait *wait = container_of(registry->waits.next, struct registry_wait, node);
+        list_remove(&wait->node);
+        wait->applied(wait);
+    }
+}
+
+void registry_free(struct northbound *northbound)
+{
+    struct registry *registry = &northbound->registry;
+
+    if (registry->hold.name != NULL)
+        journal_hold_remove(northbound->journal, &registry->hold);
+    while (registry->buckets != NULL && !list_empty(&registry->waiting)) {
+        struct waiting *waiting = container_of(registry->waiting.next, struct waiting, node);
+        list_remove(&waiting->node);
+        free(waiting);
+    }
+    free(registry->buckets);
+}
