@@ -5,7 +5,7 @@
  *
  *   storm_limit PORT FILE [OPTION...]      (127.0.0.1; runs until SIGTERM)
  *     --record N       bytes written for each datagram      (default 256)
- *     --batch N        datagrams of one group at most       (default 4096)
+ *     --batch N        datagrams of one group at most       (default 16384)
  *     --delay-ms N     each sync takes so much longer       (default 0)
  *
  * At the end it writes one line of JSON; times are those of CLOCK_MONOTONIC. */
@@ -35,7 +35,7 @@ static struct {
     unsigned record_bytes;
     unsigned batch;
     unsigned delay_ms;
-} options = {.record_bytes = 256, .batch = 4096};
+} options = {.record_bytes = 256, .batch = 16384};
 
 static struct {
     uint64_t records;

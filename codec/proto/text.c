@@ -93,14 +93,30 @@ static void put_escaped(char *out, const uint8_t *bytes, size_t count)
     }
 }
 
+/* How many of the first bytes are characters of ASCII that stand for themselves: nearly always all.
+ */
+static size_t plain_run(const uint8_t *bytes, size_t size)
+{
+    size_t count = 0;
+
+    while (count < size && bytes[count] >= 0x20 && bytes[count] < 0x7f && bytes[count] != '\\') {
+        count++;
+    }
+    return count;
+}
+
 bool proto_text(const void *data, size_t size, char *out, size_t capacity)
 {
     const uint8_t *bytes = data;
     size_t written = 0;
     bool same = true;
-    size_t at = 0;
 
     CODEC_CHECK(capacity > 0);
+    size_t at = plain_run(bytes, size < capacity - 1 ? size : capacity - 1);
+    if (at > 0) {
+        memcpy(out, bytes, at);
+        written = at;
+    }
     while (at < size) {
         uint32_t character = 0;
         size_t length = proto_utf8_decode(bytes + at, size - at, &character);

@@ -10,7 +10,7 @@
 #include "server/journal/record.h"
 #include "server/journal/told.h"
 
-#define GROUP_BYTES  (1024u * 1024u) /* one group's records, at most (or one record) */
+#define GROUP_BYTES  (4u << 20) /* one group's records, at most (or one record) */
 #define RETRY_MS     1000u
 #define STOP_LOOK_MS 10u
 #define AGE_LOOK_MS  60000u /* how often retention looks at the clock */

@@ -1,9 +1,14 @@
-/* The helper thread: slow work (password hashes, directory syncs) away from the shards. One thread
- * serves all rings of the process; it lives as long as there is a ring. */
+/* The helper thread: slow work (password hashes, the directory's store) away from the shards. One
+ * thread serves all rings of the process; it lives as long as there is a ring. Where processors are
+ * scarce it gives way to the shards: a storm's events must be recorded before they are stored. */
 #include "server/base/check.h"
 #include "server/reactor/ring/ring.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define NICE 10
 
 static struct {
     pthread_mutex_t lock;
@@ -33,6 +38,8 @@ static void finish(struct work *work)
 static void *helper_main(void *unused)
 {
     (void)unused;
+    /* of this thread alone, in Linux */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&helper.lock);
     for (;;) {
         while (helper.head == NULL && !helper.stop)
