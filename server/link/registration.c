@@ -16,8 +16,11 @@
 #include "server/link/greeting.h"
 
 #define RECORD_PATIENCE_MS 30000u
-#define HELD_GRACE_MS      5000u /* the verdict has been lost if it takes longer than the hold */
+#define HELD_GRACE_MS      5000u /* beyond the hold: the other shard is stuck */
 
+enum decision { WAY_IS_FREE, OLDER_IS_ALIVE, OVERTAKEN };
+
+/* Goes to the older link's shard, and back with the decision. */
 struct challenge {
     struct message message;
     struct list node; /* in the shard of link, while that has to prove alive */
@@ -25,6 +28,7 @@ struct challenge {
     struct device *device;
     struct link_ref newcomer;
     struct link_ref occupant;
+    enum decision decision;
     bool flapping;
 };
 
@@ -33,15 +37,6 @@ struct withdrawal {
     struct message message;
     struct link_ref newcomer;
     struct link_ref occupant;
-};
-
-enum decision { WAY_IS_FREE, OLDER_IS_ALIVE, OVERTAKEN };
-
-struct verdict {
-    struct message message;
-    struct device *device;
-    struct link_ref newcomer;
-    enum decision decision;
 };
 
 static void post(struct shard *from, uint16_t to, struct message *message)
@@ -60,8 +55,7 @@ static uint64_t accepted_utc_ms(const struct link *link)
     return reactor_utc_ms(reactor) - age_ms;
 }
 
-/* What came with the greeting is the device's first data; NULL if nothing did, or without memory.
- */
+/* What came with the greeting is the device's first data; NULL: nothing did, or no memory. */
 static struct chunk *greeting_rest(struct link *link)
 {
     const struct greeting *greeting = link->greeting;
@@ -260,36 +254,30 @@ static void follow(struct link *link, enum decision decision)
 /* In the newcomer's shard. */
 static void verdict_arrives(struct message *message, struct reactor *reactor)
 {
-    struct verdict *verdict = container_of(message, struct verdict, message);
+    struct challenge *challenge = container_of(message, struct challenge, message);
     struct shard *shard = shard_of(reactor);
-    struct link *link = link_find(shard, &verdict->newcomer);
+    struct link *link = link_find(shard, &challenge->newcomer);
     if (link != NULL && link->state == LINK_HELD) {
-        follow(link, verdict->decision);
-    } else if (verdict->decision == WAY_IS_FREE) {
+        follow(link, challenge->decision);
+    } else if (challenge->decision == WAY_IS_FREE) {
         /* nobody came in place of the link that gave way */
         struct device_info info;
-        directory_get(shard->server->directory, verdict->device, &info);
+        directory_get(shard->server->directory, challenge->device, &info);
         if (info.link.id == 0 && shard->server->hooks.device_offline != NULL)
-            shard->server->hooks.device_offline(shard, verdict->device, info.direct_port,
+            shard->server->hooks.device_offline(shard, challenge->device, info.direct_port,
                                                 info.epoch);
     }
     atomic_fetch_sub(&shard->server->messages, 1);
-    free(verdict);
+    free(challenge);
 }
 
 /* ---- the older link ---- */
 
-static void answer(struct shard *shard, struct device *device, const struct link_ref *newcomer,
-                   enum decision decision)
+static void answer(struct shard *shard, struct challenge *challenge, enum decision decision)
 {
-    struct verdict *verdict = malloc(sizeof *verdict);
-    if (verdict == NULL)
-        return; /* the newcomer's hold runs out */
-    verdict->message.deliver = verdict_arrives;
-    verdict->device = device;
-    verdict->newcomer = *newcomer;
-    verdict->decision = decision;
-    post(shard, newcomer->shard, &verdict->message);
+    challenge->decision = decision;
+    challenge->message.deliver = verdict_arrives;
+    post(shard, challenge->newcomer.shard, &challenge->message);
 }
 
 static struct challenge *challenge_of(const struct link *link)
@@ -310,7 +298,6 @@ static void forget(struct challenge *challenge)
 {
     challenge->link->link_flags &= (uint8_t)~LINK_CHALLENGED;
     list_remove(&challenge->node);
-    free(challenge);
 }
 
 static void answer_challenger(struct link *link, enum decision decision)
@@ -318,8 +305,8 @@ static void answer_challenger(struct link *link, enum decision decision)
     struct challenge *challenge = challenge_of(link);
     if (challenge == NULL)
         return;
-    answer(link_shard(link), link->device, &challenge->newcomer, decision);
     forget(challenge);
+    answer(link_shard(link), challenge, decision);
 }
 
 void registration_link_gone(struct link *link)
@@ -376,25 +363,23 @@ static void await_proof(struct link *link, struct challenge *challenge)
         link_start_timer(link, proof_is_late, shard->server->config->links.hold_s * 1000ull);
 }
 
-/* True if the challenge has its answer, false if it waits with the link. */
-static bool decide(struct shard *shard, struct challenge *challenge)
+static void decide(struct shard *shard, struct challenge *challenge)
 {
     struct link *link = link_find(shard, &challenge->occupant);
     if (link != NULL) {
         CHECK(link->device == challenge->device);
         const struct challenge *former = challenge_of(link);
         if (former != NULL && former->newcomer.id > challenge->newcomer.id) {
-            answer(shard, challenge->device, &challenge->newcomer, OVERTAKEN);
-            return true;
+            answer(shard, challenge, OVERTAKEN);
+            return;
         }
         if (moves_bytes(link) || challenge->flapping) {
             await_proof(link, challenge);
-            return false;
+            return;
         }
         give_way(link);
     }
-    answer(shard, challenge->device, &challenge->newcomer, WAY_IS_FREE);
-    return true;
+    answer(shard, challenge, WAY_IS_FREE);
 }
 
 /* In the older link's shard. */
@@ -402,9 +387,8 @@ void registration_challenge(struct message *message, struct reactor *reactor)
 {
     struct challenge *challenge = container_of(message, struct challenge, message);
     struct shard *shard = shard_of(reactor);
+    decide(shard, challenge);
     atomic_fetch_sub(&shard->server->messages, 1);
-    if (decide(shard, challenge))
-        free(challenge);
 }
 
 /* In the older link's shard. Another one may wait by now, or the decision be on its way. */
@@ -418,6 +402,7 @@ static void withdrawal_arrives(struct message *message, struct reactor *reactor)
         link_log(link, LOG_INFO, "the newcomer left", "newcomer=%llu",
                  (unsigned long long)withdrawal->newcomer.id);
         forget(challenge);
+        free(challenge);
         link_restart_timer(link);
     }
     atomic_fetch_sub(&shard->server->messages, 1);
