@@ -301,7 +301,11 @@ void connection_tick(struct connection *connection)
         return;
     if (connection->connected && connection->waiting == 0)
         return;
-    if (silence_ms > CONNECTION_SILENCE_MS)
+    if (silence_ms <= CONNECTION_SILENCE_MS)
+        return;
+    if (!connection->connected && stream_is_tls(&connection->stream))
+        fail(connection, "TLS", "the handshake takes too long");
+    else
         fail(connection, connection->connected ? "no answer" : "unreachable", "");
 }
 
