@@ -68,9 +68,11 @@ static enum codec_result walk(struct bytes_reader *reader, struct cosem_push *pu
     struct cosem_value value;
 
     push->only_numbers = true;
+    push->body = reader->data + reader->at;
     for (;;) {
         while (due[depth] == 0) {
             if (depth == 0) {
+                push->body_size = reader->at - (size_t)(push->body - reader->data);
                 return CODEC_OK;
             }
             depth--;

@@ -37,7 +37,9 @@ struct cosem_push {
     size_t identifier_size;
     uint32_t numbers[COSEM_PUSH_MAX_NUMBERS]; /* the first double-long-unsigned values */
     size_t number_count;
-    bool only_numbers; /* besides strings and nulls the body holds nothing but these */
+    bool only_numbers;   /* besides strings and nulls the body holds nothing but these */
+    const uint8_t *body; /* one value, whole, inside the input */
+    size_t body_size;
 };
 
 /* CODEC_INVALID: no such APDU, or its contents end too early or are nested too deep. */

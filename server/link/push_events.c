@@ -10,9 +10,10 @@
 #include "server/link/datagrams.h"
 #include "server/link/events_internal.h"
 #include "server/link/link.h"
+#include "server/link/push_fields.h"
 
 /* Of a message, in one event: with all else it stays below JOURNAL_RECORD_MAX. */
-#define RAW_MAX 60000u
+#define RAW_MAX 50000u
 
 #define MAX_DETAILS 2u
 
@@ -24,9 +25,6 @@ struct push_parts {
     Cenc__V1__Detail *detail_list[MAX_DETAILS];
     Cenc__V1__EndDeviceEvent meaning;
     Cenc__V1__EndDeviceEvent *meaning_list[1];
-    Cenc__V1__PushField field;
-    Cenc__V1__PushField *field_list[1];
-    Cenc__V1__Value value;
     char rule[PROTO_TEXT_SIZE(PLUGIN_RULE_SIZE)];
     char meter[PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)];
     char bits[16];
@@ -294,22 +292,6 @@ static void add_meaning(const struct plugin_push *push, struct push_parts *parts
     body->n_events = 1;
 }
 
-static void add_fields(const struct plugin_push *push, struct push_parts *parts,
-                       Cenc__V1__PushReceived *body)
-{
-    if (!push->has_alarm_bits)
-        return;
-    cenc__v1__value__init(&parts->value);
-    parts->value.kind_case = CENC__V1__VALUE__KIND_INTEGER;
-    parts->value.integer = push->alarm_bits;
-    cenc__v1__push_field__init(&parts->field);
-    parts->field.name = proto_string("alarm_bits");
-    parts->field.value = &parts->value;
-    parts->field_list[0] = &parts->field;
-    body->fields = parts->field_list;
-    body->n_fields = 1;
-}
-
 static void set_meter(const struct plugin_push *push, const struct device *device,
                       struct push_parts *parts, Cenc__V1__PushReceived *body)
 {
@@ -325,6 +307,7 @@ static void record_push(const struct push_source *source, const struct plugin_pu
 {
     static const uint8_t none[sizeof push->logical_name];
     struct push_parts parts;
+    struct push_fields fields;
     Cenc__V1__Event event;
     Cenc__V1__PushReceived body;
     begin(source, push, device, &parts, &event);
@@ -334,7 +317,8 @@ static void record_push(const struct push_source *source, const struct plugin_pu
     body.protocol = proto_string(protocol_of(source));
     if (memcmp(push->logical_name, none, sizeof none) != 0)
         body.logical_name = obis_format(push->logical_name, parts.obis);
-    add_fields(push, &parts, &body);
+    body.n_fields = push_fields_read(protocol_of(source), push, &fields);
+    body.fields = fields.list;
     add_meaning(push, &parts, &event, &body);
     set_raw(push, &body.raw);
     if (push->raw_size > RAW_MAX)

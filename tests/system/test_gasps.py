@@ -191,6 +191,10 @@ class Gasps(cencd.SystemTest):
         self.assertEqual(push["device"]["serial"], "XXX01234")
         self.assertEqual(push["push_received"]["protocol"], "dlms")
         self.assertNotIn("raw_size", push["push_received"])
+        names = [field["name"] for field in push["push_received"]["fields"]]
+        self.assertEqual(names, ["1", "2", "3"])
+        self.assertEqual(bytes.fromhex(push["push_received"]["fields"][0]["value"]["octets"]),
+                         b"XXX01234")
         self.assertEqual(bytes.fromhex(push["push_received"]["raw"]), message)
 
     def test_without_a_journal_it_is_kept_in_memory(self):
