@@ -64,14 +64,15 @@ def goals(results):
 
 def counts(results):
     """What the sums of all rounds say."""
-    total = {"sent": 0, "received": 0, "overruns": 0, "committed": 0}
+    total = {"sent": 0, "received": 0, "overruns": 0, "dropped": 0, "committed": 0}
     for one in results["rounds"]:
         for cell in one.values():
             for key in total:
                 total[key] += cell.get(key, 0)
     journal = results["journal"]
-    return [f"cencd: sent {total['sent']}, received {total['received']}, overruns "
-            f"{total['overruns']}, committed {total['committed']}; in the journals {journal}"]
+    return [f"cencd: sent {total['sent']}, received {total['received']}, lost by the socket "
+            f"{total['overruns']} and before it {total['dropped']}, committed "
+            f"{total['committed']}; in the journals {journal}"]
 
 
 def text(results):
