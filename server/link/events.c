@@ -65,8 +65,10 @@ void event_begin(struct shard *shard, const struct device *device, struct event_
     cenc__v1__event__init(event);
     event->node = proto_string(shard->server->config->server.node);
     event->received_unix_ms = (int64_t)reactor_utc_ms(shard->reactor);
-    if (device == NULL)
+    if (device == NULL) {
+        texts->info = (struct device_info){0};
         return;
+    }
     directory_get(shard->server->directory, device, &texts->info);
     fill_device(info, texts);
     event->device = &texts->device;

@@ -155,8 +155,8 @@ static void keep(const Cenc__V1__Event *event, uint64_t sequence)
     if (event->device != NULL) {
         (void)snprintf(events[count].serial, sizeof events[count].serial, "%s",
                        event->device->serial);
-        memcpy(events[count].raw, event->device->serial_raw.data,
-               event->device->serial_raw.len < 8 ? event->device->serial_raw.len : 8);
+        if (event->device->serial_raw.len == 4)
+            memcpy(events[count].raw, event->device->serial_raw.data, 4);
     }
     keep_body(event);
     count++;
