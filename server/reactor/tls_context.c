@@ -140,10 +140,9 @@ static enum status take_key(const struct making *making, BIO *bio)
     const char *path = making->options->key;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
 
-    if (key == NULL && is_end_of_pem())
-        return say(making, path, "there is no key in it; expected a PEM file");
     if (key == NULL)
-        return say(making, path, "the key can't be read; expected one without a password");
+        return say(making, path,
+                   "there is no key that can be read; expected a PEM file without a password");
     bool taken = SSL_CTX_use_PrivateKey(making->context->ssl, key) == 1 &&
                  SSL_CTX_check_private_key(making->context->ssl) == 1;
     EVP_PKEY_free(key);
