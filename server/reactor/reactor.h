@@ -259,7 +259,8 @@ struct datagram_counters {
     _Atomic uint64_t send_failures; /* refused by the kernel, or too many in flight */
 };
 
-#define DATAGRAM_MAX_SENDS 1024u /* in flight per socket */
+/* In flight per socket: one sync of the journal may let go of as many answers at once. */
+#define DATAGRAM_MAX_SENDS 32768u
 
 /* A bound UDP socket (kernel_datagram_open) in one reactor; embedded in its owner. */
 struct datagram_socket {
