@@ -186,7 +186,7 @@ static const struct config_key buffers_keys[] = {
      .help = "Receive buffers of a shard for the datagrams of its udp listeners."},
     {"datagram_size_bytes", CONFIG_INTEGER, GLOBAL(buffers.datagram_size_bytes), .minimum = 512,
      .maximum = 65536, .fallback = "2048", .unit = "bytes",
-     .help = "Size of each of them; 128 bytes less than that is the longest datagram that is read "
+     .help = "Size of each of them; 160 bytes less than that is the longest datagram that is read "
              "whole."},
 };
 

@@ -123,7 +123,7 @@ static void hand_on(const struct datagram_listener *listener, const struct datag
         .plugin = (uint8_t)plugin,
         .peer = datagram->peer,
         .local = datagram->local,
-        .utc_ms = reactor_utc_ms(listener->shard->reactor),
+        .utc_ms = datagram->utc_ms,
     };
     push->serial[PLUGIN_SERIAL_SIZE - 1] = '\0';
     push->rule[PLUGIN_RULE_SIZE - 1] = '\0';

@@ -112,6 +112,7 @@ static void deliver(struct datagram_socket *socket, const struct kernel_datagram
         .data = from->data,
         .size = from->size,
         .truncated = from->truncated,
+        .utc_ms = from->utc_ms != 0 ? from->utc_ms : reactor_utc_ms(socket->reactor),
     };
     datagram.local.port = socket->address.port;
     count(&socket->counters.received, 1);

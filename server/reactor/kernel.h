@@ -148,7 +148,7 @@ void kernel_send_slot(struct kernel *kernel, uint32_t slot, struct kernel *to, u
 
 /* Bytes of a BUFFERS_DATAGRAM buffer that the kernel's own account of a datagram takes; the rest is
  * room for the payload, and what is longer is truncated. */
-#define KERNEL_DATAGRAM_OVERHEAD 128u
+#define KERNEL_DATAGRAM_OVERHEAD 160u
 #define KERNEL_DATAGRAM_MAX_SIZE 65507u
 
 /* Opens and binds a UDP socket (any thread), asks for a receive buffer of receive_bytes (0: the
@@ -170,6 +170,7 @@ struct kernel_datagram {
     bool truncated;    /* the datagram was longer than its buffer */
     bool counts_drops; /* drops is set */
     uint32_t drops;    /* as kernel_datagram_drops, when this datagram came */
+    uint64_t utc_ms;   /* when it came, however long it waited since; 0: not known */
 };
 
 /* Multishot: a completion for each datagram, with a buffer of BUFFERS_DATAGRAM. result >= 0: look
@@ -221,10 +222,10 @@ void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *
                  uint64_t tag);
 
 /* ---- names ---- */
-/* The IP addresses of a host, by the system's rules and in its order; ports are 0. May take seconds:
- * for helper threads. Returns their number, at most capacity and at least 1, or a negative errno:
- * -ENOENT (there is none), -EAGAIN (whoever knows doesn't answer), -ENOMEM, -EIO. In the simulation
- * sim_put_name says what there is. */
+/* The IP addresses of a host, by the system's rules and in its order; ports are 0. May take
+ * seconds: for helper threads. Returns their number, at most capacity and at least 1, or a negative
+ * errno: -ENOENT (there is none), -EAGAIN (whoever knows doesn't answer), -ENOMEM, -EIO. In the
+ * simulation sim_put_name says what there is. */
 int kernel_resolve(struct kernel *kernel, const char *host, struct address *addresses,
                    unsigned capacity);
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,6 +27,7 @@ struct seen {
     uint32_t next; /* number that the next datagram must be above */
     uint32_t received;
     uint32_t size;
+    uint64_t utc_ms;
     bool truncated;
     bool echo;
     bool pause_at_once;
@@ -49,6 +51,7 @@ static void on_received(struct datagram_socket *socket, const struct datagram *d
     seen->peer = datagram->peer;
     seen->local = datagram->local;
     seen->size = datagram->size;
+    seen->utc_ms = datagram->utc_ms;
     seen->truncated = datagram->truncated;
     if (seen->echo)
         assert_int_equal(datagram_send(socket, &datagram->peer, &datagram->local, datagram->data,
@@ -298,6 +301,39 @@ static void each_pause_holds_at_once(void **state)
     close_seen(&seen);
 }
 
+static uint64_t utc_ms(void)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The system begins to take down times a moment after it was asked to, so the first ones may tell
+ * when they were taken. */
+static void the_time_is_that_of_the_arrival(void **state)
+{
+    (void)state;
+    struct seen seen;
+    bool told = false;
+    open_seen(&seen, "127.0.0.1:1", 4, 0);
+    int from = outside(AF_INET, "127.0.0.1:1");
+    for (uint32_t i = 0; !told; i++) {
+        assert_true(i < 2000);
+        datagram_pause(&seen.socket, true);
+        uint64_t before_ms = utc_ms();
+        say_numbers(from, &seen, i, 1);
+        uint64_t after_ms = utc_ms();
+        while (utc_ms() <= after_ms + 1)
+            (void)reactor_turn(seen.reactor, 0);
+        datagram_pause(&seen.socket, false);
+        UNTIL(&seen, seen.received == i + 1);
+        assert_true(seen.utc_ms >= before_ms);
+        told = seen.utc_ms <= after_ms;
+    }
+    close(from);
+    close_seen(&seen);
+}
+
 static void what_can_not_be_sent_is_refused_or_counted(void **state)
 {
     (void)state;
@@ -357,6 +393,7 @@ int main(void)
         cmocka_unit_test(sizes_from_nothing_to_too_long),
         cmocka_unit_test(while_paused_they_wait_and_overruns_are_counted),
         cmocka_unit_test(each_pause_holds_at_once),
+        cmocka_unit_test(the_time_is_that_of_the_arrival),
         cmocka_unit_test(what_can_not_be_sent_is_refused_or_counted),
         cmocka_unit_test(closing_in_the_middle_ends_everything),
         cmocka_unit_test(a_port_is_not_shared),

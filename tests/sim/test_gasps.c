@@ -322,6 +322,28 @@ static void a_gasp_that_is_recorded_late(void **state)
     assert_true(at > gasp);
 }
 
+/* The time of receipt is that of the arrival, however long the datagram waits to be taken. */
+static void a_gasp_that_waited_in_the_socket(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    known_device();
+    for (uint32_t i = 0; i < site->server->shard_count; i++)
+        datagrams_pause(site->server->shards[i], true);
+    say("BYE,1001");
+    site_run(site, 1000);
+    dial_in();
+    for (uint32_t i = 0; i < site->server->shard_count; i++)
+        datagrams_pause(site->server->shards[i], false);
+    site_run(site, 2000); /* the shard sleeps until its tick */
+    assert_true(is_answered());
+    assert_int_equal(gasp_of("1001").utc_ms, 0);
+    stop();
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
+    assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 1);
+}
+
 static void a_late_gasp_of_a_device_that_was_here_before(void **state)
 {
     size_t at = 0;
@@ -485,6 +507,7 @@ int main(void)
         cmocka_unit_test(by_a_link),
         cmocka_unit_test(by_a_message),
         cmocka_unit_test(a_gasp_that_is_recorded_late),
+        cmocka_unit_test(a_gasp_that_waited_in_the_socket),
         cmocka_unit_test(a_late_gasp_of_a_device_that_was_here_before),
         cmocka_unit_test(a_push_as_large_as_a_datagram),
         cmocka_unit_test(a_connection_is_not_answered_when_the_queue_is_full),

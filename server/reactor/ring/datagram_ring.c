@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/base/check.h"
@@ -18,9 +19,10 @@
 #define CONTROL_SIZE (KERNEL_DATAGRAM_OVERHEAD - NAME_SIZE - sizeof(struct io_uring_recvmsg_out))
 
 _Static_assert(sizeof(union socket_address) <= NAME_SIZE, "any peer's address fits");
-_Static_assert(CONTROL_SIZE >=
-                   CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint32_t)),
-               "address and drop counter fit");
+_Static_assert(CONTROL_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)) +
+                                   CMSG_SPACE(sizeof(uint32_t)) +
+                                   CMSG_SPACE(sizeof(struct timespec)),
+               "address, drop counter and time fit");
 
 struct outgoing {
     struct msghdr message;
@@ -61,6 +63,7 @@ static int set_up(int socket, struct address *address)
     socklen_t size = address_to_socket(address, &name);
     bool is_v6 = address->family == 6;
     if (switch_on(socket, SOL_SOCKET, SO_RXQ_OVFL) < 0 ||
+        switch_on(socket, SOL_SOCKET, SO_TIMESTAMPNS) < 0 ||
         switch_on(socket, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                   is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO) < 0 ||
         bind(socket, &name.any, size) < 0)
@@ -132,6 +135,13 @@ static void read_v6_info(const uint8_t *data, struct address *local)
     address_from_socket(&name, local);
 }
 
+static uint64_t read_time(const uint8_t *data)
+{
+    struct timespec time;
+    memcpy(&time, data, sizeof time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
 static void read_control(const struct cmsghdr *head, const uint8_t *data, size_t size,
                          struct kernel_datagram *datagram)
 {
@@ -145,6 +155,9 @@ static void read_control(const struct cmsghdr *head, const uint8_t *data, size_t
                size >= sizeof datagram->drops) {
         memcpy(&datagram->drops, data, sizeof datagram->drops);
         datagram->counts_drops = true;
+    } else if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_TIMESTAMPNS &&
+               size >= sizeof(struct timespec)) {
+        datagram->utc_ms = read_time(data);
     }
 }
 

@@ -16,6 +16,7 @@
 struct account {
     struct address peer;
     struct address local;
+    uint64_t arrived_ms;
     uint32_t drops;
     uint32_t truncated;
 };
@@ -96,6 +97,7 @@ static void arrive(struct sim_datagram_socket *socket, struct sim_packet *packet
     }
     socket->room -= charge_of(packet);
     packet->drops = socket->drops;
+    packet->arrived_ms = sim_now_ms(socket->sim);
     list_append(&socket->arrived, &packet->node);
     sim_trace(socket->sim, "datagram", packet->from.port, packet->to.port, packet->size);
     sim_operations_wake(&socket->operations);
@@ -283,6 +285,7 @@ static void receive_packet(struct sim_operation *operation, struct sim_packet *p
         .peer = packet->from,
         .local = packet->to,
         .drops = packet->drops,
+        .arrived_ms = packet->arrived_ms,
         .truncated = size < packet->size,
     };
     account.local.port = 0;
@@ -327,6 +330,7 @@ bool kernel_datagram_read(struct kernel *kernel, const struct completion *comple
         .truncated = account.truncated != 0,
         .counts_drops = account.drops > 0,
         .drops = account.drops,
+        .utc_ms = kernel_utc_ms(kernel) - (sim_now_ms(kernel->sim) - account.arrived_ms),
     };
     return true;
 }

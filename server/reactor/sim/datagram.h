@@ -19,6 +19,7 @@ struct sim_packet {
     struct list node;
     struct address from;
     struct address to;
+    uint64_t arrived_ms;
     uint32_t drops; /* of its socket, when it came */
     uint32_t size;
     uint8_t data[];
