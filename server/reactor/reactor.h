@@ -239,6 +239,7 @@ struct datagram {
     uint8_t *data;        /* valid during the callback */
     uint32_t size;
     bool truncated; /* it was longer than a buffer of BUFFERS_DATAGRAM has room for */
+    uint64_t utc_ms; /* when it came, however long it waited since */
 };
 
 struct datagram_socket;
