@@ -20,7 +20,7 @@
  * How long a handshake may take is the owner's business: a timer and stream_close. How many bytes
  * it may take is bounded by the context.
  *
- * An idle TLS stream costs about 10 kB of memory in OpenSSL, see docs/operations.md. A context may
+ * An idle TLS stream costs about 14 kB of memory in OpenSSL, see docs/operations.md. A context may
  * be used by all threads at the same time; a stream belongs to its reactor's, as ever. */
 #ifndef CENCD_REACTOR_TLS_H
 #define CENCD_REACTOR_TLS_H
