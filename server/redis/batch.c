@@ -54,8 +54,13 @@ bool redis_send_script(struct redis *redis, enum purpose purpose, uint64_t seque
 /* Proves that Redis still is what it was, and that it takes what is written. */
 bool redis_send_probe(struct redis *redis)
 {
+    bool settles = redis->ahead && redis->ahead_until > 0 &&
+                   atomic_load(&redis->counters.sequence) >= redis->ahead_until;
+
     redis_begin_script(redis, NULL);
-    return redis_send_script(redis, BATCH, redis->sequence, 0);
+    if (settles)
+        command_text(&redis->command, "N");
+    return redis_send_script(redis, settles ? SETTLE : BATCH, redis->sequence, 0);
 }
 
 /* ---- the directory, in slices ---- */

@@ -18,7 +18,7 @@
 #define MAX_BATCHES  8u /* without reply */
 
 /* What a reply is to. */
-enum purpose { LOOK, BATCH, BEGIN, WALK, WIPE, FINISH };
+enum purpose { LOOK, BATCH, BEGIN, WALK, WIPE, FINISH, SETTLE };
 
 struct sent {
     enum purpose purpose;
@@ -76,7 +76,10 @@ struct redis {
     uint64_t rebuild_from_ms; /* not before */
     uint64_t follows_ms;      /* since */
     uint32_t rebuild_pause_ms;
-    uint64_t refused; /* by the journal, when last looked at */
+    bool ahead;           /* of the journal, Redis may be: script.h */
+    uint64_t ahead_until; /* once Redis has this event it isn't; 0: not known yet */
+    char life[20];        /* of this process */
+    uint64_t refused;     /* by the journal, when last looked at */
     uint64_t refused_rebuilt;
     uint32_t refused_ticks;
 
@@ -108,7 +111,8 @@ bool redis_send(struct redis *redis, enum purpose purpose, uint64_t sequence, ui
 void redis_begin_script(struct redis *redis, const char *expected);
 bool redis_send_script(struct redis *redis, enum purpose purpose, uint64_t sequence,
                        uint32_t records);
-/* Proves that Redis still is what it was, and that it takes what is written. */
+/* Proves that Redis still is what it was, and that it takes what is written. Says that nothing is
+ * ahead any more if it can. */
 bool redis_send_probe(struct redis *redis);
 void redis_start_walk(struct redis *redis, bool all, bool is_rebuild);
 bool redis_send_slice(struct redis *redis);

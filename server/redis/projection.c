@@ -78,10 +78,13 @@ static void update(struct command *command, const char *id, const Cenc__V1__Even
 static void set_state(struct command *command, const char *id, const Cenc__V1__Event *event,
                       enum device_state state)
 {
+    /* that a link is gone may be noticed long after */
+    bool seen = state != DEVICE_OFFLINE;
+
     begin(command, "S", id);
     command_number(command, event->link_epoch);
     command_text(command, device_state_name(state));
-    command_number(command, time_of(event->received_unix_ms));
+    command_number(command, seen ? time_of(event->received_unix_ms) : 0);
 }
 
 static void set_time(struct command *command, const char *letter, const char *id, uint64_t utc_ms)

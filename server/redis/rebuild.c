@@ -38,10 +38,13 @@ static void begin_rebuild(struct redis *redis)
     redis->records = NULL;
     redis->refused_rebuilt = redis->refused;
     journal_point_take(redis->journal, &redis->base);
+    redis->ahead = true;
+    redis->ahead_until = 0;
     redis->sequence = 0;
     atomic_store(&redis->counters.sequence, 0);
     redis_begin_script(redis, "*");
     command_text(&redis->command, "B");
+    command_text(&redis->command, redis->life);
     (void)redis_send_script(redis, BEGIN, 0, 0);
 }
 

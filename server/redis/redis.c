@@ -74,8 +74,10 @@ static void went_well(struct redis *redis, const struct sent *sent)
         log_line(LOG_INFO, &module, "Redis takes what is written", "");
     }
     count(&redis->counters.records, sent->records);
-    if (sent->purpose == BATCH)
+    if (sent->purpose == BATCH || sent->purpose == SETTLE)
         atomic_store(&redis->counters.sequence, sent->sequence);
+    if (sent->purpose == SETTLE)
+        redis->ahead = false;
 }
 
 /* Somebody else writes under our prefix. What he replaced may have been any device's: while events
@@ -85,7 +87,7 @@ static void replaced(struct redis *redis, const struct sent *sent, uint64_t keys
     count(&redis->counters.replaced, keys);
     log_line(LOG_WARN, &module, "keys under our prefix had another type and were replaced",
              "keys=%" PRIu64 " prefix=%s", keys, redis->config->redis.prefix);
-    if (sent->purpose == BATCH)
+    if (sent->purpose == BATCH || sent->purpose == SETTLE)
         redis->rebuild = true;
 }
 
@@ -148,6 +150,7 @@ static void ready(struct connection *connection)
     command_text(command, redis_look_script);
     command_number(command, 0);
     command_text(command, key);
+    command_text(command, redis->life);
     (void)redis_send(redis, LOOK, 0, 0);
 }
 
@@ -244,6 +247,17 @@ static void look_for_refused(struct redis *redis)
         redis->rebuild = true;
 }
 
+/* Since the last rebuild there was a moment at which all that had been appended was recorded. What
+ * was refused never is. */
+static void look_ahead(struct redis *redis)
+{
+    const struct journal_counters *counters = journal_counters(redis->journal);
+
+    if (redis->state == REDIS_FOLLOWING && redis->ahead && redis->ahead_until == 0 &&
+        redis->refused == 0 && atomic_load(&counters->queued_bytes) == 0)
+        redis->ahead_until = journal_committed(redis->journal);
+}
+
 static void tick(struct timer *timer)
 {
     struct redis *redis = container_of(timer, struct redis, tick);
@@ -252,6 +266,7 @@ static void tick(struct timer *timer)
     timer_start(redis->reactor, timer, TICK_MS);
     connection_tick(&redis->connection);
     look_for_refused(redis);
+    look_ahead(redis);
     if (redis->state == REDIS_FOLLOWING) {
         if (now_ms >= redis->walk_due_ms && !redis->walk.active)
             redis_start_walk(redis, false, false);
@@ -349,6 +364,7 @@ enum status redis_start(const struct config *config, struct journal *journal,
     redis->connection.password = redis->password;
     redis->connection.command = &redis->command;
     redis->highest = journal_committed(journal);
+    (void)snprintf(redis->life, sizeof(redis->life), "%016" PRIx64, reactor_random(reactor));
     redis->watch.reactor = reactor;
     redis->watch.committed = redis_follow_committed;
     journal_watch_add(journal, &redis->watch);

@@ -123,20 +123,23 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "function op.T()\n"
 "  local id, epoch, state = arg(), arg(), arg()\n"
 "  local k = p..'device:'..id\n"
-"  if state == 'offline' then vanish(id, epoch)\n"
+"  if state == 'offline' then vanish(id, '4294967295')\n"
 "  elseif not other(id) then appear(id, epoch) end\n"
 "  if call('HGET', k, 'node') == node then call('HSET', k, 'state', state) end\n"
 "end\n"
 "function op.B()\n"
+"  local life = arg()\n"
 "  clean(mine, 'set')\n"
 "  clean(stale, 'set')\n"
 "  clean(gasps, 'zset')\n"
 "  clean(meta, 'hash')\n"
+"  call('HSET', meta, 'ahead', life)\n"
 "  if call('EXISTS', mine) == 0 then return end\n"
 "  if call('EXISTS', stale) == 0 then call('RENAME', mine, stale); return end\n"
 "  call('SUNIONSTORE', stale, stale, mine)\n"
 "  call('DEL', mine)\n"
 "end\n"
+"function op.N() call('HSET', meta, 'ahead', '') end\n"
 "function op.W()\n"
 "  for _, id in ipairs(call('SPOP', stale, arg())) do\n"
 "    local owner = call('HGET', p..'device:'..id, 'node')\n"
@@ -151,5 +154,7 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 
 const char redis_look_script[] =
 "if redis.call('TYPE', ARGV[1]).ok ~= 'hash' then return false end\n"
-"return redis.call('HGET', ARGV[1], 'sequence')\n";
+"local o = redis.call('HMGET', ARGV[1], 'sequence', 'ahead')\n"
+"if o[2] and o[2] ~= '' and o[2] ~= ARGV[2] then return false end\n"
+"return o[1]\n";
 /* clang-format on */

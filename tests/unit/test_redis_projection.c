@@ -61,7 +61,7 @@ static void test_links(void **state)
     assert_event("U|default:868|7|irz-modem|ATM21|2.0|20001|1000|idle");
     begin(CENC__V1__EVENT__BODY_DISCONNECTED);
     event.disconnected = &disconnected;
-    assert_event("S|default:868|7|offline|1000");
+    assert_event("S|default:868|7|offline|0");
     disconnected.newer_link = true;
     assert_event("");
 }
