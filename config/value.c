@@ -370,7 +370,7 @@ static bool set_projects(const struct config_key *key, const struct tree_node *n
 {
     struct config_projects *projects = place(base, key->offset);
 
-    if (node->kind == TREE_TEXT && node->plain && strcmp(node->text, "all") == 0) {
+    if (node->kind == TREE_TEXT && strcmp(node->text, "all") == 0) {
         projects->all = true;
         return true;
     }

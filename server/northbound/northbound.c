@@ -109,11 +109,13 @@ static void stop_tick(struct timer *timer)
     bool drained =
         atomic_load(&northbound->http2.counters.streams) == 0 || waited_ms >= STOP_DRAIN_MS;
 
-    if (drained && positions_flush(northbound))
+    bool late = waited_ms >= 2 * STOP_DRAIN_MS;
+    bool saved = positions_flush(northbound) || late;
+    if (drained)
         http2_end_all(&northbound->http2, CLOSE_SERVER_STOPPING);
-    if (waited_ms >= 2 * STOP_DRAIN_MS)
+    if (late)
         http2_close_all(&northbound->http2, CLOSE_SERVER_STOPPING);
-    if (!is_quiet(northbound)) {
+    if (!saved || !is_quiet(northbound)) {
         timer_start_fine(northbound->reactor, timer, STOP_TICK_MS);
         return;
     }

@@ -4,6 +4,7 @@
 
 #include "server/base/log.h"
 #include "server/ops/durable_numbers.h"
+#include "server/ops/northbound_numbers.h"
 #include "server/ops/totals.h"
 
 enum metric_type { COUNTER, GAUGE };
@@ -298,6 +299,7 @@ void metrics_write(const struct server *server, struct page *page)
     write_limits(server, page);
     write_directory(server, page);
     durable_metrics(server, page);
+    northbound_metrics(server, page);
     write_close_reasons(server, page);
     write_listeners(server, page);
     write_shards(server, page);

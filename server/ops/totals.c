@@ -1,5 +1,7 @@
 #include "server/ops/totals.h"
 
+#include "server/northbound/northbound.h"
+
 #include "server/link/datagrams.h"
 
 static uint64_t value_of(const _Atomic uint64_t *value)
@@ -44,6 +46,8 @@ uint64_t totals_closed(const struct server *server, enum close_reason reason)
 
     for (uint32_t i = 0; i < server->shard_count; i++)
         closed += value_of(&server->shards[i]->counters.closed[reason]);
+    if (server->northbound != NULL)
+        closed += value_of(&northbound_http2_counters(server->northbound)->closed[reason]);
     return closed;
 }
 

@@ -1,0 +1,150 @@
+#include "server/ops/northbound_numbers.h"
+
+#include <inttypes.h>
+
+#include "server/journal/journal.h"
+#include "server/northbound/northbound.h"
+
+static uint64_t value_of(const _Atomic uint64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void head(struct page *page, const char *name, const char *type, const char *help)
+{
+    page_print(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void single(struct page *page, const char *name, const char *type,
+                   const _Atomic uint64_t *value, const char *help)
+{
+    head(page, name, type, help);
+    page_print(page, "%s %" PRIu64 "\n", name, value_of(value));
+}
+
+static uint64_t lag_of(const struct server *server, const struct consumer *consumer)
+{
+    uint64_t newest = value_of(&server->journal_counters->committed);
+    uint64_t position = value_of(&consumer->counters.position);
+
+    return newest > position ? newest - position : 0;
+}
+
+static void write_calls(const struct northbound *northbound, struct page *page)
+{
+    const struct northbound_counters *counters = northbound_counters(northbound);
+
+    single(page, "cencd_northbound_calls_total", "counter", &counters->calls, "Calls begun.");
+    head(page, "cencd_northbound_statuses_total", "counter", "How calls ended, by gRPC's status.");
+    for (int code = 0; code < GRPC_CODE_COUNT; code++)
+        page_print(page, "cencd_northbound_statuses_total{status=\"%s\"} %" PRIu64 "\n",
+                   grpc_code_name((enum grpc_code)code), value_of(&counters->codes[code]));
+    single(page, "cencd_northbound_unauthenticated_total", "counter", &counters->unauthenticated,
+           "Calls without a good token or certificate.");
+    single(page, "cencd_northbound_events_sent_total", "counter", &counters->events_sent,
+           "Events sent to consumers.");
+    single(page, "cencd_northbound_device_statuses_sent_total", "counter", &counters->statuses_sent,
+           "Statuses of devices sent to consumers.");
+    single(page, "cencd_northbound_registrations_waiting", "gauge",
+           &counters->registrations_waiting,
+           "Devices that wait for an answer to their registration.");
+    single(page, "cencd_northbound_ledger_failures_total", "counter", &counters->ledger_failures,
+           "Transactions of the ledger that failed.");
+}
+
+static void write_connections(const struct northbound *northbound, struct page *page)
+{
+    const struct http2_counters *http2 = northbound_http2_counters(northbound);
+
+    single(page, "cencd_northbound_connections", "gauge", &http2->connections, "Connections now.");
+    single(page, "cencd_northbound_streams", "gauge", &http2->streams, "HTTP/2 streams now.");
+    single(page, "cencd_northbound_accepts_total", "counter", &http2->accepted,
+           "Connections accepted.");
+    single(page, "cencd_northbound_streams_total", "counter", &http2->opened,
+           "HTTP/2 streams opened.");
+    single(page, "cencd_northbound_streams_reset_total", "counter", &http2->reset,
+           "Streams that clients cancelled or lost.");
+    single(page, "cencd_northbound_received_bytes_total", "counter", &http2->bytes_received,
+           "Bytes from consumers.");
+    single(page, "cencd_northbound_sent_bytes_total", "counter", &http2->bytes_sent,
+           "Bytes to consumers.");
+}
+
+static void write_each(const struct northbound *northbound, struct page *page, const char *name,
+                       const char *type, size_t offset, const char *help)
+{
+    const struct consumers *consumers = northbound_consumers(northbound);
+
+    head(page, name, type, help);
+    for (size_t i = 0; i < consumers->count; i++) {
+        const char *counters = (const char *)&consumers->all[i].counters;
+        page_print(page, "%s{consumer=\"%s\"} %" PRIu64 "\n", name, consumers->all[i].config->name,
+                   value_of((const _Atomic uint64_t *)(const void *)(counters + offset)));
+    }
+}
+
+static void write_consumers(const struct server *server, struct page *page)
+{
+    const struct consumers *consumers = northbound_consumers(server->northbound);
+
+    head(page, "cencd_consumer_connected", "gauge", "1 if it has a stream of events.");
+    for (size_t i = 0; i < consumers->count; i++)
+        page_print(page, "cencd_consumer_connected{consumer=\"%s\"} %d\n",
+                   consumers->all[i].config->name,
+                   atomic_load(&consumers->all[i].counters.connected));
+    head(page, "cencd_consumer_lag", "gauge", "Events on the disk that it hasn't acknowledged.");
+    for (size_t i = 0; i < consumers->count; i++)
+        page_print(page, "cencd_consumer_lag{consumer=\"%s\"} %" PRIu64 "\n",
+                   consumers->all[i].config->name, lag_of(server, &consumers->all[i]));
+    write_each(server->northbound, page, "cencd_consumer_position", "gauge",
+               offsetof(struct consumer_counters, position), "The event it has acknowledged.");
+    write_each(server->northbound, page, "cencd_consumer_events_sent_total", "counter",
+               offsetof(struct consumer_counters, sent), "Events sent to it.");
+    write_each(server->northbound, page, "cencd_consumer_sent_bytes_total", "counter",
+               offsetof(struct consumer_counters, sent_bytes), "Their bytes.");
+    write_each(server->northbound, page, "cencd_consumer_streams_total", "counter",
+               offsetof(struct consumer_counters, streams), "Streams of events it began.");
+}
+
+void northbound_metrics(const struct server *server, struct page *page)
+{
+    if (server->northbound == NULL)
+        return;
+    write_connections(server->northbound, page);
+    write_calls(server->northbound, page);
+    write_consumers(server, page);
+}
+
+static json_t *consumer_row(const struct server *server, const struct consumer *consumer)
+{
+    const struct consumer_counters *counters = &consumer->counters;
+
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I}", "name", consumer->config->name, "connected",
+                     atomic_load(&counters->connected) ? 1 : 0, "position",
+                     (json_int_t)value_of(&counters->position), "lag",
+                     (json_int_t)lag_of(server, consumer), "sent",
+                     (json_int_t)value_of(&counters->sent), "streams",
+                     (json_int_t)value_of(&counters->streams));
+}
+
+json_t *northbound_stats(const struct server *server)
+{
+    const struct consumers *consumers;
+    json_t *rows = json_array();
+
+    if (server->northbound == NULL || rows == NULL) {
+        json_decref(rows);
+        return server->northbound == NULL ? json_null() : NULL;
+    }
+    consumers = northbound_consumers(server->northbound);
+    for (size_t i = 0; i < consumers->count; i++)
+        (void)json_array_append_new(rows, consumer_row(server, &consumers->all[i]));
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:o}", "connections",
+        (json_int_t)value_of(&northbound_http2_counters(server->northbound)->connections),
+        "streams", (json_int_t)value_of(&northbound_http2_counters(server->northbound)->streams),
+        "calls", (json_int_t)value_of(&northbound_counters(server->northbound)->calls),
+        "registrations_waiting",
+        (json_int_t)value_of(&northbound_counters(server->northbound)->registrations_waiting),
+        "consumers", rows);
+}
