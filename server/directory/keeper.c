@@ -336,7 +336,7 @@ static void watch_gone(struct journal_watch *watch)
 {
     struct keeper *keeper = container_of(watch, struct keeper, watch);
 
-    journal_hold_remove(keeper->journal, &keeper->hold);
+    journal_hold_leave(keeper->journal, &keeper->hold);
     journal_reader_free(keeper->reader, reader_gone, keeper);
 }
 

@@ -38,6 +38,7 @@ struct journal {
     size_t segment_count;
     size_t segment_capacity;
     struct list holds;
+    uint64_t left_at; /* slowest of the readers that left until the next start */
     struct list watches;
 
     /* the journal's thread only */

@@ -26,6 +26,7 @@ enum status journal_open(const struct journal_config *config, struct journal **o
     journal->group_capacity = GROUP_BYTES;
     journal->group = malloc(journal->group_capacity);
     list_init(&journal->holds);
+    journal->left_at = UINT64_MAX;
     list_init(&journal->watches);
     atomic_store(&journal->counters.durable, true);
     CHECK(pthread_mutex_init(&journal->lock, NULL) == 0);
@@ -146,6 +147,16 @@ void journal_hold_remove(struct journal *journal, struct journal_hold *hold)
 {
     pthread_mutex_lock(&journal->lock);
     list_remove(&hold->node);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_hold_leave(struct journal *journal, struct journal_hold *hold)
+{
+    uint64_t acknowledged = atomic_load_explicit(&hold->acknowledged, memory_order_relaxed);
+    pthread_mutex_lock(&journal->lock);
+    list_remove(&hold->node);
+    if (acknowledged < journal->left_at)
+        journal->left_at = acknowledged;
     pthread_mutex_unlock(&journal->lock);
 }
 

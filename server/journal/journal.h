@@ -111,6 +111,9 @@ struct journal_hold {
 };
 void journal_hold_add(struct journal *journal, struct journal_hold *hold);
 void journal_hold_remove(struct journal *journal, struct journal_hold *hold);
+/* The reader ends with the process and comes back with the next one: what it hasn't acknowledged is
+ * held on until the journal is closed. */
+void journal_hold_leave(struct journal *journal, struct journal_hold *hold);
 
 /* Called in the thread of `reactor` soon after each commit that follows (several commits may be one
  * call). One per reader. */

@@ -76,7 +76,7 @@ bool segments_find(struct journal *journal, uint64_t sequence, struct segment *s
 
 static uint64_t slowest_hold(const struct journal *journal)
 {
-    uint64_t slowest = UINT64_MAX;
+    uint64_t slowest = journal->left_at;
     for (const struct list *node = journal->holds.next; node != &journal->holds;
          node = node->next) {
         const struct journal_hold *hold = container_of(node, struct journal_hold, node);
