@@ -13,14 +13,12 @@
 #include "server/journal/internal.h"
 #include "server/journal/reader.h"
 #include "server/journal/walk.h"
-#include "server/reactor/internal.h"
 #include "server/reactor/sim/world.h"
-#include "tests/sim/seeds.h"
+#include "tests/sim/duo.h"
 
 #define FOLDER      "/journal"
 #define MAX_ENTRIES 600u
 #define MAX_PAYLOAD 6000u
-#define MAX_STEPS   400000u
 #define ROUNDS      4u
 
 struct item {
@@ -31,7 +29,7 @@ struct item {
 
 /* What the whole run, over all crashes, knows. */
 static struct {
-    struct sim *sim;
+    struct duo duo;
     bool forgets;                    /* retention is so small that old segments go */
     uint64_t known[MAX_ENTRIES + 1]; /* by sequence: the item that must be there, 0: none */
     uint64_t last_known;             /* highest of those sequences */
@@ -42,8 +40,6 @@ static struct {
     uint64_t done_count;  /* of this round */
 
     struct journal *journal;
-    struct reactor *writer;
-    struct reactor *user;
     struct journal_reader *reader;
     struct journal_watch watch;
     bool reading;
@@ -128,15 +124,15 @@ static void append_one(void)
         return;
     uint64_t number = world.item_count + 1;
     struct item *item = &world.items[number];
-    uint32_t bound = sim_chance(world.sim, 30) ? MAX_PAYLOAD - 8 : 200;
-    item->size = 8 + (uint32_t)sim_below(world.sim, bound);
+    uint32_t bound = sim_chance(world.duo.sim, 30) ? MAX_PAYLOAD - 8 : 200;
+    item->size = 8 + (uint32_t)sim_below(world.duo.sim, bound);
     payload_fill(number, world.bytes[number], item->size);
     item->entry = (struct journal_entry){
         .data = world.bytes[number],
         .size = item->size,
         .kind = JOURNAL_EVENT,
-        .class = (uint8_t)sim_below(world.sim, 3),
-        .from = world.user,
+        .class = (uint8_t)sim_below(world.duo.sim, 3),
+        .from = world.duo.user,
         .done = done,
     };
     if (journal_append(world.journal, &item->entry) == STATUS_OK)
@@ -199,39 +195,11 @@ static void watch_removed(struct journal_watch *watch)
 
 /* ---- a round: open, run, stop or crash ---- */
 
-static void make_reactor(struct reactor **reactor)
-{
-    struct kernel_error error;
-    struct reactor_config config = {
-        .limits = {.slots = 4,
-                   .reserved_slots = 1,
-                   .buffer_count = {2, 2},
-                   .buffer_size = {256, 256}},
-    };
-    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
-}
-
 static void let_happen(void)
 {
-    sim_step(world.sim);
-    struct kernel *kernel = sim_pick_due(world.sim);
-    if (kernel == NULL)
-        return;
-    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
-        reactor_turn(world.writer, -1);
-    else
-        reactor_turn(world.user, -1);
-    SEEDS_REQUIRE(world.sim->disk.syncs_after_failure == 0);
+    duo_step(&world.duo);
+    SEEDS_REQUIRE(world.duo.sim->disk.syncs_after_failure == 0);
 }
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        unsigned steps_left = MAX_STEPS;                                                           \
-        while (!(condition)) {                                                                     \
-            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
-            let_happen();                                                                          \
-        }                                                                                          \
-    } while (0)
 
 /* An error of the disk here is told, and the next start may work. */
 static void open_journal(const struct journal_config *config)
@@ -241,14 +209,14 @@ static void open_journal(const struct journal_config *config)
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; attempt < 10 && status != STATUS_OK; attempt++) {
         if (attempt == 9)
-            sim_calm_down(world.sim);
-        if (attempt > 0 && sim_chance(world.sim, 500))
-            sim_crash_disk(world.sim);
+            sim_calm_down(world.duo.sim);
+        if (attempt > 0 && sim_chance(world.duo.sim, 500))
+            sim_crash_disk(world.duo.sim);
         status = journal_open(config, &world.journal, &recovery, &error);
         SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
     }
     SEEDS_REQUIRE(status == STATUS_OK);
-    world.sim->disk.syncs_after_failure = 0; /* recovery writes again what it syncs */
+    world.duo.sim->disk.syncs_after_failure = 0; /* recovery writes again what it syncs */
     SEEDS_REQUIRE(recovery.last_sequence >= world.last_known);
     SEEDS_REQUIRE(recovery.last_sequence == journal_committed(world.journal));
     SEEDS_REQUIRE(world.forgets || recovery.first_sequence <= 1);
@@ -262,13 +230,13 @@ static void check_content(void)
     uint64_t next = journal_oldest(world.journal);
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; attempt < 10 && status != STATUS_OK; attempt++) {
-        struct sim_options faults = world.sim->options;
+        struct sim_options faults = world.duo.sim->options;
         next = journal_oldest(world.journal);
         if (attempt == 9)
-            sim_calm_down(world.sim);
+            sim_calm_down(world.duo.sim);
         status = journal_walk(world.journal, 1, record_found, &next, &error);
         SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
-        world.sim->options = faults;
+        world.duo.sim->options = faults;
     }
     SEEDS_REQUIRE(journal_oldest(world.journal) == 0 ||
                   next == journal_committed(world.journal) + 1);
@@ -284,13 +252,12 @@ static void round_begin(const struct journal_config *config)
     world.done_count = 0;
     world.stopped = world.reader_freed = world.watch_removed = false;
     world.reading = world.reader_waits = false;
-    make_reactor(&world.writer);
-    make_reactor(&world.user);
-    journal_start(world.journal, world.writer);
-    uint64_t from = 1 + sim_below(world.sim, journal_committed(world.journal) + 1);
-    SEEDS_REQUIRE(journal_reader_create(world.journal, world.user, from, &world.reader) ==
+    duo_make_reactors(&world.duo);
+    journal_start(world.journal, world.duo.writer);
+    uint64_t from = 1 + sim_below(world.duo.sim, journal_committed(world.journal) + 1);
+    SEEDS_REQUIRE(journal_reader_create(world.journal, world.duo.user, from, &world.reader) ==
                   STATUS_OK);
-    world.watch = (struct journal_watch){.reactor = world.user, .committed = committed};
+    world.watch = (struct journal_watch){.reactor = world.duo.user, .committed = committed};
     journal_watch_add(world.journal, &world.watch);
 }
 
@@ -305,12 +272,12 @@ static void note_counters(void)
 
 static void round_run(void)
 {
-    unsigned steps = (unsigned)sim_below(world.sim, 3000);
-    unsigned appends = (unsigned)sim_below(world.sim, 200);
+    unsigned steps = (unsigned)sim_below(world.duo.sim, 3000);
+    unsigned appends = (unsigned)sim_below(world.duo.sim, 200);
     for (unsigned i = 0; i < steps; i++) {
-        if (sim_chance(world.sim, appends))
+        if (sim_chance(world.duo.sim, appends))
             append_one();
-        if (sim_chance(world.sim, 200))
+        if (sim_chance(world.duo.sim, 200))
             read_on();
         let_happen();
     }
@@ -321,7 +288,7 @@ static void free_reader(void)
 {
     journal_watch_remove(world.journal, &world.watch, watch_removed);
     journal_reader_free(world.reader, reader_freed, NULL);
-    UNTIL(world.reader_freed && world.watch_removed);
+    DUO_UNTIL(&world.duo, world.reader_freed && world.watch_removed);
 }
 
 static void writer_stopped(void *context)
@@ -334,55 +301,34 @@ static void round_stop(void)
 {
     free_reader();
     journal_stop(world.journal, writer_stopped, NULL);
-    UNTIL(world.stopped && world.done_count == world.item_count + 1 - world.round_first);
-    UNTIL(reactor_idle(world.writer) && reactor_idle(world.user));
-    reactor_destroy(world.writer);
-    reactor_destroy(world.user);
-    world.writer = NULL;
+    DUO_UNTIL(&world.duo,
+              world.stopped && world.done_count == world.item_count + 1 - world.round_first);
+    duo_stop(&world.duo);
     journal_free(world.journal);
 }
 
 /* Nothing that was under way goes on. The reader, which changes nothing, may end in order. */
 static void round_crash(bool power_too)
 {
-    world.writer->in_flight = 0;
-    reactor_destroy(world.writer);
-    world.writer = NULL;
+    duo_kill(&world.duo.writer);
     free_reader();
-    world.user->in_flight = 0;
-    reactor_destroy(world.user);
+    duo_kill(&world.duo.user);
     world.journal->state = WRITER_STOPPED;
     journal_free(world.journal);
     if (power_too)
-        sim_crash_disk(world.sim);
+        sim_crash_disk(world.duo.sim);
     seen.crashes++;
 }
 
 /* ---- properties ---- */
-
-static void choose_faults(struct sim_options *options, uint64_t seed)
-{
-    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
-    uint64_t luck = sim_hash(&seed, sizeof seed);
-    sim_options_calm(options, seed);
-    options->delay = (uint16_t)(luck % 100);
-    options->reorder = (uint16_t)(luck / 100 % 100);
-    options->early_submit = (uint16_t)(luck / 10000 % 1000);
-    options->work_delay = (uint16_t)(luck / 10000000 % 500);
-    options->time_passes = (uint16_t)(luck % 7 * 30);
-    options->file_short = rates[luck / 7 % 6];
-    options->file_error = rates[luck / 42 % 6];
-    options->file_full = rates[luck / 252 % 6];
-    options->disk_bytes = luck / 1512 % 4 == 0 ? 20000 + (uint32_t)(luck / 6048 % 100000) : 0;
-}
 
 static void choose_config(struct journal_config *config)
 {
     *config = (struct journal_config){
         .folder = FOLDER,
         .node = "sim",
-        .segment_bytes = 500 + sim_below(world.sim, 20000),
-        .queue_bytes = 2000 + sim_below(world.sim, 100000),
+        .segment_bytes = 500 + sim_below(world.duo.sim, 20000),
+        .queue_bytes = 2000 + sim_below(world.duo.sim, 100000),
         .retention_bytes = world.forgets ? 30000 : UINT64_MAX,
     };
 }
@@ -391,30 +337,30 @@ static void run_seed(uint64_t seed)
 {
     struct sim_options options;
     struct journal_config config;
-    choose_faults(&options, seed);
+    duo_choose_faults(&options, seed);
     memset(world.known, 0, sizeof world.known);
     memset(world.items, 0, sizeof world.items);
     world.last_known = world.item_count = 0;
-    world.sim = sim_create(&options);
-    world.forgets = sim_chance(world.sim, 200);
+    world.duo.sim = sim_create(&options);
+    world.forgets = sim_chance(world.duo.sim, 200);
     for (unsigned round = 0; round < ROUNDS; round++) {
         choose_config(&config);
         round_begin(&config);
         round_run();
-        if (sim_chance(world.sim, 300))
+        if (sim_chance(world.duo.sim, 300))
             round_stop();
         else
-            round_crash(sim_chance(world.sim, 700));
+            round_crash(sim_chance(world.duo.sim, 700));
     }
     /* space and a good disk: without a restart it is durable again, and takes all */
     choose_config(&config);
     round_begin(&config);
     round_run();
-    sim_calm_down(world.sim);
-    world.sim->options.disk_bytes = 0;
+    sim_calm_down(world.duo.sim);
+    world.duo.sim->options.disk_bytes = 0;
     append_one();
-    UNTIL(world.done_count == world.item_count + 1 - world.round_first &&
-          journal_counters(world.journal)->durable);
+    DUO_UNTIL(&world.duo, world.done_count == world.item_count + 1 - world.round_first &&
+                              journal_counters(world.journal)->durable);
     for (uint64_t item = world.round_first; item <= world.item_count; item++)
         SEEDS_REQUIRE(world.items[item].entry.status == STATUS_OK);
     while (!world.reader_waits) {
@@ -427,7 +373,7 @@ static void run_seed(uint64_t seed)
     check_content();
     SEEDS_REQUIRE(journal_committed(world.journal) == world.last_known);
     journal_free(world.journal);
-    sim_destroy(world.sim);
+    sim_destroy(world.duo.sim);
 }
 
 static void what_was_told_survives_every_crash(void **state)

@@ -21,21 +21,18 @@
 #include "server/directory/keeper.h"
 #include "server/directory/load.h"
 #include "server/journal/internal.h"
-#include "server/reactor/internal.h"
-#include "server/reactor/sim/world.h"
 #include "tests/history/history.h"
-#include "tests/sim/seeds.h"
+#include "tests/sim/duo.h"
 
 #define FOLDER      "/journal"
 #define ROUNDS      4u
 #define DEVICES     9u
-#define MAX_STEPS   400000u
 #define MAX_ENTRIES 4000u
 
 /* Over all rounds of a run. The history holds what was appended, in order, without what a crash
  * took away: record i has sequence i + 1, as the journal counts. */
 static struct {
-    struct sim *sim;
+    struct duo duo; /* its user is the keeper */
     struct history history;
     uint64_t recorded; /* told as recorded */
     uint32_t epochs[DEVICES];
@@ -48,8 +45,6 @@ static struct {
     struct store *store;
     struct directory *directory; /* the live one */
     struct keeper *keeper;
-    struct reactor *writer;
-    struct reactor *reader;
     sqlite3 *other; /* not NULL: holds the store */
     struct journal_entry entries[MAX_ENTRIES];
     uint64_t first_entry; /* of this round: its record's place in the history */
@@ -111,19 +106,20 @@ static void append_one(void)
         CENC__V1__EVENT__BODY_LAST_GASP,      CENC__V1__EVENT__BODY_POWER_RESTORED,
         CENC__V1__EVENT__BODY_UNPARSED_BYTES, CENC__V1__EVENT__BODY_SERVER_STARTED,
     };
-    uint64_t device = sim_below(world.sim, DEVICES);
+    uint64_t device = sim_below(world.duo.sim, DEVICES);
     uint64_t utc_ms = 1700000000000u + world.history.count * 10;
     char serial[] = {'m', '\\', (char)(0xf0 + device), '\0'};
     struct told told = {
         .scope = "default",
         .serial = serial,
         .kind = "meter",
-        .firmware = sim_chance(world.sim, 500) ? "1" : "2",
-        .gasp_utc_ms = utc_ms - sim_below(world.sim, 300),
+        .firmware = sim_chance(world.duo.sim, 500) ? "1" : "2",
+        .gasp_utc_ms = utc_ms - sim_below(world.duo.sim, 300),
         .port = (uint16_t)(20000 + device),
-        .csq = (uint8_t)sim_below(world.sim, 32),
+        .csq = (uint8_t)sim_below(world.duo.sim, 32),
     };
-    Cenc__V1__Event__BodyCase body = bodies[sim_below(world.sim, sizeof bodies / sizeof *bodies)];
+    Cenc__V1__Event__BodyCase body =
+        bodies[sim_below(world.duo.sim, sizeof bodies / sizeof *bodies)];
     uint64_t number = world.history.count + 1 - world.first_entry;
     if (number == MAX_ENTRIES)
         return;
@@ -137,7 +133,7 @@ static void append_one(void)
         .size = (uint32_t)event->size,
         .kind = JOURNAL_EVENT,
         .class = JOURNAL_FIRST,
-        .from = world.reader,
+        .from = world.duo.user,
         .done = done,
     };
     if (journal_append(world.journal, &world.entries[number]) == STATUS_OK)
@@ -194,39 +190,6 @@ static void copy_store(char former[static sizeof world.path])
 
 /* ---- a round ---- */
 
-static void make_reactor(struct reactor **reactor)
-{
-    struct kernel_error error;
-    struct reactor_config config = {
-        .limits = {.slots = 4,
-                   .reserved_slots = 1,
-                   .buffer_count = {2, 2},
-                   .buffer_size = {256, 256}},
-    };
-    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
-}
-
-static void let_happen(void)
-{
-    sim_step(world.sim);
-    struct kernel *kernel = sim_pick_due(world.sim);
-    if (kernel == NULL)
-        return;
-    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
-        reactor_turn(world.writer, -1);
-    else
-        reactor_turn(world.reader, -1);
-}
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        unsigned steps_left = MAX_STEPS;                                                           \
-        while (!(condition)) {                                                                     \
-            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
-            let_happen();                                                                          \
-        }                                                                                          \
-    } while (0)
-
 /* A start that fails for the disk's sake is tried again. */
 static void open_journal(const struct journal_config *config)
 {
@@ -235,7 +198,7 @@ static void open_journal(const struct journal_config *config)
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
         if (attempt == 9)
-            sim_calm_down(world.sim);
+            sim_calm_down(world.duo.sim);
         SEEDS_REQUIRE(attempt < 10);
         status = journal_open(config, &world.journal, &recovery, &error);
         SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
@@ -253,7 +216,7 @@ static struct load_report load(void)
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
         if (attempt == 9)
-            sim_calm_down(world.sim);
+            sim_calm_down(world.duo.sim);
         SEEDS_REQUIRE(attempt < 10);
         world.directory = make_directory();
         status = directory_load(world.directory, world.path, world.journal, &world.store, &report,
@@ -288,27 +251,26 @@ static bool round_begin(const struct journal_config *config)
     world.first_entry = world.history.count + 1;
     world.pending = 0;
     world.keeper_stopped = world.journal_stopped = false;
-    make_reactor(&world.writer);
-    make_reactor(&world.reader);
-    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.reader,
+    duo_make_reactors(&world.duo);
+    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.duo.user,
                                &world.keeper) == STATUS_OK);
-    journal_start(world.journal, world.writer);
+    journal_start(world.journal, world.duo.writer);
     return true;
 }
 
 static void round_run(void)
 {
-    unsigned steps = (unsigned)sim_below(world.sim, 3000);
-    unsigned appends = (unsigned)sim_below(world.sim, 300);
-    unsigned takes = (unsigned)sim_below(world.sim, 3);
+    unsigned steps = (unsigned)sim_below(world.duo.sim, 3000);
+    unsigned appends = (unsigned)sim_below(world.duo.sim, 300);
+    unsigned takes = (unsigned)sim_below(world.duo.sim, 3);
     for (unsigned i = 0; i < steps; i++) {
-        if (sim_chance(world.sim, appends))
+        if (sim_chance(world.duo.sim, appends))
             append_one();
-        if (sim_chance(world.sim, takes))
+        if (sim_chance(world.duo.sim, takes))
             take_store();
-        else if (sim_chance(world.sim, 20))
+        else if (sim_chance(world.duo.sim, 20))
             give_store_back();
-        let_happen();
+        duo_step(&world.duo);
     }
 }
 
@@ -339,13 +301,12 @@ static void stop_keeper(void)
     note_counters();
     keeper_stop(world.keeper, keeper_gone, NULL);
     SEEDS_REQUIRE(!world.keeper_stopped); /* not from inside */
-    UNTIL(world.keeper_stopped);
+    DUO_UNTIL(&world.duo, world.keeper_stopped);
     store_close(world.store);
 }
 
 static void free_rest(void)
 {
-    reactor_destroy(world.reader);
     journal_free(world.journal);
     directory_free(world.directory);
 }
@@ -355,10 +316,8 @@ static void round_stop(void)
     give_store_back();
     stop_keeper();
     journal_stop(world.journal, journal_gone, NULL);
-    UNTIL(world.journal_stopped && world.pending == 0);
-    UNTIL(reactor_idle(world.writer) && reactor_idle(world.reader));
-    reactor_destroy(world.writer);
-    world.writer = NULL;
+    DUO_UNTIL(&world.duo, world.journal_stopped && world.pending == 0);
+    duo_stop(&world.duo);
     free_rest();
 }
 
@@ -369,69 +328,53 @@ static void round_crash(bool power_too)
     char former[sizeof world.path];
     give_store_back();
     copy_store(former);
-    world.writer->in_flight = 0;
-    reactor_destroy(world.writer);
-    world.writer = NULL;
+    duo_kill(&world.duo.writer);
     stop_keeper();
-    world.reader->in_flight = 0;
+    duo_kill(&world.duo.user);
     world.journal->state = WRITER_STOPPED;
     free_rest();
     if (power_too)
-        sim_crash_disk(world.sim);
+        sim_crash_disk(world.duo.sim);
 }
 
 /* ---- properties ---- */
-
-static void choose_faults(struct sim_options *options, uint64_t seed)
-{
-    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
-    uint64_t luck = sim_hash(&seed, sizeof seed);
-    sim_options_calm(options, seed);
-    options->delay = (uint16_t)(luck % 100);
-    options->reorder = (uint16_t)(luck / 100 % 100);
-    options->early_submit = (uint16_t)(luck / 10000 % 1000);
-    options->work_delay = (uint16_t)(luck / 10000000 % 500);
-    options->time_passes = (uint16_t)(luck % 7 * 30);
-    options->file_short = rates[luck / 7 % 6];
-    options->file_error = rates[luck / 42 % 6];
-    options->file_full = rates[luck / 252 % 6];
-}
 
 static void run_seed(uint64_t seed)
 {
     struct sim_options options;
     bool goes_on = true;
-    choose_faults(&options, seed);
+    duo_choose_faults(&options, seed);
+    options.disk_bytes = 0; /* or the journal ends before the store has it */
     memset(&world, 0, sizeof world);
-    world.sim = sim_create(&options);
-    world.forgets = sim_chance(world.sim, 250);
+    world.duo.sim = sim_create(&options);
+    world.forgets = sim_chance(world.duo.sim, 250);
     history_init(&world.history);
     history_make_folder(world.folder);
     (void)snprintf(world.path, sizeof world.path, "%s/0", world.folder);
     struct journal_config config = {
         .folder = FOLDER,
         .node = "sim",
-        .segment_bytes = 500 + sim_below(world.sim, 20000),
+        .segment_bytes = 500 + sim_below(world.duo.sim, 20000),
         .queue_bytes = 100000,
         .retention_bytes = world.forgets ? 20000 : UINT64_MAX,
-        .retention_age_s = sim_chance(world.sim, 500) ? 1 : 0,
+        .retention_age_s = sim_chance(world.duo.sim, 500) ? 1 : 0,
     };
     for (unsigned round = 0; goes_on && round < ROUNDS; round++) {
         goes_on = round_begin(&config);
         if (!goes_on)
             break;
         round_run();
-        if (sim_chance(world.sim, 300))
+        if (sim_chance(world.duo.sim, 300))
             round_stop();
         else
-            round_crash(sim_chance(world.sim, 700));
+            round_crash(sim_chance(world.duo.sim, 700));
     }
     /* on a good disk, with nobody in the way, the store has it all soon */
-    sim_calm_down(world.sim);
+    sim_calm_down(world.duo.sim);
     if (goes_on && round_begin(&config)) {
         append_one();
-        UNTIL(world.pending == 0);
-        UNTIL(keeper_counters(world.keeper)->sequence == world.history.count);
+        DUO_UNTIL(&world.duo, world.pending == 0);
+        DUO_UNTIL(&world.duo, keeper_counters(world.keeper)->sequence == world.history.count);
         struct directory *stored = make_directory();
         history_load(world.store, stored);
         require_same(stored, world.directory);
@@ -440,7 +383,7 @@ static void run_seed(uint64_t seed)
     }
     history_free(&world.history);
     history_remove_folder(world.folder);
-    sim_destroy(world.sim);
+    sim_destroy(world.duo.sim);
 }
 
 static void a_start_finds_what_was_recorded(void **state)
