@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/account.h"
 #include "server/base/check.h"
 #include "server/bridge/session.h"
 
@@ -50,6 +51,18 @@ uint32_t direct_ports_slots(const struct config *config, uint32_t shard_count)
     return share(config, shard_count);
 }
 
+/* A server without accounts that lets nobody pass without one. */
+static void warn_if_useless(const struct config *config)
+{
+    struct log_context context = {.module = "direct_port"};
+    if (config->direct_ports.enabled && config->direct_ports.anonymous == CONFIG_REFUSE &&
+        config->server.state_dir[0] == '\0')
+        log_line(LOG_WARN, &context,
+                 "direct ports refuse everybody: without server.state_dir there are no accounts; "
+                 "direct_ports.anonymous: allow lets agents pass without one",
+                 "");
+}
+
 enum status direct_ports_create(struct shard *shard)
 {
     uint32_t count = share(shard->server->config, shard->server->shard_count);
@@ -63,6 +76,8 @@ enum status direct_ports_create(struct shard *shard)
         return STATUS_NO_MEMORY;
     }
     shard->direct_ports = ports;
+    if (shard->index == 0)
+        warn_if_useless(shard->server->config);
     return STATUS_OK;
 }
 
@@ -94,13 +109,62 @@ static bool allowed(const struct config *config, const struct address *peer)
     return false;
 }
 
+static bool direct_ended(struct session *session, enum close_reason reason, bool was_joined)
+{
+    (void)reason;
+    (void)was_joined;
+    account_leave(session->shard, session->visitor);
+    return false;
+}
+
+static void direct_closed(struct session *session)
+{
+    free(session->visitor);
+}
+
+static const struct session_way direct_way = {
+    .path = SESSION_DIRECT_PORT,
+    .ended = direct_ended,
+    .closed = direct_closed,
+};
+
+/* The session runs as the agent whose account lists a network that holds the address. */
+static void ask(struct session *session, struct device *device)
+{
+    struct shard *shard = session->shard;
+    const struct config *config = shard->server->config;
+    struct account *account = session->visitor;
+    enum close_reason reason = CLOSE_AGENT_NO_ACCOUNT;
+    bool known = account_by_address(shard, &session->peer, account);
+    memcpy(session->agent_name, account->name, sizeof session->agent_name);
+    session->wait_ms = config->direct_ports.wait_s * 1000u;
+    session->priority =
+        config->direct_ports.priority == CONFIG_PERSON ? SESSION_PERSON : SESSION_COLLECTION;
+    session->device = device;
+    if ((known || config->direct_ports.anonymous == CONFIG_ALLOW) &&
+        account_enter(shard, account, device, &session->peer, &reason))
+        session_ask(session, device);
+    else
+        session_refuse(session, reason);
+}
+
 static void on_accepted(struct listener *listener, uint32_t slot, const struct address *peer)
 {
     struct direct_port *port = container_of(listener, struct direct_port, listener);
-    if (allowed(port->shard->server->config, peer))
-        session_begin(port->shard, slot, peer, port->device);
-    else
+    if (!allowed(port->shard->server->config, peer)) {
         agent_refuse(port->shard, slot, peer, port->device, CLOSE_SESSION_REFUSED);
+        return;
+    }
+    struct account *account = calloc(1, sizeof *account);
+    if (account == NULL) {
+        agent_refuse(port->shard, slot, peer, port->device, CLOSE_LIMIT_MEMORY);
+        return;
+    }
+    struct session *session = session_accept(port->shard, slot, peer, &direct_way, account);
+    if (session != NULL)
+        ask(session, port->device);
+    else
+        free(account);
 }
 
 /* It came in the moment in which the port closes. */

@@ -41,6 +41,7 @@ limits:
   links: {links}
 direct_ports:
   range: {first}-{last}
+  anonymous: allow
 ops:
   address: 127.0.0.1:{ops}
 listeners:

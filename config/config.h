@@ -25,6 +25,7 @@
 #define CONFIG_TEXT_SIZE     64  /* with NUL */
 #define CONFIG_LINE_SIZE     256 /* with NUL */
 #define CONFIG_MAX_CONSUMERS 4096
+#define CONFIG_MAX_WAYS      64  /* listeners of section agents */
 #define CONFIG_MAX_PROJECTS  32  /* of a consumer */
 #define CONFIG_PROJECT_SIZE  96  /* name of a project, with NUL */
 #define CONFIG_HOST_SIZE     254 /* with NUL */
@@ -84,6 +85,26 @@ struct config_redis_url {
     uint32_t database; /* 0..65535 */
 };
 
+enum config_anonymous { CONFIG_REFUSE, CONFIG_ALLOW };
+enum config_way_kind { CONFIG_SOCKS5, CONFIG_CONNECT, CONFIG_MODEM };
+enum config_priority { CONFIG_PERSON, CONFIG_COLLECTION };
+
+/* A listener for agents: a way in to all devices by their serials. */
+struct config_way {
+    char name[CONFIG_NAME_SIZE];
+    struct address address; /* required */
+    uint32_t kind;          /* enum config_way_kind; required */
+    struct config_tls tls;
+    struct cidr allow[CONFIG_MAX_CIDRS]; /* default 127.0.0.0/8, ::1/128 */
+    size_t allow_count;
+    uint32_t anonymous;           /* enum config_anonymous; default refuse */
+    char login[CONFIG_TEXT_SIZE]; /* modem: default AT+LOGIN={name},{password}; "": by address */
+    char scope[CONFIG_NAME_SIZE]; /* in which serials are looked up; default "" = all */
+    uint32_t wait_s;              /* for a device that is taken; default 0 = not at all, ..3600 */
+    uint32_t priority;            /* enum config_priority; default person */
+    uint32_t backlog;             /* default 512, 1..65535 */
+};
+
 /* Which projects somebody may see. */
 struct config_projects {
     bool all; /* also what belongs to none */
@@ -129,6 +150,10 @@ struct config {
         uint32_t idle_timeout_s; /* no byte either way; default 300, 0 = never, ..86400 */
         uint32_t half_close_s;   /* the agent's FIN to the end of the session; default 3,
                                     0..600 */
+        uint32_t max_length_s;   /* default 0 = unlimited, ..604800 */
+        uint32_t yield_after_s;  /* a holder that is still yields to who waits; default 60, 0 =
+                                    never, ..86400 */
+        uint32_t max_waiting;    /* per line; default 8, 0..1000 */
     } sessions;
     struct {
         bool enabled;        /* default true */
@@ -137,6 +162,9 @@ struct config {
         struct address bind; /* IP only, port 0; key `address`, default 127.0.0.1 */
         struct cidr allow[CONFIG_MAX_CIDRS]; /* default 127.0.0.0/8, ::1/128 */
         size_t allow_count;
+        uint32_t anonymous; /* enum config_anonymous; default refuse */
+        uint32_t wait_s;    /* for a device that is taken; default 0 = not at all, ..3600 */
+        uint32_t priority;  /* enum config_priority; default person */
     } direct_ports;
     struct {
         bool enabled;                    /* default true */
@@ -183,6 +211,14 @@ struct config {
         struct config_consumer *consumers;
         size_t consumer_count;
     } northbound;
+    struct {
+        uint32_t connections;                /* without a session; default 1000, 1..1000000 */
+        uint32_t unauthenticated_per_source; /* default 100, 1..1000000 */
+        uint32_t greeting_timeout_s;         /* default 20, 1..600 */
+        uint32_t greeting_max_bytes;         /* default 4096, 600..16384 */
+        struct config_way *listeners;
+        size_t listener_count;
+    } agents;
     struct config_listener *listeners;
     size_t listener_count;      /* at least one */
     struct plugin_set *plugins; /* shared objects loaded for it; see plugins/loader.h */

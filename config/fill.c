@@ -45,7 +45,7 @@ static void fill_default(const struct filling *filling, const struct config_key 
     struct tree tree;
     size_t errors_before = filling->errors->count;
 
-    if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS)
+    if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS)
         return; /* none */
     if (tree_read(&tree, key->fallback, strlen(key->fallback), filling->errors) != STATUS_OK) {
         CHECK(filling->errors->no_memory);
@@ -100,6 +100,16 @@ static void fill_consumers(const struct filling *filling, const struct config_ke
     config->northbound.consumer_count = config->northbound.consumers != NULL ? list->count : 0;
 }
 
+static void fill_ways(const struct filling *filling, const struct config_key *key,
+                      const struct tree_node *list)
+{
+    struct config *config = &filling->store->config;
+
+    config->agents.listeners =
+        fill_list(filling, key, list, sizeof(struct config_way), "name, address and kind");
+    config->agents.listener_count = config->agents.listeners != NULL ? list->count : 0;
+}
+
 static void fill_subsection(const struct filling *filling, const struct config_key *key,
                             const struct tree_node *node, void *base)
 {
@@ -137,6 +147,9 @@ static void fill_key(const struct filling *filling, const struct config_key *key
         break;
     case CONFIG_CONSUMERS:
         fill_consumers(filling, key, node);
+        break;
+    case CONFIG_WAYS:
+        fill_ways(filling, key, node);
         break;
     case CONFIG_OBJECTS:
         plugin_list_load(key, node, filling->store, filling->errors);

@@ -37,6 +37,7 @@ void config_free(struct config *config)
         free(text);
     }
     free(config->northbound.consumers);
+    free(config->agents.listeners);
     free(config->listeners);
     free(store);
 }

@@ -26,8 +26,7 @@ static bool is_wildcard(const struct address *address)
     return memcmp(address->ip, zero, sizeof(zero)) == 0;
 }
 
-/* Whether two listening sockets can't exist together. [::] takes IPv4, too. */
-static bool overlap(const struct address *a, const struct address *b)
+bool rules_overlap(const struct address *a, const struct address *b)
 {
     if (a->family == 0 || b->family == 0 || a->port != b->port)
         return false;
@@ -40,7 +39,7 @@ static bool overlap(const struct address *a, const struct address *b)
 
 static bool listeners_overlap(const struct config_listener *a, const struct config_listener *b)
 {
-    return a->transport == b->transport && overlap(&a->address, &b->address);
+    return a->transport == b->transport && rules_overlap(&a->address, &b->address);
 }
 
 static bool in_direct_ports(const struct config *config, uint16_t port)
@@ -89,7 +88,7 @@ static void check_listener_port(const struct config *config, const struct listen
                           "address: port %u is inside direct_ports.range; expected one outside "
                           "%u-%u",
                           address->port, config->direct_ports.first, config->direct_ports.last);
-    if (config->ops.enabled && overlap(address, &config->ops.address))
+    if (config->ops.enabled && rules_overlap(address, &config->ops.address))
         config_errors_add(errors, mark,
                           "address: ops.address is %s; expected an address of its own",
                           address_format(&config->ops.address, text));
@@ -232,4 +231,5 @@ void rules_check(const struct config *config, const struct tree_node *root,
     check_ops(config, root, errors);
     check_redis(config, root, errors);
     rules_check_northbound(config, root, errors);
+    rules_check_agents(config, root, errors);
 }

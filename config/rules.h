@@ -16,6 +16,13 @@ void rules_check(const struct config *config, const struct tree_node *root,
 void rules_check_northbound(const struct config *config, const struct tree_node *root,
                             struct config_errors *errors);
 
+/* Section agents (rules_agents.c). */
+void rules_check_agents(const struct config *config, const struct tree_node *root,
+                        struct config_errors *errors);
+
+/* True if two listening TCP sockets can't exist together. [::] takes IPv4, too. */
+bool rules_overlap(const struct address *a, const struct address *b);
+
 /* A section `tls` of something that listens: certificate and key come together. map: the section's
  * node, NULL if it isn't there. */
 void rules_check_tls(const struct config_tls *tls, const struct tree_node *map,

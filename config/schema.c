@@ -5,6 +5,7 @@
 #define GLOBAL(member)   offsetof(struct config, member)
 #define LISTENER(member) offsetof(struct config_listener, member)
 #define CONSUMER(member) offsetof(struct config_consumer, member)
+#define WAY(member)      offsetof(struct config_way, member)
 #define SECTION(table)                                                                             \
     {                                                                                              \
         .keys = (table), .count = sizeof(table) / sizeof((table)[0])                               \
@@ -24,6 +25,11 @@
                 "PEM file of the CAs that sign clients' certificates; a client without one is "    \
                 "refused. Empty: clients need none."                                               \
     }
+
+static const char *const transports[] = {"tcp", "udp", NULL};
+static const char *const anonymous_words[] = {"refuse", "allow", NULL};
+static const char *const kinds[] = {"socks5", "connect", "modem", NULL};
+static const char *const priorities[] = {"person", "collection", NULL};
 
 static const struct config_key server_keys[] = {
     {"node", CONFIG_NAME, GLOBAL(server.node), .fallback = "node1",
@@ -141,6 +147,15 @@ static const struct config_key sessions_keys[] = {
     {"half_close_s", CONFIG_INTEGER, GLOBAL(sessions.half_close_s), .minimum = 0, .maximum = 600,
      .fallback = "3", .unit = "s",
      .help = "How long the device may still answer after the agent closed its side."},
+    {"max_length_s", CONFIG_INTEGER, GLOBAL(sessions.max_length_s), .minimum = 0, .maximum = 604800,
+     .fallback = "0", .unit = "s", .help = "The longest session; 0: as long as it takes."},
+    {"yield_after_s", CONFIG_INTEGER, GLOBAL(sessions.yield_after_s), .minimum = 0,
+     .maximum = 86400, .fallback = "60", .unit = "s",
+     .help = "A session in which no byte went either way for this long ends when another agent "
+             "waits for the device, or comes; 0: it doesn't."},
+    {"max_waiting", CONFIG_INTEGER, GLOBAL(sessions.max_waiting), .minimum = 0, .maximum = 1000,
+     .fallback = "8", .unit = "agents",
+     .help = "Agents that may wait for one device; wait_s of their way in says how long."},
 };
 
 static const struct config_key direct_ports_keys[] = {
@@ -155,6 +170,17 @@ static const struct config_key direct_ports_keys[] = {
     {"allow", CONFIG_CIDRS, GLOBAL(direct_ports.allow), GLOBAL(direct_ports.allow_count),
      .minimum = 1, .maximum = CONFIG_MAX_CIDRS, .fallback = "[127.0.0.0/8, \"::1/128\"]",
      .help = "Networks from which agents may connect to direct ports."},
+    {"anonymous", CONFIG_CHOICE, GLOBAL(direct_ports.anonymous), .words = anonymous_words,
+     .fallback = "refuse",
+     .help = "Whether an agent may have the device whose address is in no account's list. Without "
+             "server.state_dir there are no accounts, so that all are refused unless this says "
+             "allow."},
+    {"wait_s", CONFIG_INTEGER, GLOBAL(direct_ports.wait_s), .minimum = 0, .maximum = 3600,
+     .fallback = "0", .unit = "s",
+     .help = "How long an agent waits for a device that another has; 0: it is told at once."},
+    {"priority", CONFIG_CHOICE, GLOBAL(direct_ports.priority), .words = priorities,
+     .fallback = "person",
+     .help = "As what these agents wait: persons come before mass collection."},
 };
 
 static const struct config_key ops_keys[] = {
@@ -215,7 +241,7 @@ static const struct config_key listener_keys[] = {
     {"address", CONFIG_ENDPOINT, LISTENER(address),
      .help = "Where devices dial in; 0.0.0.0 is every IPv4 address of this server, [::] every one "
              "of both families."},
-    {"transport", CONFIG_TRANSPORT, LISTENER(transport), .fallback = "tcp",
+    {"transport", CONFIG_CHOICE, LISTENER(transport), .words = transports, .fallback = "tcp",
      .help = "tcp, or udp for devices that push datagrams; then only plugins that hand on pushes."},
     {"receive_buffer_bytes", CONFIG_INTEGER, LISTENER(receive_buffer_bytes), .minimum = 65536,
      .maximum = 1073741823, .fallback = "83886080", .unit = "bytes",
@@ -246,6 +272,56 @@ static const struct config_key listener_keys[] = {
      .help = "How the kernel finds out that a device is gone. The defaults suit GSM."},
 };
 static const struct config_section listener_section = SECTION(listener_keys);
+
+static const struct config_key way_tls_keys[] = {TLS_KEYS(WAY, tls)};
+static const struct config_section way_tls_section = SECTION(way_tls_keys);
+
+static const struct config_key way_keys[] = {
+    {"name", CONFIG_NAME, WAY(name), .help = "Name of the listener in logs; each has its own."},
+    {"address", CONFIG_ENDPOINT, WAY(address), .help = "Where agents connect."},
+    {"kind", CONFIG_CHOICE, WAY(kind), .words = kinds,
+     .help = "socks5: RFC 1928 and 1929; connect: HTTP CONNECT with Basic authentication; modem: a "
+             "Hayes modem, the serial is what is dialled."},
+    {"tls", CONFIG_SECTION, .section = &way_tls_section, .help = "The same inside TLS."},
+    {"allow", CONFIG_CIDRS, WAY(allow), WAY(allow_count), .minimum = 1, .maximum = CONFIG_MAX_CIDRS,
+     .fallback = "[127.0.0.0/8, \"::1/128\"]", .help = "Networks from which agents may connect."},
+    {"anonymous", CONFIG_CHOICE, WAY(anonymous), .words = anonymous_words, .fallback = "refuse",
+     .help = "Whether agents may pass that don't log in."},
+    {"login", CONFIG_TEXT, WAY(login), .fallback = "\"AT+LOGIN={name},{password}\"",
+     .help = "modem: the line by which software logs in, with {name} and {password}. Empty: the "
+             "account is the one whose list of addresses holds the agent's."},
+    {"scope", CONFIG_TEXT, WAY(scope), .fallback = "\"\"",
+     .help = "In which scope serials are looked up. Empty: in all; a serial that is in several is "
+             "refused."},
+    {"wait_s", CONFIG_INTEGER, WAY(wait_s), .minimum = 0, .maximum = 3600, .fallback = "0",
+     .unit = "s",
+     .help = "How long an agent waits for a device that another has; 0: it is told at once."},
+    {"priority", CONFIG_CHOICE, WAY(priority), .words = priorities, .fallback = "person",
+     .help = "As what these agents wait: persons come before mass collection."},
+    {"backlog", CONFIG_INTEGER, WAY(backlog), .minimum = 1, .maximum = 65535, .fallback = "512",
+     .unit = "connections",
+     .help = "Connections that wait in the kernel; at most net.core.somaxconn."},
+};
+static const struct config_section way_section = SECTION(way_keys);
+
+static const struct config_key agents_keys[] = {
+    {"connections", CONFIG_INTEGER, GLOBAL(agents.connections), .minimum = 1, .maximum = 1000000,
+     .fallback = "1000", .unit = "connections",
+     .help = "Agents' connections that have no session (yet), on all these listeners."},
+    {"unauthenticated_per_source", CONFIG_INTEGER, GLOBAL(agents.unauthenticated_per_source),
+     .minimum = 1, .maximum = 1000000, .fallback = "100", .unit = "connections",
+     .help = "Of these, from one source address that hasn't logged in."},
+    {"greeting_timeout_s", CONFIG_INTEGER, GLOBAL(agents.greeting_timeout_s), .minimum = 1,
+     .maximum = 600, .fallback = "20", .unit = "s",
+     .help = "Time for an agent to log in and say which device it wants."},
+    {"greeting_max_bytes", CONFIG_INTEGER, GLOBAL(agents.greeting_max_bytes), .minimum = 600,
+     .maximum = 16384, .fallback = "4096", .unit = "bytes",
+     .help = "Bytes in which it must have said that."},
+    {"listeners", CONFIG_WAYS, GLOBAL(agents.listeners), GLOBAL(agents.listener_count),
+     .minimum = 0, .maximum = CONFIG_MAX_WAYS, .fallback = "[]", .section = &way_section,
+     .help = "Where agents connect that ask for a device by its serial: docs/agents.md."},
+};
+static const struct config_section agents_section = SECTION(agents_keys);
 
 static const struct config_key northbound_tls_keys[] = {
     {"certificate", CONFIG_FILE, GLOBAL(northbound.tls.certificate), .fallback = "\"\"",
@@ -313,6 +389,8 @@ static const struct config_key root_keys[] = {
     {"sessions", CONFIG_SECTION, .section = &sessions_section, .help = "Agents joined to devices."},
     {"direct_ports", CONFIG_SECTION, .section = &direct_ports_section,
      .help = "TCP ports that belong to one device each."},
+    {"agents", CONFIG_SECTION, .section = &agents_section,
+     .help = "Ways in for reading software, by serial."},
     {"ops", CONFIG_SECTION, .section = &ops_section, .help = "Numbers for monitoring."},
     {"journal", CONFIG_SECTION, .section = &journal_section,
      .help = "The durable log of all events; used if server.state_dir is set."},

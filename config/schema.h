@@ -13,7 +13,7 @@ enum config_type {
     CONFIG_POWER_OF_TWO, /* the same, and a power of two */
     CONFIG_SHARDS,       /* the same, or "auto" = 0 */
     CONFIG_LEVEL,        /* enum log_level */
-    CONFIG_TRANSPORT,    /* uint32_t: enum config_transport */
+    CONFIG_CHOICE,       /* uint32_t: which of the words */
     CONFIG_NAME,         /* char[CONFIG_NAME_SIZE] */
     CONFIG_PATH,         /* char[CONFIG_PATH_SIZE]: an absolute path, or empty */
     CONFIG_FILE,         /* the same, of a file that can be read */
@@ -30,6 +30,7 @@ enum config_type {
     CONFIG_LINE,         /* char[CONFIG_LINE_SIZE]: printable ASCII, or empty */
     CONFIG_PROJECTS,     /* struct config_projects */
     CONFIG_CONSUMERS,    /* a list of sections, each a struct config_consumer */
+    CONFIG_WAYS,         /* a list of sections, each a struct config_way */
 };
 
 struct config_section;
@@ -45,6 +46,7 @@ struct config_key {
     const char *unit;     /* NULL: none */
     const char *help;
     const struct config_section *section;
+    const char *const *words; /* of a choice, NULL behind the last */
 };
 
 struct config_section {

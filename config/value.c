@@ -27,8 +27,6 @@ static const char *expected_text(enum config_type type)
         return "true or false";
     case CONFIG_LEVEL:
         return "one of error, warn, info, debug";
-    case CONFIG_TRANSPORT:
-        return "one of tcp, udp";
     case CONFIG_NAME:
         return "a name of 1 to 31 characters a-z 0-9 . _ -";
     case CONFIG_PATH:
@@ -60,6 +58,8 @@ static const char *expected_text(enum config_type type)
     case CONFIG_PLUGINS:
     case CONFIG_LISTENERS:
     case CONFIG_CONSUMERS:
+    case CONFIG_WAYS:
+    case CONFIG_CHOICE:
         break;
     }
     return NULL;
@@ -78,9 +78,20 @@ static const char *expected_items(enum config_type type)
         return "listeners";
     case CONFIG_CONSUMERS:
         return "consumers";
+    case CONFIG_WAYS:
+        return "listeners";
     default:
         return NULL;
     }
+}
+
+static void expect_choice(const struct config_key *key, char out[static VALUE_EXPECTED_SIZE])
+{
+    int size = snprintf(out, VALUE_EXPECTED_SIZE, "one of %s", key->words[0]);
+
+    for (size_t i = 1; key->words[i] != NULL; i++)
+        size += snprintf(out + size, VALUE_EXPECTED_SIZE - (size_t)size, ", %s", key->words[i]);
+    CHECK(size < VALUE_EXPECTED_SIZE);
 }
 
 char *value_expected(const struct config_key *key, char out[static VALUE_EXPECTED_SIZE])
@@ -91,6 +102,10 @@ char *value_expected(const struct config_key *key, char out[static VALUE_EXPECTE
 
     if (text != NULL) {
         (void)snprintf(out, VALUE_EXPECTED_SIZE, "%s", text);
+        return out;
+    }
+    if (key->type == CONFIG_CHOICE) {
+        expect_choice(key, out);
         return out;
     }
     if (items != NULL) {
@@ -179,14 +194,15 @@ static bool set_level(const struct config_key *key, const struct tree_node *node
     return log_level_parse(node->text, place(base, key->offset));
 }
 
-static bool set_transport(const struct config_key *key, const struct tree_node *node, void *base)
+static bool set_choice(const struct config_key *key, const struct tree_node *node, void *base)
 {
-    bool is_udp = strcmp(node->text, "udp") == 0;
-
-    if (!is_udp && strcmp(node->text, "tcp") != 0)
-        return false;
-    *(uint32_t *)place(base, key->offset) = is_udp ? CONFIG_UDP : CONFIG_TCP;
-    return true;
+    for (uint32_t i = 0; key->words[i] != NULL; i++) {
+        if (strcmp(node->text, key->words[i]) == 0) {
+            *(uint32_t *)place(base, key->offset) = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool set_name(const struct config_key *key, const struct tree_node *node, void *base)
@@ -289,7 +305,7 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_POWER_OF_TWO] = set_power_of_two,
     [CONFIG_SHARDS] = set_shards,
     [CONFIG_LEVEL] = set_level,
-    [CONFIG_TRANSPORT] = set_transport,
+    [CONFIG_CHOICE] = set_choice,
     [CONFIG_NAME] = set_name,
     [CONFIG_PATH] = set_path,
     [CONFIG_TEXT] = set_text,

@@ -65,6 +65,7 @@ sessions:
   half_close_s: 0
 direct_ports:
   range: {first_port}-{last_port}
+  anonymous: allow
   address: 127.0.0.1
 ops:
   address: 127.0.0.1:{echo}

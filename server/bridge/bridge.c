@@ -4,6 +4,9 @@
  * side's receive is stopped, at half of it it goes on. */
 #include "server/bridge/bridge.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "server/base/check.h"
 
 #define WRAP_CAPACITY 2048u
@@ -13,12 +16,18 @@ static uint32_t high_water(const struct session *session)
     return session->shard->server->config->limits.session_buffer_bytes;
 }
 
+static void moved(struct session *session)
+{
+    session->moved_ms = reactor_now_ms(session->shard->reactor);
+    atomic_store_explicit(&session->entry.moved_ms, session->moved_ms, memory_order_relaxed);
+}
+
 /* ---- device to agent ---- */
 
 static void to_agent(struct session *session, struct chunk *chunk)
 {
     uint32_t size = chunk->size;
-    session->bytes_to_agent += size;
+    count_up(&session->entry.bytes_to_agent, size);
     count_up(&session->shard->counters.bytes_to_agents, size);
     stream_send(&session->agent, chunk);
     if (session->agent.queued_bytes >= high_water(session) && !session->device_stopped) {
@@ -48,7 +57,7 @@ static void on_device_received(struct stream *stream, struct chunk *chunk)
         filter(session, chunk);
     link_touch(link);
     if (chunk->size > 0)
-        session->moved_ms = reactor_now_ms(stream->reactor);
+        moved(session);
     to_agent(session, chunk);
     link_proves_alive(link);
 }
@@ -83,7 +92,8 @@ static void on_device_sent(struct stream *stream)
     struct session *session = link->session;
     if (session->agent_stopped && stream->queued_bytes <= high_water(session) / 2) {
         session->agent_stopped = false;
-        stream_receive(&session->agent, RECEIVE_STREAM);
+        if (!session->held)
+            stream_receive(&session->agent, RECEIVE_STREAM);
     }
 }
 
@@ -127,29 +137,34 @@ static bool wrap(struct session *session, const struct chunk *chunk)
     return true;
 }
 
-static void on_agent_received(struct stream *stream, struct chunk *chunk)
+static bool to_device(struct session *session, struct chunk *chunk)
 {
-    struct session *session = container_of(stream, struct session, agent);
     struct link *link = session->link;
     bool good = true;
-    session->moved_ms = reactor_now_ms(stream->reactor);
-    session->bytes_to_device += chunk->size;
+    moved(session);
+    if (session->way->look != NULL)
+        session->way->look(session, chunk);
+    count_up(&session->entry.bytes_to_device, chunk->size);
     link_count(&link->bytes_sent, chunk->size);
     count_up(&session->shard->counters.bytes_to_devices, chunk->size);
     if (link->link_flags & PLUGIN_LINK_SEND) {
         good = wrap(session, chunk);
-        chunk_free(stream->reactor, chunk);
+        chunk_free(session->shard->reactor, chunk);
     } else {
         stream_send(&link->stream, chunk);
     }
-    if (!good) {
-        session_end(session, CLOSE_LIMIT_MEMORY);
-        return;
-    }
     if (link->stream.queued_bytes >= high_water(session) && !session->agent_stopped) {
         session->agent_stopped = true;
-        stream_receive_stop(stream);
+        stream_receive_stop(&session->agent);
     }
+    return good;
+}
+
+static void on_agent_received(struct stream *stream, struct chunk *chunk)
+{
+    struct session *session = container_of(stream, struct session, agent);
+    if (!to_device(session, chunk))
+        session_end(session, CLOSE_LIMIT_MEMORY);
 }
 
 static void on_agent_ended(struct stream *stream, int error)
@@ -169,7 +184,8 @@ static void on_agent_failed(struct stream *stream, int error)
 static void on_agent_sent(struct stream *stream)
 {
     struct session *session = container_of(stream, struct session, agent);
-    if (session->device_stopped && stream->queued_bytes <= high_water(session) / 2) {
+    if (session->device_stopped && !session->held &&
+        stream->queued_bytes <= high_water(session) / 2) {
         session->device_stopped = false;
         stream_receive(&session->link->stream, RECEIVE_STREAM);
     }
@@ -192,12 +208,59 @@ static const struct stream_ops agent_ops = {
 
 /* ---- together ---- */
 
-void bridge_join(struct session *session)
+/* What the agent sent before it was joined. */
+static bool send_ahead(struct session *session)
+{
+    if (session->ahead_size == 0)
+        return true;
+    struct chunk *chunk = chunk_allocate(session->shard->reactor, session->ahead_size);
+    if (chunk == NULL)
+        return false;
+    memcpy(chunk->data, session->ahead, session->ahead_size);
+    chunk->size = session->ahead_size;
+    free(session->ahead);
+    session->ahead = NULL;
+    session->ahead_size = 0;
+    return to_device(session, chunk);
+}
+
+bool bridge_join(struct session *session)
 {
     struct link *link = session->link;
+    session->device_stopped = false;
+    session->agent_stopped = false;
+    session->held = false;
     link->stream.ops = &device_ops;
     session->agent.ops = &agent_ops;
     /* the idle link's poll stays armed; its completion starts the first receive */
     stream_watch(&link->stream);
-    stream_receive(&session->agent, RECEIVE_STREAM);
+    if (!send_ahead(session))
+        return false;
+    if (!session->agent_stopped)
+        stream_receive(&session->agent, RECEIVE_STREAM);
+    return true;
+}
+
+void session_hold(struct session *session, const struct stream_ops *ops)
+{
+    CHECK(session->state == SESSION_JOINED && !session->held);
+    session->held = true;
+    session->device_stopped = true;
+    session->agent.ops = ops;
+    stream_receive_stop(&session->link->stream);
+}
+
+void session_resume(struct session *session)
+{
+    CHECK(session->state == SESSION_JOINED && session->held);
+    session->held = false;
+    session->agent.ops = &agent_ops;
+    if (session->agent.queued_bytes <= high_water(session) / 2) {
+        session->device_stopped = false;
+        stream_receive(&session->link->stream, RECEIVE_STREAM);
+    }
+    if (!send_ahead(session))
+        session_end_later(session);
+    else if (!session->agent_stopped)
+        stream_receive(&session->agent, RECEIVE_STREAM);
 }

@@ -1,52 +1,91 @@
-/* Sessions: an agent's connection finds its device's link, in whatever shard, and is joined to it.
- */
+/* Sessions: an agent's connection from accept to close, and how sessions end. */
 #include "server/bridge/session.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/check.h"
 #include "server/bridge/bridge.h"
+#include "server/bridge/line.h"
 #include "server/link/events.h"
-
-#define ROUTE_ATTEMPTS 3u
 
 /* A closing agent's connection is dropped when it took nothing for so long, or, once all was taken,
  * when its own FIN doesn't come. Progress shows only when a whole chunk was taken. */
 #define DRAIN_MS 120000u
 #define FIN_MS   10000u
 
-static void route(struct session *session);
+const char *session_path_name(enum session_path path)
+{
+    switch (path) {
+    case SESSION_DIRECT_PORT:
+        return "direct_port";
+    case SESSION_SOCKS5:
+        return "socks5";
+    case SESSION_HTTP_CONNECT:
+        return "connect";
+    case SESSION_VIRTUAL_MODEM:
+        return "modem";
+    }
+    return "-";
+}
 
-/* ---- in which shard it is ---- */
+/* ---- in which shard it is, and as what it counts ---- */
 
-static void enter_shard(struct session *session, struct shard *shard)
+void session_enter_shard(struct session *session, struct shard *shard)
 {
     session->shard = shard;
     list_append(&shard->sessions, &session->node);
     count_up(&shard->counters.sessions, 1);
 }
 
-static void leave_shard(struct session *session)
+void session_leave_shard(struct session *session)
 {
     list_remove(&session->node);
     count_down(&session->shard->counters.sessions);
 }
 
-/* ---- log and end ---- */
+static bool become_session(struct session *session)
+{
+    struct server *server = session->shard->server;
+    if (atomic_fetch_add(&server->sessions, 1) >= server->config->limits.sessions) {
+        atomic_fetch_sub(&server->sessions, 1);
+        return false;
+    }
+    atomic_fetch_sub(&server->visitors, 1);
+    session->is_session = true;
+    return true;
+}
 
-static void session_log(const struct session *session, const char *message, const char *extra)
+static void become_visitor(struct session *session)
+{
+    struct server *server = session->shard->server;
+    if (!session->is_session)
+        return;
+    atomic_fetch_add(&server->visitors, 1);
+    atomic_fetch_sub(&server->sessions, 1);
+    session->is_session = false;
+}
+
+/* ---- log ---- */
+
+void session_log(const struct session *session, const char *message, const char *extra)
 {
     struct log_context context = {
         .module = "session",
         .link = session->link != NULL ? session->link->id : session->target.id,
-        .serial = device_serial(session->device),
+        .serial = session->device != NULL ? device_serial(session->device) : NULL,
     };
     char peer[ADDRESS_TEXT_SIZE];
-    log_line(LOG_INFO, &context, message, "session=%llu agent=%s%s",
-             (unsigned long long)session->id, address_format(&session->peer, peer), extra);
+    char name[SESSION_NAME_SIZE * 4];
+    char number[40] = "";
+    bool named = session->agent_name[0] != '\0';
+    if (session->id != 0)
+        (void)snprintf(number, sizeof number, "session=%llu ", (unsigned long long)session->id);
+    log_line(LOG_INFO, &context, message, "%spath=%s%s%s agent=%s%s", number,
+             session_path_name(session->way->path), named ? " account=" : "",
+             named ? log_quote(session->agent_name, name, sizeof name) : "",
+             address_format(&session->peer, peer), extra);
 }
 
 static void count_close(const struct session *session, enum close_reason reason)
@@ -54,28 +93,22 @@ static void count_close(const struct session *session, enum close_reason reason)
     count_up(&session->shard->counters.closed[reason], 1);
 }
 
-static void close_agent(struct session *session)
+void session_close_agent(struct session *session)
 {
     timer_stop(&session->timer);
     session->state = SESSION_CLOSED;
+    session->agent.ops = &session_agent_ops;
+    if (session->way->leaving != NULL)
+        session->way->leaving(session);
     stream_close(&session->agent);
 }
 
-/* An agent that found no session. */
-static void refuse(struct session *session, enum close_reason reason)
-{
-    char extra[96];
-    (void)snprintf(extra, sizeof extra, " layer=%s cause=%s", close_layer(reason),
-                   close_cause(reason));
-    session_log(session, "agent refused", extra);
-    count_close(session, reason);
-    close_agent(session);
-}
+/* ---- draining ---- */
 
-static void drained(struct session *session)
+void session_drained(struct session *session)
 {
     if (session->agent_finished && session->agent.queued_bytes == 0)
-        close_agent(session);
+        session_close_agent(session);
 }
 
 static void wait_for_agent(struct session *session)
@@ -91,7 +124,7 @@ static void drain_timeout(struct timer *timer)
     if (session->agent.queued_bytes < session->drain_left)
         wait_for_agent(session); /* it still reads */
     else
-        close_agent(session);
+        session_close_agent(session);
 }
 
 /* The agent gets what is queued, then FIN; its connection is closed when it has finished, too. (The
@@ -105,13 +138,82 @@ static void drain(struct session *session)
     wait_for_agent(session);
     bool was_reset = stream_receive_ended(&session->agent) && !session->agent_finished;
     if (stream_failed(&session->agent) || was_reset) {
-        close_agent(session);
+        session_close_agent(session);
     } else if (session->agent_finished) {
-        drained(session);
+        session_drained(session);
     } else {
         stream_shutdown(&session->agent);
         stream_receive(&session->agent, RECEIVE_STREAM); /* to nowhere, until its FIN */
     }
+}
+
+/* ---- the end ---- */
+
+static bool agent_is_there(const struct session *session)
+{
+    return !session->agent_finished && !stream_receive_ended(&session->agent) &&
+           !stream_failed(&session->agent) && !session->shard->stopping;
+}
+
+/* The session is over, or was refused: the way gets the connection back, or it is closed. */
+static void part(struct session *session, enum close_reason reason, bool was_joined)
+{
+    bool keeps = session->way->ended != NULL && session->way->ended(session, reason, was_joined);
+    timer_stop(&session->timer);
+    session_registry_remove(session);
+    free(session->ahead);
+    session->ahead = NULL;
+    session->ahead_size = 0;
+    session->agent.ops = &session_agent_ops;
+    if (keeps && agent_is_there(session)) {
+        session->state = SESSION_GREETING;
+        session->device = NULL;
+        session->held = false;
+        become_visitor(session);
+        count_up(&session->shard->counters.kept, 1);
+        session->way->kept(session);
+        return;
+    }
+    if (was_joined || session->agent.queued_bytes > 0)
+        drain(session);
+    else
+        session_close_agent(session);
+}
+
+static void refuse(struct session *session, enum close_reason reason)
+{
+    char extra[96 + SESSION_NAME_SIZE * 4 + PLUGIN_SERIAL_SIZE * 4];
+    char name[SESSION_NAME_SIZE * 4];
+    char wanted[PLUGIN_SERIAL_SIZE * 4];
+    int size = snprintf(extra, sizeof extra, " layer=%s cause=%s", close_layer(reason),
+                        close_cause(reason));
+    if (session->wanted[0] != '\0' && session->device == NULL)
+        size += snprintf(extra + size, sizeof extra - (size_t)size, " wanted=%s",
+                         log_quote(session->wanted, wanted, sizeof wanted));
+    if (session->holder_ms > 0)
+        (void)snprintf(extra + size, sizeof extra - (size_t)size, " holder=%s held_ms=%llu",
+                       session->holder[0] != '\0' ? log_quote(session->holder, name, sizeof name)
+                                                  : "-",
+                       (unsigned long long)session->holder_ms);
+    session_log(session, "agent refused", extra);
+    count_close(session, reason);
+    if (session->device != NULL || session->wanted[0] != '\0')
+        events_access_refused(session, reason);
+    part(session, reason, false);
+}
+
+void session_turn_away(struct session *session, enum close_reason reason)
+{
+    CHECK(session->state == SESSION_ROUTING || session->state == SESSION_WAITING);
+    if (session->state == SESSION_WAITING)
+        line_leave(session);
+    refuse(session, reason);
+}
+
+void session_refuse(struct session *session, enum close_reason reason)
+{
+    CHECK(session->state == SESSION_GREETING);
+    refuse(session, reason);
 }
 
 static void finish(struct session *session, enum close_reason reason)
@@ -119,36 +221,108 @@ static void finish(struct session *session, enum close_reason reason)
     char extra[200];
     if (timer_running(&session->release))
         bridge_release(&session->release); /* to the last byte */
+    timer_stop(&session->release);
+    const struct session_entry *entry = &session->entry;
+    uint64_t to_agent = atomic_load_explicit(&entry->bytes_to_agent, memory_order_relaxed);
+    uint64_t to_device = atomic_load_explicit(&entry->bytes_to_device, memory_order_relaxed);
     uint64_t duration_ms = reactor_now_ms(session->shard->reactor) - session->started_ms;
-    (void)snprintf(
-        extra, sizeof extra, " layer=%s cause=%s to_agent=%llu to_device=%llu duration_ms=%llu",
-        close_layer(reason), close_cause(reason), (unsigned long long)session->bytes_to_agent,
-        (unsigned long long)session->bytes_to_device, (unsigned long long)duration_ms);
+    (void)snprintf(extra, sizeof extra,
+                   " layer=%s cause=%s to_agent=%llu to_device=%llu duration_ms=%llu",
+                   close_layer(reason), close_cause(reason), (unsigned long long)to_agent,
+                   (unsigned long long)to_device, (unsigned long long)duration_ms);
     session_log(session, "session finished", extra);
     count_close(session, reason);
     events_access_finished(session, reason, duration_ms);
-    if (session->bytes_to_agent > 0)
+    if (to_agent > 0)
         events_power_restored(session->shard, session->device,
                               reactor_utc_ms(session->shard->reactor) - duration_ms,
                               RESTORED_BY_SESSION);
     session->link = NULL;
-    session->agent.ops = &session_agent_ops;
-    drain(session);
+    session->line = NULL;
+    part(session, reason, true);
 }
 
 void session_device_gone(struct session *session)
 {
     CHECK(session->state == SESSION_JOINED);
+    struct line *line = session->line;
     finish(session, CLOSE_SESSION_DEVICE_GONE);
+    line_break(line);
 }
+
+// NOLINTBEGIN(misc-no-recursion): the next session is joined, and none of that ends a session
 
 void session_end(struct session *session, enum close_reason reason)
 {
     CHECK(session->state == SESSION_JOINED);
     struct link *link = session->link;
+    struct line *line = session->line;
     finish(session, reason);
     link_enter_idle(link);
+    line_next(line, link);
 }
+
+// NOLINTEND(misc-no-recursion)
+
+/* ---- limits of time ---- */
+
+static const struct config *config_of(const struct session *session)
+{
+    return session->shard->server->config;
+}
+
+/* How long the session may go on without a byte; 0: for ever. */
+static uint64_t still_limit_ms(const struct session *session)
+{
+    uint32_t limit_s = session->agent_finished ? config_of(session)->sessions.half_close_s
+                                               : config_of(session)->sessions.idle_timeout_s;
+    return limit_s * 1000ull;
+}
+
+static void session_timer(struct timer *timer)
+{
+    struct session *session = container_of(timer, struct session, timer);
+    uint64_t still_limit = still_limit_ms(session);
+    uint64_t length_limit = config_of(session)->sessions.max_length_s * 1000ull;
+    uint64_t now_ms = reactor_now_ms(session->shard->reactor);
+    if (length_limit > 0 && now_ms - session->started_ms >= length_limit)
+        session_end(session, CLOSE_SESSION_TOO_LONG);
+    else if (still_limit > 0 && now_ms - session->moved_ms >= still_limit)
+        session_end(session, session->agent_finished ? CLOSE_AGENT_CLOSED : CLOSE_SESSION_IDLE);
+    else
+        session_start_limits(session);
+}
+
+void session_start_limits(struct session *session)
+{
+    uint64_t still_limit = still_limit_ms(session);
+    uint64_t length_limit = config_of(session)->sessions.max_length_s * 1000ull;
+    uint64_t now_ms = reactor_now_ms(session->shard->reactor);
+    uint64_t due_ms = UINT64_MAX;
+    if (still_limit > 0)
+        due_ms = session->moved_ms + still_limit;
+    if (length_limit > 0 && session->started_ms + length_limit < due_ms)
+        due_ms = session->started_ms + length_limit;
+    session->timer.fire = session_timer;
+    if (due_ms == UINT64_MAX)
+        timer_stop(&session->timer);
+    else
+        timer_start(session->shard->reactor, &session->timer,
+                    due_ms > now_ms ? due_ms - now_ms : 1);
+}
+
+void session_agent_finished(struct session *session)
+{
+    session->agent_finished = true;
+    if (still_limit_ms(session) == 0) {
+        session_end(session, CLOSE_AGENT_CLOSED);
+        return;
+    }
+    session->timer.fire = session_timer;
+    timer_start(session->shard->reactor, &session->timer, still_limit_ms(session));
+}
+
+/* ---- the stop ---- */
 
 void sessions_stop(struct shard *shard)
 {
@@ -158,6 +332,10 @@ void sessions_stop(struct shard *shard)
         node = node->next;
         if (session->state == SESSION_JOINED)
             session_end(session, CLOSE_SERVER_STOPPING);
+        else if (session->state == SESSION_WAITING || session->state == SESSION_ROUTING)
+            session_turn_away(session, CLOSE_SERVER_STOPPING);
+        else if (session->state == SESSION_GREETING)
+            session_refuse(session, CLOSE_SERVER_STOPPING);
     }
 }
 
@@ -168,177 +346,17 @@ void sessions_drop(struct shard *shard)
         struct session *session = container_of(node, struct session, node);
         node = node->next;
         if (session->state == SESSION_DRAINING)
-            close_agent(session);
+            session_close_agent(session);
     }
 }
-
-/* ---- joining ---- */
-
-/* How long the session may go on without a byte; 0: for ever. */
-static uint64_t still_limit_ms(const struct session *session)
-{
-    const struct config *config = session->shard->server->config;
-    uint32_t limit_s =
-        session->agent_finished ? config->sessions.half_close_s : config->sessions.idle_timeout_s;
-    return limit_s * 1000ull;
-}
-
-static void session_timer(struct timer *timer)
-{
-    struct session *session = container_of(timer, struct session, timer);
-    uint64_t limit_ms = still_limit_ms(session);
-    uint64_t still_ms = reactor_now_ms(session->shard->reactor) - session->moved_ms;
-    if (still_ms >= limit_ms)
-        session_end(session, session->agent_finished ? CLOSE_AGENT_CLOSED : CLOSE_SESSION_IDLE);
-    else
-        timer_start(session->shard->reactor, timer, limit_ms - still_ms);
-}
-
-void session_agent_finished(struct session *session)
-{
-    session->agent_finished = true;
-    uint64_t limit_ms = still_limit_ms(session);
-    if (limit_ms == 0)
-        session_end(session, CLOSE_AGENT_CLOSED);
-    else
-        timer_start(session->shard->reactor, &session->timer, limit_ms);
-}
-
-static void join(struct session *session, struct link *link)
-{
-    struct shard *shard = session->shard;
-    session->state = SESSION_JOINED;
-    session->link = link;
-    session->started_ms = reactor_now_ms(shard->reactor);
-    session->moved_ms = session->started_ms;
-    session->timer.fire = session_timer;
-    if (still_limit_ms(session) > 0)
-        timer_start(shard->reactor, &session->timer, still_limit_ms(session));
-    count_up(&shard->counters.sessions_started, 1);
-    link_enter_session(link, session);
-    session_log(session, "session started", "");
-    events_access_started(session);
-    bridge_join(session);
-}
-
-/* In the shard of the link, as far as is known. */
-static void arrive(struct session *session)
-{
-    struct shard *shard = session->shard;
-    struct link *link = link_find(shard, &session->target);
-    if (shard->stopping) {
-        refuse(session, CLOSE_SERVER_STOPPING);
-        return;
-    }
-    if (!events_sessions_allowed(shard->server)) {
-        refuse(session, CLOSE_SESSION_UNRECORDED);
-        return;
-    }
-    if (link == NULL || (link->state != LINK_IDLE && link->state != LINK_IN_SESSION)) {
-        route(session); /* the device changed links meanwhile */
-        return;
-    }
-    if (link->state == LINK_IN_SESSION) {
-        if (!link->session->agent_finished) {
-            refuse(session, CLOSE_SESSION_BUSY);
-            return;
-        }
-        session_end(link->session, CLOSE_SESSION_YIELDED);
-    }
-    join(session, link);
-}
-
-static void arrive_by_move(struct stream_move *move, struct reactor *reactor)
-{
-    struct session *session = container_of(move, struct session, move);
-    enter_shard(session, shard_of(reactor));
-    arrive(session);
-}
-
-static void route(struct session *session)
-{
-    struct shard *shard = session->shard;
-    struct device_info info;
-    directory_get(shard->server->directory, session->device, &info);
-    if (info.link.id == 0 || session->attempts == ROUTE_ATTEMPTS) {
-        refuse(session, CLOSE_SESSION_OFFLINE);
-        return;
-    }
-    session->attempts++;
-    session->target = info.link;
-    if (info.link.shard == shard->index) {
-        arrive(session);
-        return;
-    }
-    leave_shard(session);
-    session->move.arrived = arrive_by_move;
-    stream_move(&session->agent, shard->server->shards[info.link.shard]->reactor, &session->move);
-}
-
-/* ---- the agent's connection outside a session ---- */
-
-static void on_received(struct stream *stream, struct chunk *chunk)
-{
-    chunk_free(stream->reactor, chunk);
-}
-
-static void on_sent(struct stream *stream)
-{
-    struct session *session = container_of(stream, struct session, agent);
-    if (session->state == SESSION_DRAINING)
-        drained(session);
-}
-
-static void on_ended(struct stream *stream, int error)
-{
-    struct session *session = container_of(stream, struct session, agent);
-    session->agent_finished = true;
-    if (error != 0)
-        close_agent(session);
-    else
-        drained(session);
-}
-
-static void on_failed(struct stream *stream, int error)
-{
-    (void)error;
-    struct session *session = container_of(stream, struct session, agent);
-    close_agent(session);
-}
-
-static void on_closed(struct stream *stream)
-{
-    struct session *session = container_of(stream, struct session, agent);
-    struct shard *shard = session->shard;
-    leave_shard(session);
-    timer_stop(&session->timer);
-    timer_stop(&session->release);
-    atomic_fetch_sub(&shard->server->sessions, 1);
-    free(session);
-}
-
-static void on_move_failed(struct stream *stream, int error)
-{
-    struct session *session = container_of(stream, struct session, agent);
-    enter_shard(session, session->shard);
-    refuse(session, error == -ENOMEM ? CLOSE_LIMIT_MEMORY : CLOSE_LIMIT_SESSIONS);
-}
-
-const struct stream_ops session_agent_ops = {
-    .received = on_received,
-    .ended = on_ended,
-    .sent = on_sent,
-    .failed = on_failed,
-    .closed = on_closed,
-    .move_failed = on_move_failed,
-};
 
 /* ---- the beginning ---- */
 
 void agent_refused(struct shard *shard, const struct address *peer, const struct device *device,
                    enum close_reason reason)
 {
-    struct log_context context = {.module = "session", .serial = device_serial(device)};
+    struct log_context context = {.module = "session",
+                                  .serial = device != NULL ? device_serial(device) : NULL};
     char text[ADDRESS_TEXT_SIZE];
     log_line(LOG_WARN, &context, "agent refused", "agent=%s layer=%s cause=%s",
              address_format(peer, text), close_layer(reason), close_cause(reason));
@@ -352,27 +370,59 @@ void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer
     reactor_discard(shard->reactor, slot);
 }
 
-void session_begin(struct shard *shard, uint32_t slot, const struct address *peer,
-                   struct device *device)
+struct session *session_accept(struct shard *shard, uint32_t slot, const struct address *peer,
+                               const struct session_way *way, void *visitor)
 {
-    struct server *server = shard->server;
-    if (atomic_fetch_add(&server->sessions, 1) >= server->config->limits.sessions) {
-        atomic_fetch_sub(&server->sessions, 1);
-        agent_refuse(shard, slot, peer, device, CLOSE_LIMIT_SESSIONS);
-        return;
-    }
     struct session *session = calloc(1, sizeof *session);
     if (session == NULL) {
-        atomic_fetch_sub(&server->sessions, 1);
-        agent_refuse(shard, slot, peer, device, CLOSE_LIMIT_MEMORY);
-        return;
+        agent_refuse(shard, slot, peer, NULL, CLOSE_LIMIT_MEMORY);
+        return NULL;
     }
-    session->device = device;
+    atomic_fetch_add(&shard->server->visitors, 1);
+    session->state = SESSION_GREETING;
     session->peer = *peer;
-    session->id = atomic_fetch_add(&server->next_session_id, 1) + 1;
+    session->way = way;
+    session->visitor = visitor;
+    list_init(&session->queued);
+    list_init(&session->entry.node);
     timer_init(&session->timer, NULL);
     timer_init(&session->release, bridge_release);
-    enter_shard(session, shard);
+    session_enter_shard(session, shard);
     stream_init(&session->agent, shard->reactor, slot, &session_agent_ops);
-    route(session);
+    return session;
+}
+
+enum status session_read_ahead(struct session *session, const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return STATUS_OK;
+    if (size > SESSION_AHEAD_MAX - session->ahead_size)
+        return STATUS_FULL;
+    uint8_t *ahead = realloc(session->ahead, session->ahead_size + size);
+    if (ahead == NULL)
+        return STATUS_NO_MEMORY;
+    memcpy(ahead + session->ahead_size, data, size);
+    session->ahead = ahead;
+    session->ahead_size += (uint32_t)size;
+    return STATUS_OK;
+}
+
+void session_ask(struct session *session, struct device *device)
+{
+    CHECK(session->state == SESSION_GREETING);
+    session->device = device;
+    session->id = atomic_fetch_add(&session->shard->server->next_session_id, 1) + 1;
+    session->attempts = 0;
+    session->wait_end_ms = 0;
+    session->holder_ms = 0;
+    session->target = (struct link_ref){0};
+    if (!become_session(session)) {
+        session_refuse(session, CLOSE_LIMIT_SESSIONS);
+        return;
+    }
+    session->state = SESSION_ROUTING;
+    session->agent.ops = &session_agent_ops;
+    stream_receive_stop(&session->agent);
+    session_registry_add(session);
+    session_route(session);
 }

@@ -282,6 +282,14 @@ void events_disconnected(struct link *link, enum close_reason reason, bool newer
 
 /* ---- sessions ---- */
 
+static_assert((int)SESSION_DIRECT_PORT == (int)CENC__V1__ACCESS_PATH__ACCESS_PATH_DIRECT_PORT &&
+                  (int)SESSION_SOCKS5 == (int)CENC__V1__ACCESS_PATH__ACCESS_PATH_SOCKS5 &&
+                  (int)SESSION_HTTP_CONNECT ==
+                      (int)CENC__V1__ACCESS_PATH__ACCESS_PATH_HTTP_CONNECT &&
+                  (int)SESSION_VIRTUAL_MODEM ==
+                      (int)CENC__V1__ACCESS_PATH__ACCESS_PATH_VIRTUAL_MODEM,
+              "ways in are numbered as in the events");
+
 void events_access_started(const struct session *session)
 {
     struct shard *shard = session->shard;
@@ -293,8 +301,9 @@ void events_access_started(const struct session *session)
     event_begin(shard, session->device, &texts, &event);
     cenc__v1__access_started__init(&body);
     event_endpoint(&session->peer, &texts.other, texts.other_text);
+    body.agent = proto_string(session->agent_name);
     body.agent_peer = &texts.other;
-    body.path = CENC__V1__ACCESS_PATH__ACCESS_PATH_DIRECT_PORT;
+    body.path = (Cenc__V1__AccessPath)session->way->path;
     body.session = session->id;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_STARTED;
     event.access_started = &body;
@@ -314,15 +323,42 @@ void events_access_finished(const struct session *session, enum close_reason rea
     cenc__v1__access_finished__init(&body);
     event_endpoint(&session->peer, &texts.other, texts.other_text);
     fill_reason(reason, &texts);
+    body.agent = proto_string(session->agent_name);
     body.agent_peer = &texts.other;
-    body.path = CENC__V1__ACCESS_PATH__ACCESS_PATH_DIRECT_PORT;
+    body.path = (Cenc__V1__AccessPath)session->way->path;
     body.session = session->id;
-    body.bytes_to_agent = session->bytes_to_agent;
-    body.bytes_to_device = session->bytes_to_device;
+    body.bytes_to_agent =
+        atomic_load_explicit(&session->entry.bytes_to_agent, memory_order_relaxed);
+    body.bytes_to_device =
+        atomic_load_explicit(&session->entry.bytes_to_device, memory_order_relaxed);
     body.duration_ms = duration_ms;
     body.reason = &texts.reason;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_FINISHED;
     event.access_finished = &body;
+    event_tell(shard, &event);
+}
+
+void events_access_refused(const struct session *session, enum close_reason reason)
+{
+    struct shard *shard = session->shard;
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__AccessRefused body;
+    char wanted[PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)];
+    if (off(shard))
+        return;
+    event_begin(shard, session->device, &texts, &event);
+    cenc__v1__access_refused__init(&body);
+    event_endpoint(&session->peer, &texts.other, texts.other_text);
+    fill_reason(reason, &texts);
+    body.agent = proto_string(session->agent_name);
+    body.agent_peer = &texts.other;
+    body.path = (Cenc__V1__AccessPath)session->way->path;
+    body.reason = &texts.reason;
+    if (session->device == NULL)
+        body.wanted = text_of(session->wanted, wanted, sizeof wanted);
+    event.body_case = CENC__V1__EVENT__BODY_ACCESS_REFUSED;
+    event.access_refused = &body;
     event_tell(shard, &event);
 }
 

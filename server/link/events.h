@@ -24,6 +24,7 @@ void events_disconnected(struct link *link, enum close_reason reason, bool newer
 void events_access_started(const struct session *session);
 void events_access_finished(const struct session *session, enum close_reason reason,
                             uint64_t duration_ms);
+void events_access_refused(const struct session *session, enum close_reason reason);
 
 /* former_peer may be NULL. kind: a Cenc__V1__SecurityKind. */
 void events_security(struct link *link, int kind, const struct address *former_peer,

@@ -25,16 +25,34 @@
     X(LIMIT_SOURCE, "limit", "source", "limits.unidentified_per_source reached")                   \
     X(LIMIT_DEVICES, "limit", "devices", "limits.devices reached")                                 \
     X(LIMIT_SESSIONS, "limit", "sessions", "limits.sessions reached")                              \
+    X(LIMIT_VISITORS, "limit", "visitors", "agents.connections reached")                           \
+    X(LIMIT_VISITOR_SOURCE, "limit", "visitor_source",                                             \
+      "agents.unauthenticated_per_source reached")                                                 \
     X(LIMIT_MEMORY, "limit", "memory", "out of memory")                                            \
     X(AGENT_CLOSED, "agent", "closed", "the agent closed the connection")                          \
     X(AGENT_RESET, "agent", "reset", "the agent's side reset the connection")                      \
     X(AGENT_TIMEOUT, "agent", "timeout", "the agent's side doesn't answer")                        \
     X(AGENT_ERROR, "agent", "error", "the network reported another error")                         \
+    X(AGENT_MALFORMED, "agent", "malformed", "what came is not the listener's protocol")           \
+    X(AGENT_TOO_LONG, "agent", "too_long", "no request within agents.greeting_max_bytes")          \
+    X(AGENT_SILENT, "agent", "silent", "no request within agents.greeting_timeout_s")              \
+    X(AGENT_LOGIN, "agent", "login", "wrong name or password, or an account that can't be used")   \
+    X(AGENT_NO_ACCOUNT, "agent", "no_account", "no account for the address, and none may pass")    \
+    X(AGENT_SESSIONS, "agent", "sessions", "the account has its limit of sessions")                \
+    X(AGENT_HUNG_UP, "agent", "hung_up", "the agent's software hung up its virtual modem")         \
     X(SESSION_IDLE, "session", "idle_timeout",                                                     \
       "no byte either way within sessions.idle_timeout_s")                                         \
     X(SESSION_BUSY, "session", "busy", "another session holds the device")                         \
     X(SESSION_OFFLINE, "session", "offline", "the device is not connected")                        \
     X(SESSION_REFUSED, "session", "refused", "the agent's address is not allowed")                 \
+    X(SESSION_NOT_GRANTED, "session", "not_granted", "the agent may not reach this device")        \
+    X(SESSION_UNKNOWN, "session", "unknown", "no device of this serial, or one in several scopes") \
+    X(SESSION_NO_SERIAL, "session", "no_serial", "an IP address or no serial was asked for")       \
+    X(SESSION_WAIT_TIMEOUT, "session", "wait_timeout", "waited as long as it may for the device")  \
+    X(SESSION_QUEUE_FULL, "session", "queue_full", "sessions.max_waiting wait for it already")     \
+    X(SESSION_STILL, "session", "still", "moved no byte for yield_after_s, and another waits")     \
+    X(SESSION_TOO_LONG, "session", "max_length", "sessions.max_length_s reached")                  \
+    X(SESSION_KILLED, "session", "killed", "ended by an operator")                                 \
     X(SESSION_DEVICE_GONE, "session", "device_gone", "the device's link ended")                    \
     X(SESSION_YIELDED, "session", "yielded", "half-closed, and another agent came")                \
     X(SESSION_UNRECORDED, "session", "unrecorded", "the disk takes no events (sessions_need_it)")  \

@@ -17,10 +17,13 @@
 
 struct server;
 struct session;
+struct session_registry;
 struct journal;
 struct durable;
 struct editor;
 struct login_desk;
+struct tls_context;
+struct ways;
 struct journal_counters;
 struct keeper_counters;
 struct redis_counters;
@@ -42,7 +45,9 @@ struct listener_counters {
 struct shard_counters {
     _Atomic uint64_t closed[CLOSE_REASON_COUNT]; /* links and agents' connections */
     _Atomic uint64_t sessions_started;
-    _Atomic uint64_t sessions; /* now */
+    _Atomic uint64_t sessions; /* agents' connections in the shard, now */
+    _Atomic uint64_t waited;   /* times that a session had to wait for another's end */
+    _Atomic uint64_t kept;     /* times that an agent's connection went on after a session */
     _Atomic uint64_t bytes_to_agents;
     _Atomic uint64_t bytes_to_devices;
     _Atomic uint64_t keepalives;
@@ -84,9 +89,10 @@ struct shard {
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;
+    struct ways *ways;         /* listeners for agents */
     struct login_desk *logins; /* who asks for a device by account and password */
-    struct list challenges; /* of newcomers that wait for a link of this shard */
-    struct list sessions;   /* all of this shard, also those that drain */
+    struct list challenges;    /* of newcomers that wait for a link of this shard */
+    struct list sessions;      /* all of this shard, also those that drain */
     bool stopping;
     uint64_t stop_at_ms; /* when draining agents are dropped */
     struct shard_counters counters;
@@ -114,16 +120,21 @@ struct server {
     const struct northbound *northbound;
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
+    struct session_registry *registry;
     struct server_hooks hooks;
     struct shard **shards; /* shard_count of them; entries are set before any shard runs */
     uint32_t shard_count;
     uint32_t agent_places; /* that each shard keeps for agents, who must be where their device is */
     int *sockets;          /* listening descriptors, one per configured listener */
+    int *way_sockets;      /* the same of section agents */
+    struct tls_context **way_tls;    /* NULL: clear text */
+    struct sources *visitor_sources; /* agents that have not logged in, by source address */
     _Atomic uint64_t next_link_id;
     _Atomic uint64_t next_session_id;
     _Atomic uint64_t links; /* now, all states */
     _Atomic uint64_t unidentified;
     _Atomic uint64_t sessions;
+    _Atomic uint64_t visitors; /* agents' connections without a session (yet) */
     _Atomic uint64_t messages; /* between shards, posted and not delivered */
     _Atomic uint64_t *listener_links;
     uint64_t started_utc_ms;

@@ -71,6 +71,9 @@ static void write_limits(const struct server *server, struct page *page)
     single(page, "cencd_sessions", GAUGE, value_of(&server->sessions),
            "Sessions now: agents joined to a device, or on their way to it.");
     single(page, "cencd_sessions_limit", GAUGE, config->limits.sessions, "limits.sessions.");
+    single(page, "cencd_visitors", GAUGE, value_of(&server->visitors),
+           "Agents' connections without a session.");
+    single(page, "cencd_visitors_limit", GAUGE, config->agents.connections, "agents.connections.");
 }
 
 static void write_directory(const struct server *server, struct page *page)
@@ -203,7 +206,11 @@ struct shard_metric {
 static const struct shard_metric shard_metrics[] = {
     {"cencd_shard_sessions_started_total", COUNTER, SHARD(sessions_started),
      "Agents that came to be joined to a device."},
-    {"cencd_shard_sessions", GAUGE, SHARD(sessions), "Sessions now."},
+    {"cencd_shard_sessions", GAUGE, SHARD(sessions), "Agents' connections now."},
+    {"cencd_shard_waited_total", COUNTER, SHARD(waited),
+     "Times an agent had to wait for another one's session."},
+    {"cencd_shard_kept_total", COUNTER, SHARD(kept),
+     "Times an agent's connection went on after a session or a refusal: virtual modems."},
     {"cencd_shard_agent_sent_bytes_total", COUNTER, SHARD(bytes_to_agents),
      "Bytes from devices to agents in sessions."},
     {"cencd_shard_device_sent_bytes_total", COUNTER, SHARD(bytes_to_devices),

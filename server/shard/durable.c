@@ -35,7 +35,7 @@ struct durable {
     struct keeper *keeper;
     struct editor *editor;
     _Atomic bool editor_gone; /* or never was */
-    struct redis *redis; /* NULL: off */
+    struct redis *redis;      /* NULL: off */
     struct reactor *reactors[DURABLE_ROLES];
     char journal_folder[CONFIG_PATH_SIZE + 16];
     struct journal_recovery recovery;
@@ -376,7 +376,8 @@ static void editor_stopped(void *context)
     atomic_store(&durable->editor_gone, true);
 }
 
-/* The journal's stop doesn't wait for the editor: what is on its way is committed, or fails by it. */
+/* The journal's stop doesn't wait for the editor: what is on its way is committed, or fails by it.
+ */
 static void begin_stop(struct durable *durable, enum durable_role role)
 {
     durable->stop_begun[role] = true;

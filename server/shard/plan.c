@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agents/direct_ports.h"
+#include "agents/ways.h"
 #include "server/shard/server.h"
 #include "server/shard/sizes.h"
 
@@ -10,12 +11,19 @@
 static uint64_t overhead(const struct config *config, uint32_t shards)
 {
     return direct_ports_slots(config, shards) * 2ull /* the socket and its armed accept */
-           + config->listener_count * ACCEPT_DEPTH + 16;
+           + config->listener_count * ACCEPT_DEPTH + ways_slots(config) + 16;
+}
+
+/* Agents with a session, and without one. */
+static uint64_t wanted_agents(const struct config *config)
+{
+    uint64_t visitors = config->agents.listener_count > 0 ? config->agents.connections : 0;
+    return config->limits.sessions + visitors;
 }
 
 static uint64_t wanted(const struct config *config)
 {
-    return (uint64_t)config->limits.links + config->limits.sessions;
+    return config->limits.links + wanted_agents(config);
 }
 
 /* Links and agents that `shards` tables of at most nofile descriptors hold. */
@@ -28,8 +36,8 @@ static uint64_t room(const struct config *config, uint64_t nofile, uint32_t shar
 /* Descriptors that the process has beside the rings' tables. */
 static uint64_t of_process(const struct config *config, uint32_t shards)
 {
-    return PROCESS_DESCRIPTORS + config->listener_count + config->ops.max_connections +
-           RING_DESCRIPTORS * (uint64_t)shards;
+    return PROCESS_DESCRIPTORS + config->listener_count + config->agents.listener_count +
+           config->ops.max_connections + RING_DESCRIPTORS * (uint64_t)shards;
 }
 
 /* Beyond these the start would fail. */
@@ -63,7 +71,7 @@ static uint32_t choose_shards(const struct config *config, const struct server_m
  * little room, half of it. */
 static uint32_t agent_places(const struct config *config, uint32_t shards, uint64_t room_of_one)
 {
-    uint64_t places = config->limits.sessions / shards + 1ull;
+    uint64_t places = wanted_agents(config) / shards + 1;
     return (uint32_t)(places < room_of_one / 2 ? places : room_of_one / 2);
 }
 

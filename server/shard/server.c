@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agents/direct_ports.h"
+#include "agents/ways.h"
 #include "server/base/check.h"
 #include "server/bridge/session.h"
 #include "server/link/admission.h"
@@ -105,6 +106,8 @@ static enum status create_parts(struct server *server)
     if (status == STATUS_OK)
         status = failed_log_create(config->ops.failed_identifications, &server->failed);
     if (status == STATUS_OK)
+        status = session_registry_create(&server->registry);
+    if (status == STATUS_OK)
         status = sources_create(config->limits.unidentified_per_source,
                                 config->limits.unidentified + MAX_SHARDS * LISTENER_MAX_DEPTH,
                                 &server->sources);
@@ -132,6 +135,8 @@ enum status server_create(const struct config *config, const struct server_plan 
         status = durable_open(server, error);
     if (status == STATUS_OK)
         status = open_sockets(server, error);
+    if (status == STATUS_OK)
+        status = ways_open(server, error);
     if (status != STATUS_OK) {
         server_free(server);
         return status;
@@ -156,6 +161,8 @@ void server_free(struct server *server)
         sources_free(server->sources);
     if (server->failed != NULL)
         failed_log_free(server->failed);
+    session_registry_free(server->registry);
+    ways_close(server);
     if (server->directory != NULL)
         directory_free(server->directory);
     free(server->listener_links);
@@ -196,8 +203,10 @@ static void tick(struct timer *timer)
     for (size_t i = 0; i < count && !shard->stopping; i++)
         if (shard->listeners[i].shard != NULL)
             admission_review(&shard->listeners[i]);
-    if (!shard->stopping)
+    if (!shard->stopping) {
         datagrams_tick(shard);
+        ways_review(shard);
+    }
     timer_start(shard->reactor, timer, TICK_MS);
 }
 
@@ -216,7 +225,7 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     shard->listeners = calloc(config->listener_count, sizeof *shard->listeners);
     shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);
     if (shard->listeners == NULL || shard->counters.listeners == NULL ||
-        direct_ports_create(shard) != STATUS_OK)
+        direct_ports_create(shard) != STATUS_OK || ways_create(shard) != STATUS_OK)
         goto no_memory;
     bool has_datagrams = false;
     for (uint32_t i = 0; i < config->listener_count; i++)
@@ -265,6 +274,8 @@ enum status shard_start(struct shard *shard)
             return STATUS_NO_MEMORY;
     }
     timer_start(shard->reactor, &shard->tick, TICK_MS);
+    if (ways_start(shard) != STATUS_OK)
+        return STATUS_NO_MEMORY;
     return datagrams_start(shard);
 }
 
@@ -276,6 +287,7 @@ static void begin_stop(struct shard *shard)
             listener_close(&shard->listeners[i].listener);
     datagrams_stop(shard);
     direct_ports_stop(shard);
+    ways_stop(shard);
     sessions_stop(shard);
     for (uint32_t i = 0; i < link_pool_size(&shard->links); i++) {
         struct link *link = link_pool_at(&shard->links, i);
@@ -304,13 +316,14 @@ bool shard_quiet(const struct shard *shard)
     const struct server *server = shard->server;
     return atomic_load(&server->shards_stopping) == server->shard_count &&
            atomic_load(&server->links) == 0 && atomic_load(&server->sessions) == 0 &&
-           atomic_load(&server->messages) == 0 && direct_ports_open_count(shard) == 0 &&
-           reactor_idle(shard->reactor);
+           atomic_load(&server->visitors) == 0 && atomic_load(&server->messages) == 0 &&
+           direct_ports_open_count(shard) == 0 && reactor_idle(shard->reactor);
 }
 
 void shard_destroy(struct shard *shard)
 {
     direct_ports_free(shard);
+    ways_free(shard);
     datagrams_free(shard);
     login_desk_free(shard->logins);
     if (shard->reactor != NULL)

@@ -12,6 +12,7 @@ static const char yaml[] = "server:\n"
                            "  shards: 1\n"
                            "direct_ports:\n"
                            "  range: 20000-20003\n"
+                           "  anonymous: allow\n"
                            "listeners:\n"
                            "  - name: auto\n"
                            "    address: 0.0.0.0:5009\n"
@@ -59,6 +60,11 @@ static void choose_times(struct play *play, struct config *config)
     config->links.flap_window_s = between(play, 5, 60);
     config->sessions.idle_timeout_s = sim_chance(play->site.sim, 300) ? 0 : between(play, 5, 60);
     config->sessions.half_close_s = between(play, 0, 5);
+    config->sessions.max_length_s = sim_chance(play->site.sim, 200) ? between(play, 5, 60) : 0;
+    config->sessions.yield_after_s = sim_chance(play->site.sim, 500) ? between(play, 2, 20) : 0;
+    config->sessions.max_waiting = between(play, 0, 2);
+    config->direct_ports.wait_s = sim_chance(play->site.sim, 500) ? between(play, 1, 60) : 0;
+    config->direct_ports.priority = (uint32_t)sim_below(play->site.sim, 2);
     for (size_t i = 0; i < config->listener_count; i++) {
         struct config_listener *listener = &config->listeners[i];
         listener->max_links = sim_chance(play->site.sim, 200) ? between(play, 1, 6) : 0;

@@ -110,7 +110,7 @@ static void tally_sessions(const struct site *site, const struct shard *shard, s
         SEEDS_REQUIRE(session->shard == shard);
         SEEDS_REQUIRE(session->agent.queued_bytes <= site_queue_bound(site));
         tally->live_sessions +=
-            session->state == SESSION_ROUTING || session->state == SESSION_JOINED;
+            session->state != SESSION_DRAINING && session->state != SESSION_CLOSED;
         if (session->state == SESSION_JOINED)
             SEEDS_REQUIRE(session->link->state == LINK_IN_SESSION &&
                           session->link->session == session &&
@@ -144,11 +144,14 @@ static void check_closes(const struct site *site, const struct tally *tally, uin
 {
     uint64_t accepted = 0;
     uint64_t closed = 0;
+    uint64_t kept = 0; /* a session ended, the connection went on */
     for (uint32_t s = 0; s < site->server->shard_count; s++)
         accepted += read_count(&reactor_counters(site->server->shards[s]->reactor)->accepts);
+    for (uint32_t s = 0; s < site->server->shard_count; s++)
+        kept += read_count(&site->server->shards[s]->counters.kept);
     for (int i = 0; i < CLOSE_REASON_COUNT; i++)
         closed += site_closed(site, (enum close_reason)i);
-    uint64_t accounted = closed + tally->live + tally->live_sessions + moving;
+    uint64_t accounted = closed + tally->live + tally->live_sessions + moving - kept;
     if (atomic_load(&site->server->stopping))
         SEEDS_REQUIRE(accounted <= accepted);
     else
@@ -173,7 +176,8 @@ void site_check(const struct site *site)
         tally_sessions(site, shard, &tally);
         SEEDS_REQUIRE(read_count(&shard->counters.sessions) == tally.sessions - before);
     }
-    uint64_t moving = read_count(&server->sessions) - tally.sessions;
+    uint64_t moving =
+        read_count(&server->sessions) + read_count(&server->visitors) - tally.sessions;
     SEEDS_REQUIRE(read_count(&server->links) == tally.links);
     SEEDS_REQUIRE(read_count(&server->unidentified) == tally.unidentified);
     check_listeners(site, &tally);

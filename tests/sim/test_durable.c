@@ -38,7 +38,7 @@
 
 static const char yaml[] =
     "server: {shards: 2}\n"
-    "direct_ports: {range: 20000-20007}\n"
+    "direct_ports: {range: 20000-20007, anonymous: allow}\n"
     "buffers: {datagram_size_bytes: 65536, datagram_count: 64}\n"
     "journal: {queue_mb: 1, segment_mb: 1}\n"
     "listeners:\n"

@@ -26,7 +26,7 @@
     "313130"
 
 static const char yaml[] = "server: {shards: 2}\n"
-                           "direct_ports: {range: 20000-20007}\n"
+                           "direct_ports: {range: 20000-20007, anonymous: allow}\n"
                            "listeners:\n"
                            "  - name: gasps\n"
                            "    address: 0.0.0.0:4059\n"

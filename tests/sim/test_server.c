@@ -160,11 +160,17 @@ static void note_dial(struct dial *dial)
                          sim_peer_state(dial->peer) == SIM_PEER_CONNECTED;
 }
 
+/* The network reset the connection: a send may have taken the error, and a receive sees an end. */
+static bool was_reset(const struct agent *agent)
+{
+    return agent->peer != NULL && sim_peer_state(agent->peer) == SIM_PEER_RESET;
+}
+
 /* Whoever is joined and reads has read all there is; nothing is stuck. */
 static void note_agent(struct agent *agent)
 {
     const struct session *session = site_session(&play.site, &agent->address);
-    bool there = agent->peer != NULL && !agent->left;
+    bool there = agent->peer != NULL && !agent->left && !was_reset(agent);
     bool reads = there && agent->pause_ms <= sim_now_ms(play.site.sim);
     agent->joined_at_end = session != NULL;
     agent->fin_at_end = there && !agent->slow && sim_peer_state(agent->peer) == SIM_PEER_FIN;
@@ -172,7 +178,7 @@ static void note_agent(struct agent *agent)
         return;
     if (reads) {
         SEEDS_REQUIRE(session->agent.queued_bytes == 0);
-        SEEDS_REQUIRE(agent->raw == session->bytes_to_agent);
+        SEEDS_REQUIRE(agent->raw == atomic_load(&session->entry.bytes_to_agent));
     }
     if (agent->hearer == NULL || !agent->hearer->alive_at_end)
         return;
@@ -203,7 +209,8 @@ static void judge_session(struct agent *agent, const struct site_end *end, struc
     SEEDS_REQUIRE(end->to_device <= agent->written);
     if (agent->hearer != NULL && agent->read >= MATCH_BYTES)
         SEEDS_REQUIRE(agent->offset <= agent->heard_from);
-    if (agent->shut && (end->reason == CLOSE_AGENT_CLOSED || end->reason == CLOSE_SESSION_YIELDED))
+    if (agent->shut && !was_reset(agent) &&
+        (end->reason == CLOSE_AGENT_CLOSED || end->reason == CLOSE_SESSION_YIELDED))
         SEEDS_REQUIRE(end->to_device == agent->written);
     if (!agent->fin_at_end)
         return;
@@ -359,18 +366,23 @@ static void print_total(void)
 }
 
 /* What only a lack of memory, an error of the server, a lost message, a journal, a push
- * (test_push.c) or a reader of events brings. */
+ * (test_push.c), logins and serials (test_agents.c) or a reader of events bring. */
 static bool comes_from_elsewhere(enum close_reason reason)
 {
     static const enum close_reason others[] = {
-        CLOSE_LIMIT_MEMORY,   CLOSE_SERVER_ERROR,      CLOSE_PEER_ERROR,
-        CLOSE_AGENT_ERROR,    CLOSE_LINK_HOLD_TIMEOUT, CLOSE_SESSION_UNRECORDED,
-        CLOSE_SERVER_JOURNAL, CLOSE_PUSH_DONE,         CLOSE_LIMIT_CONSUMERS,
+        CLOSE_LIMIT_MEMORY,         CLOSE_SERVER_ERROR,
+        CLOSE_PEER_ERROR,           CLOSE_AGENT_ERROR,
+        CLOSE_LINK_HOLD_TIMEOUT,    CLOSE_SESSION_UNRECORDED,
+        CLOSE_SERVER_JOURNAL,       CLOSE_PUSH_DONE,
+        CLOSE_LIMIT_CONSUMERS,      CLOSE_LIMIT_VISITORS,
+        CLOSE_LIMIT_VISITOR_SOURCE, CLOSE_SESSION_KILLED,
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (reason == others[i])
             return true;
-    return strcmp(close_layer(reason), "consumer") == 0;
+    return strcmp(close_layer(reason), "consumer") == 0 ||
+           (reason >= CLOSE_AGENT_MALFORMED && reason <= CLOSE_AGENT_HUNG_UP) ||
+           (reason >= CLOSE_SESSION_NOT_GRANTED && reason <= CLOSE_SESSION_NO_SERIAL);
 }
 
 static void require_variety(void)

@@ -126,7 +126,8 @@ class Cencd:
             "server": {"shards": 2},
             "sessions": {"half_close_s": 0},
             "ops": {"address": f"127.0.0.1:{self.ops_port}"},
-            "direct_ports": {"range": f"{first + 2}-{first + 1 + ports}"},
+            "direct_ports": {"range": f"{first + 2}-{first + 1 + ports}",
+                             "anonymous": "allow"},
             "listeners": [merged({
                 "name": "irz", "address": f"127.0.0.1:{self.port}",
                 "plugins": [{"irz": {"hello_quiet_ms": 200}}],

@@ -52,7 +52,8 @@ static void assert_described(const char *text, const char *prefix,
         char line[256];
 
         assert_non_null(key->help);
-        bool is_list = key->type == CONFIG_LISTENERS || key->type == CONFIG_CONSUMERS;
+        bool is_list = key->type == CONFIG_LISTENERS || key->type == CONFIG_CONSUMERS ||
+                       key->type == CONFIG_WAYS;
         (void)snprintf(line, sizeof(line), "%s%s%s", prefix, key->name, is_list ? "[]." : ".");
         if (key->section != NULL) {
             assert_described(text, line, key->section);
@@ -91,7 +92,7 @@ static bool same_value(const struct config_key *key, const void *left, const voi
     case CONFIG_POWER_OF_TWO:
     case CONFIG_SHARDS:
     case CONFIG_LEVEL:
-    case CONFIG_TRANSPORT:
+    case CONFIG_CHOICE:
         return memcmp(a, b, sizeof(uint32_t)) == 0;
     case CONFIG_NAME:
         return strcmp(a, b) == 0;
@@ -117,7 +118,7 @@ static void assert_same(const struct config_section *section, const void *left, 
     for (size_t i = 0; i < section->count; i++) {
         const struct config_key *key = &section->keys[i];
 
-        if (key->type == CONFIG_CONSUMERS)
+        if (key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS)
             continue; /* none */
         if (key->type == CONFIG_LISTENERS)
             assert_same(key->section, ((const struct config *)left)->listeners,
@@ -157,7 +158,7 @@ static void assert_present(const struct config_section *section, const struct tr
 
         if (value == NULL)
             fail_msg("%s is not in cencd.yaml", key->name);
-        else if (key->section != NULL && key->type != CONFIG_CONSUMERS)
+        else if (key->section != NULL && key->type != CONFIG_CONSUMERS && key->type != CONFIG_WAYS)
             assert_present(key->section, key->type == CONFIG_LISTENERS ? value->first : value);
     }
 }
@@ -171,6 +172,20 @@ static void assert_consumers_shown(const char *text)
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         assert_non_null(strstr(text, lines[i]));
+}
+
+/* The same of the agents' listeners. */
+static void assert_ways_shown(const char *text)
+{
+    static const char *const lines[] = {
+        "\n  # - name: ",          "\n  #   address: ", "\n  #   kind: ",        "\n  #   tls:",
+        "\n  #     certificate: ", "\n  #     key: ",   "\n  #     client_ca: ", "\n  #   allow: ",
+        "\n  #   anonymous: ",     "\n  #   login: ",   "\n  #   scope: ",       "\n  #   wait_s: ",
+        "\n  #   priority: ",      "\n  #   backlog: "};
+
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        if (strstr(text, lines[i]) == NULL)
+            fail_msg("%s is not in cencd.yaml", lines[i]);
 }
 
 /* Every setting of the plugin is there with its default. */
@@ -201,6 +216,7 @@ static void test_example_has_every_key(void **state)
     assert_present(&config_schema, tree.root);
     text[size] = 0;
     assert_consumers_shown(text);
+    assert_ways_shown(text);
     const struct tree_node *plugins =
         tree_find(tree_find(tree.root, "listeners")->first, "plugins");
     assert_plugin_present(config->listeners[0].plugins[0].plugin, plugins->first->first);

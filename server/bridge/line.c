@@ -1,0 +1,167 @@
+#include "server/bridge/line.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+#include "server/bridge/bridge.h"
+
+static void look_at_holder(struct timer *timer);
+
+bool line_take(struct session *session)
+{
+    struct line *line = calloc(1, sizeof *line);
+    if (line == NULL)
+        return false;
+    for (int i = 0; i < SESSION_PRIORITIES; i++)
+        list_init(&line->waiting[i]);
+    timer_init(&line->timer, look_at_holder);
+    line->holder = session;
+    session->line = line;
+    return true;
+}
+
+static void line_free(struct line *line)
+{
+    CHECK(line->waiters == 0);
+    timer_stop(&line->timer);
+    free(line);
+}
+
+/* NULL: nobody waits. */
+static struct session *first_of(struct line *line)
+{
+    for (int i = 0; i < SESSION_PRIORITIES; i++)
+        if (!list_empty(&line->waiting[i]))
+            return container_of(line->waiting[i].next, struct session, queued);
+    return NULL;
+}
+
+/* ---- the holder ---- */
+
+static uint64_t now_ms(const struct session *session)
+{
+    return reactor_now_ms(session->shard->reactor);
+}
+
+/* How long the holder may be still; 0: for ever. */
+static uint64_t still_limit_ms(const struct session *session)
+{
+    return session->shard->server->config->sessions.yield_after_s * 1000ull;
+}
+
+static bool is_still(const struct session *holder)
+{
+    uint64_t limit_ms = still_limit_ms(holder);
+    return limit_ms > 0 && now_ms(holder) - holder->moved_ms >= limit_ms;
+}
+
+static void watch_holder(struct line *line)
+{
+    struct session *holder = line->holder;
+    uint64_t limit_ms = still_limit_ms(holder);
+    uint64_t still_ms = now_ms(holder) - holder->moved_ms;
+    if (limit_ms > 0)
+        timer_start(holder->shard->reactor, &line->timer,
+                    still_ms < limit_ms ? limit_ms - still_ms : 1);
+}
+
+static void look_at_holder(struct timer *timer)
+{
+    struct line *line = container_of(timer, struct line, timer);
+    if (line->waiters == 0)
+        return;
+    if (is_still(line->holder))
+        session_end(line->holder, CLOSE_SESSION_STILL);
+    else
+        watch_holder(line);
+}
+
+/* ---- waiting ---- */
+
+void line_leave(struct session *session)
+{
+    CHECK(session->state == SESSION_WAITING && session->line->waiters > 0);
+    list_remove(&session->queued);
+    session->line->waiters--;
+    session->line = NULL;
+    timer_stop(&session->timer);
+}
+
+static void wait_over(struct timer *timer)
+{
+    struct session *session = container_of(timer, struct session, timer);
+    session_note_holder(session, session->line->holder);
+    session_turn_away(session, CLOSE_SESSION_WAIT_TIMEOUT);
+}
+
+/* Makes room for a person by turning away who came last of the others. */
+static bool has_room(struct line *line, const struct session *session)
+{
+    if (line->waiters < session->shard->server->config->sessions.max_waiting)
+        return true;
+    struct list *others = &line->waiting[SESSION_COLLECTION];
+    if (session->priority != SESSION_PERSON || list_empty(others))
+        return false;
+    struct session *last = container_of(others->previous, struct session, queued);
+    session_note_holder(last, line->holder);
+    session_turn_away(last, CLOSE_SESSION_QUEUE_FULL);
+    return true;
+}
+
+static void enqueue(struct line *line, struct session *session)
+{
+    CHECK(session->priority < SESSION_PRIORITIES);
+    list_append(&line->waiting[session->priority], &session->queued);
+    line->waiters++;
+    session->line = line;
+    session_begin_waiting(session, wait_over);
+    if (!timer_running(&line->timer))
+        watch_holder(line);
+}
+
+bool line_claim(struct line *line, struct session *session)
+{
+    struct session *holder = line->holder;
+    bool yields = line->waiters == 0 && (holder->agent_finished || is_still(holder));
+    if (yields) {
+        session_end(holder, holder->agent_finished ? CLOSE_SESSION_YIELDED : CLOSE_SESSION_STILL);
+        return true; /* the line is gone with it */
+    }
+    session_note_holder(session, holder);
+    if (session->wait_ms == 0)
+        session_turn_away(session, CLOSE_SESSION_BUSY);
+    else if (!has_room(line, session))
+        session_turn_away(session, CLOSE_SESSION_QUEUE_FULL);
+    else
+        enqueue(line, session);
+    return false;
+}
+
+void line_next(struct line *line, struct link *link)
+{
+    struct session *next;
+    timer_stop(&line->timer);
+    while ((next = first_of(line)) != NULL && next->shard->stopping)
+        session_turn_away(next, CLOSE_SERVER_STOPPING);
+    if (next == NULL) {
+        line_free(line);
+        return;
+    }
+    line_leave(next);
+    line->holder = next;
+    next->line = line;
+    session_join(next, link);
+    if (line->waiters > 0)
+        watch_holder(line);
+}
+
+void line_break(struct line *line)
+{
+    struct session *session;
+    while ((session = first_of(line)) != NULL) {
+        line_leave(session);
+        session_route_later(session);
+    }
+    line_free(line);
+}
