@@ -244,24 +244,32 @@ static bool is_posted(struct editor *editor)
     return posted;
 }
 
+static void give_up(struct editor *editor, struct edit *edit)
+{
+    editor->current = edit;
+    editor->records->device = NULL;
+    finish(editor, EDIT_UNAVAILABLE);
+}
+
+/* Edits and sweeps take turns. */
 static void go_on(struct editor *editor)
 {
     struct edit *edit;
 
-    while (!busy(editor) && (edit = next_edit(editor)) != NULL) {
-        if (editor->stop) {
-            editor->current = edit;
-            editor->records->device = NULL;
-            finish(editor, EDIT_UNAVAILABLE);
-        } else {
+    while (!busy(editor)) {
+        bool sweeps = editor->sweep_turn && !editor->stop;
+        editor->sweep_turn = false;
+        if (sweeps)
+            sweep_on(editor);
+        if (busy(editor) || (edit = next_edit(editor)) == NULL)
+            break;
+        if (editor->stop)
+            give_up(editor, edit);
+        else
             begin(editor, edit);
-        }
+        editor->sweep_turn = true;
     }
-    if (busy(editor))
-        return;
-    if (!editor->stop)
-        sweep_on(editor);
-    else if (!is_posted(editor))
+    if (!busy(editor) && editor->stop && !is_posted(editor))
         end(editor);
 }
 
@@ -273,6 +281,7 @@ static void woken(struct message *message, struct reactor *reactor)
     CHECK(pthread_mutex_lock(&editor->lock) == 0);
     editor->posted = false;
     CHECK(pthread_mutex_unlock(&editor->lock) == 0);
+    editor->sweep_turn = true;
     go_on(editor);
 }
 

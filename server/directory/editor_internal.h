@@ -46,6 +46,7 @@ struct editor {
     char sweep_listener[CONFIG_NAME_SIZE]; /* "": none */
     uint64_t sweep_revision;
     uint64_t sweep_at;
+    bool sweep_turn;  /* before the next edit */
     bool sweep_end;   /* no device is left */
     bool sweep_waits; /* for the timer: the journal took no more */
     bool ending;
@@ -66,7 +67,7 @@ enum status editor_append(struct editor *editor, struct journal_entry *entry, ui
 void editor_wake(struct editor *editor);
 
 void sweeps_init(struct editor *editor);
-/* No edit waits: a step of what devices are to be moved. */
+/* Nothing is under way: a step of what devices are to be moved. */
 void sweep_on(struct editor *editor);
 
 #endif

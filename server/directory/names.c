@@ -51,7 +51,7 @@ const char *name_fault(const char *name, enum name_use use)
             return "begins with a space or has two in a row";
         if (at == 0 && sort == SIGN && c != 0xab && c != 0x2116)
             return "doesn't begin with a letter or a digit";
-        if (sort == SPACE)
+        if (sort == SPACE || sort == SIGN)
             script = OTHER;
         if (sort == LATIN || sort == CYRILLIC) {
             if (script != OTHER && script != sort)
@@ -89,7 +89,9 @@ static uint32_t lower(uint32_t c)
         return c + 80;
     if (c == 0x4c0)
         return 0x4cf;
-    if ((c >= 0x139 && c <= 0x148) || (c >= 0x4c1 && c <= 0x4ce))
+    if (c == 0x178)
+        return 0xff;
+    if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e) || (c >= 0x4c1 && c <= 0x4ce))
         return c + (c & 1); /* pairs begin with odd ones */
     if ((c >= 0x100 && c <= 0x177) || (c >= 0x48a && c <= 0x4bf) || c >= 0x4d0)
         return c | 1;

@@ -47,16 +47,6 @@ static bool attach(struct directory *directory, struct stripe *stripe, struct de
     return changed;
 }
 
-/* The port on which a new device comes says where it belongs. One that is known already is moved by
- * the editor, after its record. */
-static void join(struct directory *directory, struct device *device, uint32_t listener)
-{
-    struct place place = {.project = binding_project(directory, listener)};
-
-    if (!device->recorded && device->project == 0)
-        device_set_place(directory, device, &place);
-}
-
 /* Shards take their time once a turn: another one's may be a little behind. */
 static bool in_flap_window(const struct directory *directory, const struct device *device,
                            uint64_t now_ms)
@@ -81,12 +71,18 @@ static enum registration_result refuse(const struct directory *directory, struct
     return REGISTRATION_OCCUPIED;
 }
 
-static enum registration_result begin(const struct directory *directory, struct device *device,
-                                      uint64_t utc_ms)
+/* The port on which a new device comes says where it belongs, once: whatever says that the device
+ * was added says the same place. One that is known already is moved by the editor, after its
+ * record. */
+static enum registration_result begin(struct directory *directory, struct device *device,
+                                      const struct registration *registration)
 {
+    struct place place = {.project = binding_project(directory, registration->listener)};
+
     device->removed = false;
     device->recorded = !directory->config.recorded;
-    device->first_seen_utc_ms = utc_ms;
+    device->first_seen_utc_ms = registration->utc_ms;
+    device_set_place(directory, device, &place);
     return REGISTERED_NEW;
 }
 
@@ -102,10 +98,10 @@ static enum registration_result register_locked(struct directory *directory, str
         device = stripes_add(directory, stripe, hash, scope, serial);
         if (device == NULL)
             return REGISTRATION_FULL;
-        result = begin(directory, device, registration->utc_ms);
+        result = begin(directory, device, registration);
     } else if (device->removed) {
         stripe->devices++;
-        result = begin(directory, device, registration->utc_ms);
+        result = begin(directory, device, registration);
     } else if (!device->recorded) {
         result = REGISTERED_NEW;
     }
@@ -114,8 +110,6 @@ static enum registration_result register_locked(struct directory *directory, str
         result = refuse(directory, stripe, device, registration);
     else
         registration->changed = attach(directory, stripe, device, registration);
-    if (device->link.id == registration->link.id)
-        join(directory, device, registration->listener);
     registration->epoch = device->epoch;
     registration->direct_port = device->direct_port;
     return result;

@@ -1,0 +1,686 @@
+/* Projects, groups, agents and bindings over crashes, under many seeds: edits and registrations at
+ * random, on a disk that fails and loses power, with another process that holds the store now and
+ * then. What a start makes of store and journal is what the journal alone makes; what was in force
+ * is still in force; and in the end every device that waits on a bound port is where it belongs.
+ */
+#include <cenc/v1/events.pb-c.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "codec/proto/event.h"
+#include "config/config.h"
+#include "server/base/log.h"
+#include "server/directory/editor_internal.h"
+#include "server/directory/internal.h"
+#include "server/directory/keeper.h"
+#include "server/directory/load.h"
+#include "server/directory/restore.h"
+#include "server/journal/internal.h"
+#include "server/reactor/internal.h"
+#include "server/reactor/sim/world.h"
+#include "tests/history/history.h"
+#include "tests/sim/seeds.h"
+
+#define FOLDER    "/journal"
+#define ROUNDS    4u
+#define DEVICES   9u
+#define EDITS     600u
+#define COMINGS   300u
+#define MAX_STEPS 400000u
+
+static const struct config_listener listeners[] = {{.name = "one"}, {.name = "two"}};
+
+/* A device that registers: its record, on the way. */
+struct coming {
+    struct journal_entry entry;
+    struct device *device;
+    uint8_t bytes[1024];
+};
+
+static struct {
+    struct sim *sim;
+    char folder[64];
+    char path[128];
+    unsigned stores;
+    struct journal *journal;
+    struct store *store;
+    struct directory *directory;
+    struct keeper *keeper;
+    struct editor *editor;
+    struct reactor *writer;
+    struct reactor *reader;
+    struct edit edits[EDITS];
+    unsigned edit_count;
+    unsigned edits_open;
+    struct coming comings[COMINGS];
+    unsigned coming_count;
+    unsigned comings_open;
+    uint64_t links;
+    bool moved_out[DEVICES]; /* by hand, to no project: it may wait there */
+    bool keeper_stopped;
+    bool journal_stopped;
+    bool editor_stopped;
+    char *in_force;          /* at the end; NULL: not known, since something was under way */
+    uint64_t in_force_until; /* committed then: more may turn out to be on the disk */
+} world;
+
+static struct {
+    uint64_t done;
+    uint64_t results[8];
+    uint64_t swept;
+    uint64_t exact;
+} seen;
+
+static struct directory *make_directory(void)
+{
+    struct directory_config config = {
+        .max_devices = 100,
+        .recorded = true,
+        .listeners = listeners,
+        .listener_count = 2,
+        .flap_count = 1000,
+    };
+    struct directory *directory = NULL;
+    SEEDS_REQUIRE(directory_create(&config, &directory) == STATUS_OK);
+    return directory;
+}
+
+/* ---- describing ---- */
+
+static bool describe_device(const struct device_facts *facts, void *context)
+{
+    if (facts->known && !facts->removed)
+        (void)fprintf(context, "device %s %u %u\n", facts->serial, facts->project_id,
+                      facts->group_id);
+    return true;
+}
+
+static void describe_agent(FILE *out, const struct agent *agent)
+{
+    const struct agent_rights *rights = &agent->rights;
+    (void)fprintf(out, "agent %u r%" PRIu64 " %s|%s|%d %d %" PRIu64 " %u hash %u %02x%02x",
+                  agent->named.id, agent->named.revision, agent->named.name, agent->named.note,
+                  agent->enabled, rights->extended, agent->expires_utc_ms, agent->max_sessions,
+                  agent->password.log2_n, agent->password.hash[0], agent->password.hash[31]);
+    for (uint32_t i = 0; i < rights->group_count; i++)
+        (void)fprintf(out, " g%u", rights->groups[i]);
+    for (uint32_t i = 0; i < rights->project_count; i++)
+        (void)fprintf(out, " p%u", rights->projects[i]);
+    for (uint32_t i = 0; i < rights->source_count; i++)
+        (void)fprintf(out, " s%u/%u", rights->sources[i].network.ip[0], rights->sources[i].prefix);
+    (void)fputs("\n", out);
+}
+
+/* Devices whose record the journal didn't take: they are counted, but nobody knows them. */
+static uint64_t unrecorded(struct directory *directory, uint32_t project)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < DEVICES; i++) {
+        char serial[] = {'d', (char)('0' + i), '\0'};
+        const struct device *device = directory_find(directory, "", serial);
+        count += device != NULL && !device->recorded && device->project == project;
+    }
+    return count;
+}
+
+static char *describe(struct directory *directory)
+{
+    const struct accounts *accounts = directory->accounts;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    SEEDS_REQUIRE(out != NULL);
+    (void)fprintf(out, "last %u %u %u\n", accounts->last_project, accounts->last_group,
+                  accounts->last_agent);
+    for (size_t i = 0; i < accounts->projects.count; i++) {
+        const struct named *named = accounts->projects.entries[i];
+        (void)fprintf(out, "project %u r%" PRIu64 " %s|%s|%s devices %" PRIu64 " groups %u\n",
+                      named->id, named->revision, named->name, named->note,
+                      id_name(&accounts->project_names, named->id),
+                      ((const struct project *)named)->devices - unrecorded(directory, named->id),
+                      ((const struct project *)named)->groups);
+    }
+    for (size_t i = 0; i < accounts->groups.count; i++) {
+        const struct named *named = accounts->groups.entries[i];
+        (void)fprintf(out, "group %u in %u r%" PRIu64 " %s|%s devices %" PRIu64 "\n", named->id,
+                      named->within, named->revision, named->name, named->note,
+                      ((const struct group *)named)->devices);
+    }
+    for (size_t i = 0; i < accounts->agents.count; i++)
+        describe_agent(out, (const struct agent *)accounts->agents.entries[i]);
+    for (size_t i = 0; i < 2; i++) {
+        const struct binding *binding = binding_called(accounts, listeners[i].name);
+        if (binding != NULL)
+            (void)fprintf(out, "binding %s r%" PRIu64 " %u bound %u\n", binding->listener,
+                          binding->revision, binding->project, accounts->bound[i]);
+    }
+    /* in the order of registration, which may be another after a crash */
+    for (unsigned i = 0; i < DEVICES; i++) {
+        char serial[] = {'d', (char)('0' + i), '\0'};
+        const struct device *device = directory_find(directory, "", serial);
+        struct device_facts facts;
+        struct facts_texts texts;
+        if (device != NULL && directory_facts(directory, device, &facts, &texts))
+            (void)describe_device(&facts, out);
+    }
+    SEEDS_REQUIRE(fclose(out) == 0);
+    return text;
+}
+
+static void require_same(const char *text, const char *expected)
+{
+    if (strcmp(text, expected) != 0)
+        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
+    SEEDS_REQUIRE(strcmp(text, expected) == 0);
+}
+
+/* ---- edits ---- */
+
+static void edited(struct edit *edit)
+{
+    world.edits_open--;
+    seen.results[edit->result]++;
+    SEEDS_REQUIRE(edit->result == EDIT_DONE || edit->text[0] != '\0');
+    if (edit->result == EDIT_DONE && edit->kind == EDIT_DEVICE_MOVE && edit->project == 0)
+        world.moved_out[device_serial(edit->device)[1] - '0'] = true;
+}
+
+static uint32_t below(uint64_t bound)
+{
+    return (uint32_t)sim_below(world.sim, bound);
+}
+
+/* An id that may be, was, or never was. */
+static uint32_t some_id(uint32_t last)
+{
+    return sim_chance(world.sim, 100) ? 0 : 1 + below((uint64_t)last + 1);
+}
+
+static void fill_agent(struct edit *edit)
+{
+    const struct accounts *accounts = world.directory->accounts;
+    edit->agent.enabled = sim_chance(world.sim, 800);
+    edit->agent.extended = sim_chance(world.sim, 200);
+    edit->agent.max_sessions = below(4);
+    edit->agent.expires_utc_ms = sim_chance(world.sim, 300) ? 1700000000000u + below(100) : 0;
+    edit->agent.group_count = below(3);
+    edit->agent.project_count = below(3);
+    edit->agent.source_count = below(2);
+    for (uint32_t i = 0; i < 2; i++) {
+        edit->agent.groups[i] = some_id(accounts->last_group);
+        edit->agent.projects[i] = some_id(accounts->last_project);
+    }
+    SEEDS_REQUIRE(cidr_parse(sim_chance(world.sim, 500) ? "10.0.0.0/8" : "192.0.2.7",
+                             &edit->agent.sources[0]) == STATUS_OK);
+    if (!sim_chance(world.sim, 500))
+        return;
+    edit->password = (struct password_hash){.log2_n = 14, .r = 8, .p = 1};
+    for (size_t i = 0; i < PASSWORD_HASH_SIZE; i++)
+        edit->password.hash[i] = (uint8_t)below(256);
+}
+
+static struct device *some_device(void)
+{
+    char serial[] = {'d', (char)('0' + below(DEVICES)), '\0'};
+    return directory_find(world.directory, "", serial);
+}
+
+/* The group that was chosen belongs to a project: mostly that one is meant, too. */
+static void fill_place(struct edit *edit)
+{
+    struct group_info group;
+    edit->project = some_id(world.directory->accounts->last_project);
+    if (!sim_chance(world.sim, 500))
+        return;
+    edit->group = some_id(world.directory->accounts->last_group);
+    if (group_get(world.directory, edit->group, &group) && sim_chance(world.sim, 800))
+        edit->project = group.project;
+}
+
+static void edit_one(void)
+{
+    static const char *const names[] = {"north", "South", "Восток", "east 1", "east-2",
+                                        "запад", "agent", "n0rth",  "HES",    "reader"};
+    const struct accounts *accounts = world.directory->accounts;
+    if (world.edit_count == EDITS)
+        return;
+    struct edit *edit = &world.edits[world.edit_count++];
+    memset(edit, 0, sizeof *edit);
+    edit->kind = (enum edit_kind)below(EDIT_KINDS);
+    edit->fields = below(1024);
+    edit->done = edited;
+    (void)snprintf(edit->name, sizeof edit->name, "%s", names[below(10)]);
+    (void)snprintf(edit->note, sizeof edit->note, "%u", below(3));
+    (void)snprintf(edit->listener, sizeof edit->listener, "%s", below(2) ? "one" : "two");
+    (void)snprintf(edit->serial, sizeof edit->serial, "d%u", below(DEVICES));
+    edit->move = sim_chance(world.sim, 500);
+    edit->revision = sim_chance(world.sim, 700) ? 0 : 1 + below(3);
+    edit->id = some_id(edit->kind <= EDIT_PROJECT_REMOVE ? accounts->last_project
+                       : edit->kind <= EDIT_GROUP_REMOVE ? accounts->last_group
+                                                         : accounts->last_agent);
+    edit->device = some_device();
+    fill_place(edit);
+    fill_agent(edit);
+    if (edit->kind == EDIT_DEVICE_MOVE && edit->device != NULL && edit->project == 0)
+        world.moved_out[device_serial(edit->device)[1] - '0'] = true; /* maybe */
+    world.edits_open++;
+    editor_submit(world.editor, edit);
+}
+
+/* ---- devices that come ---- */
+
+static void came(struct journal_entry *entry, enum status status)
+{
+    struct coming *coming = container_of(entry, struct coming, entry);
+    world.comings_open--;
+    if (status != STATUS_OK)
+        return;
+    directory_recorded(world.directory, coming->device);
+    if (directory_needs_place(world.directory, coming->device))
+        editor_place(world.editor, coming->device);
+}
+
+/* As a shard tells of it. */
+static bool tell(struct coming *coming, bool is_new)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__Device device = CENC__V1__DEVICE__INIT;
+    Cenc__V1__DeviceState state = CENC__V1__DEVICE_STATE__INIT;
+    Cenc__V1__DeviceAdded added = CENC__V1__DEVICE_ADDED__INIT;
+    Cenc__V1__Connected connected = CENC__V1__CONNECTED__INIT;
+    struct device_info info;
+    size_t size = 0;
+    directory_get(world.directory, coming->device, &info);
+    device.serial = proto_string(info.serial);
+    state.project_id = info.project_id;
+    state.group_id = info.group_id;
+    state.link_epoch = info.epoch;
+    state.listener = proto_string(listeners[info.listener].name);
+    added.state = &state;
+    event.device = &device;
+    event.link_epoch = info.epoch;
+    event.listener = state.listener;
+    event.received_unix_ms = 1700000000000;
+    event.body_case = is_new ? CENC__V1__EVENT__BODY_DEVICE_ADDED : CENC__V1__EVENT__BODY_CONNECTED;
+    if (is_new)
+        event.device_added = &added;
+    else
+        event.connected = &connected;
+    SEEDS_REQUIRE(event_pack(&event, coming->bytes, sizeof coming->bytes, &size) == CODEC_OK);
+    coming->entry = (struct journal_entry){
+        .data = coming->bytes,
+        .size = (uint32_t)size,
+        .kind = JOURNAL_EVENT,
+        .class = JOURNAL_FIRST,
+        .from = world.reader,
+        .done = came,
+    };
+    return journal_append(world.journal, &coming->entry) == STATUS_OK;
+}
+
+static void come(unsigned number)
+{
+    struct plugin_identity identity = {.signal_csq = PLUGIN_SIGNAL_UNKNOWN};
+    if (world.coming_count == COMINGS)
+        return;
+    (void)snprintf(identity.serial, sizeof identity.serial, "d%u", number);
+    struct registration registration = {
+        .scope = "",
+        .identity = &identity,
+        .link = {.id = ++world.links},
+        .listener = below(2),
+        .utc_ms = 1700000000000,
+    };
+    struct coming *coming = &world.comings[world.coming_count++];
+    enum registration_result result = directory_register(world.directory, &registration);
+    SEEDS_REQUIRE(result == REGISTERED_NEW || result == REGISTERED_AGAIN);
+    coming->device = registration.device;
+    if (tell(coming, result == REGISTERED_NEW))
+        world.comings_open++;
+    if (directory_needs_place(world.directory, coming->device))
+        editor_place(world.editor, coming->device);
+    if (world.edits_open == 0)
+        world.moved_out[identity.serial[1] - '0'] = false;
+    SEEDS_REQUIRE(
+        directory_release(world.directory, registration.device, &registration.link, 1700000000000));
+}
+
+static void come_one(void)
+{
+    come(below(DEVICES));
+}
+
+/* ---- the store's files ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[1 << 16];
+    ssize_t size = 1;
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return;
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    SEEDS_REQUIRE(out >= 0);
+    while ((size = read(in, bytes, sizeof bytes)) > 0)
+        SEEDS_REQUIRE(write(out, bytes, (size_t)size) == size);
+    (void)close(in);
+    (void)close(out);
+}
+
+static void copy_store(void)
+{
+    char former[sizeof world.path];
+    char from[sizeof world.path + 8];
+    char to[sizeof world.path + 8];
+    memcpy(former, world.path, sizeof world.path);
+    (void)snprintf(world.path, sizeof world.path, "%s/%u", world.folder, ++world.stores);
+    copy_file(former, world.path);
+    (void)snprintf(from, sizeof from, "%s-wal", former);
+    (void)snprintf(to, sizeof to, "%s-wal", world.path);
+    copy_file(from, to);
+}
+
+/* ---- a round ---- */
+
+static void make_reactor(struct reactor **reactor)
+{
+    struct kernel_error error;
+    struct reactor_config config = {
+        .limits = {.slots = 4,
+                   .reserved_slots = 1,
+                   .buffer_count = {2, 2},
+                   .buffer_size = {256, 256}},
+    };
+    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
+}
+
+static void let_happen(void)
+{
+    sim_step(world.sim);
+    struct kernel *kernel = sim_pick_due(world.sim);
+    if (kernel == NULL)
+        return;
+    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
+        reactor_turn(world.writer, -1);
+    else
+        reactor_turn(world.reader, -1);
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        unsigned steps_left = MAX_STEPS;                                                           \
+        while (!(condition)) {                                                                     \
+            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
+            let_happen();                                                                          \
+        }                                                                                          \
+    } while (0)
+
+static void open_journal(const struct journal_config *config)
+{
+    struct journal_recovery recovery;
+    struct journal_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        SEEDS_REQUIRE(attempt < 10);
+        status = journal_open(config, &world.journal, &recovery, &error);
+    }
+}
+
+static void load(const char *path, struct directory **directory, struct store **store)
+{
+    struct load_report report;
+    struct store_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        if (attempt == 9)
+            sim_calm_down(world.sim);
+        SEEDS_REQUIRE(attempt < 10);
+        *directory = make_directory();
+        status = directory_load(*directory, path, world.journal, store, &report, &error);
+        if (status != STATUS_OK)
+            directory_free(*directory);
+    }
+    SEEDS_REQUIRE(report.refused == 0 && report.missing == 0);
+}
+
+static void check_what_came_back(void)
+{
+    char fresh[sizeof world.path];
+    struct directory *journal_only;
+    struct store *store;
+    (void)snprintf(fresh, sizeof fresh, "%s/fresh%u", world.folder, ++world.stores);
+    load(fresh, &journal_only, &store);
+    char *text = describe(world.directory);
+    char *expected = describe(journal_only);
+    require_same(text, expected);
+    if (world.in_force != NULL && world.in_force_until == journal_committed(world.journal)) {
+        require_same(text, world.in_force);
+        seen.exact++;
+    }
+    free(world.in_force);
+    world.in_force = NULL;
+    free(text);
+    free(expected);
+    store_close(store);
+    directory_free(journal_only);
+}
+
+static void round_begin(const struct journal_config *config)
+{
+    open_journal(config);
+    load(world.path, &world.directory, &world.store);
+    check_what_came_back();
+    world.keeper_stopped = world.journal_stopped = world.editor_stopped = false;
+    world.edit_count = world.edits_open = world.coming_count = world.comings_open = 0;
+    make_reactor(&world.writer);
+    make_reactor(&world.reader);
+    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.reader,
+                               &world.keeper) == STATUS_OK);
+    journal_start(world.journal, world.writer);
+    struct editor_config editor = {.directory = world.directory,
+                                   .journal = world.journal,
+                                   .reactor = world.reader,
+                                   .node = "sim"};
+    SEEDS_REQUIRE(editor_start(&editor, &world.editor) == STATUS_OK);
+}
+
+static void round_run(void)
+{
+    unsigned steps = below(4000);
+    unsigned edits = 20 + below(200);
+    unsigned comings = below(100);
+    for (unsigned i = 0; i < steps; i++) {
+        if (sim_chance(world.sim, edits))
+            edit_one();
+        if (sim_chance(world.sim, comings))
+            come_one();
+        let_happen();
+    }
+}
+
+static void set_flag(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void stop_keeper(void)
+{
+    keeper_stop(world.keeper, set_flag, &world.keeper_stopped);
+    UNTIL(world.keeper_stopped);
+    store_close(world.store);
+}
+
+static void free_rest(void)
+{
+    reactor_destroy(world.reader);
+    journal_free(world.journal);
+    directory_free(world.directory);
+}
+
+static void round_stop(void)
+{
+    editor_stop(world.editor, set_flag, &world.editor_stopped);
+    SEEDS_REQUIRE(!world.editor_stopped);
+    stop_keeper();
+    journal_stop(world.journal, set_flag, &world.journal_stopped);
+    UNTIL(world.journal_stopped && world.comings_open == 0 && world.editor_stopped);
+    SEEDS_REQUIRE(world.edits_open == 0); /* each was answered */
+    UNTIL(reactor_idle(world.writer) && reactor_idle(world.reader));
+    world.in_force = describe(world.directory);
+    world.in_force_until = journal_committed(world.journal);
+    reactor_destroy(world.writer);
+    world.writer = NULL;
+    free_rest();
+}
+
+static bool under_way(void)
+{
+    return world.editor->current != NULL || world.editor->slots_used > 0 ||
+           world.editor->restored != NULL || world.comings_open > 0;
+}
+
+static void free_editor(void)
+{
+    timer_stop(&world.editor->timer);
+    free(world.editor->records);
+    free(world.editor->arena.memory);
+    (void)pthread_mutex_destroy(&world.editor->lock);
+    free(world.editor);
+}
+
+static void round_crash(bool power_too)
+{
+    copy_store();
+    if (!under_way())
+        world.in_force = describe(world.directory);
+    world.in_force_until = journal_committed(world.journal);
+    world.writer->in_flight = 0;
+    reactor_destroy(world.writer);
+    world.writer = NULL;
+    world.journal->state = WRITER_STOPPED;
+    world.editor->slots_used += SWEEP_SLOTS; /* so that it begins nothing any more */
+    stop_keeper();
+    free_editor();
+    world.reader->in_flight = 0;
+    free_rest();
+    if (power_too)
+        sim_crash_disk(world.sim);
+}
+
+/* ---- properties ---- */
+
+static bool all_quiet(void)
+{
+    struct binding_info bindings[2];
+    size_t count = bindings_list(world.directory, 0, bindings, 2);
+    bool sweeping = false;
+    for (size_t i = 0; i < count; i++)
+        sweeping |= bindings[i].sweeping;
+    return !sweeping && world.edits_open == 0 && world.comings_open == 0 &&
+           world.editor->place_count == 0 && world.editor->slots_used == 0;
+}
+
+/* On a good disk: whoever waits on a bound port is moved. */
+static void check_the_end(void)
+{
+    for (unsigned i = 0; i < DEVICES; i++) /* a restart ends their links */
+        come(i);
+    UNTIL(all_quiet());
+    for (unsigned i = 0; i < DEVICES; i++) {
+        char serial[] = {'d', (char)('0' + i), '\0'};
+        const struct device *device = directory_find(world.directory, "", serial);
+        struct device_info info;
+        struct place place;
+        if (device == NULL || world.moved_out[i] || !place_of(world.directory, device, &place))
+            continue;
+        directory_get(world.directory, device, &info);
+        SEEDS_REQUIRE(info.project_id != 0 || binding_project(world.directory, info.listener) == 0);
+        SEEDS_REQUIRE(info.project_id == 0 || info.project[0] != '\0');
+        seen.swept += info.project_id != 0;
+    }
+    UNTIL(keeper_counters(world.keeper)->sequence == journal_committed(world.journal));
+}
+
+static void choose_faults(struct sim_options *options, uint64_t seed)
+{
+    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
+    uint64_t luck = sim_hash(&seed, sizeof seed);
+    sim_options_calm(options, seed);
+    options->delay = (uint16_t)(luck % 100);
+    options->reorder = (uint16_t)(luck / 100 % 100);
+    options->early_submit = (uint16_t)(luck / 10000 % 1000);
+    options->work_delay = (uint16_t)(luck / 10000000 % 500);
+    options->time_passes = (uint16_t)(luck % 7 * 30);
+    options->file_short = rates[luck / 7 % 6];
+    options->file_error = rates[luck / 42 % 6];
+    options->file_full = rates[luck / 252 % 6];
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct sim_options options;
+    choose_faults(&options, seed);
+    memset(&world, 0, sizeof world);
+    world.sim = sim_create(&options);
+    history_make_folder(world.folder);
+    (void)snprintf(world.path, sizeof world.path, "%s/0", world.folder);
+    struct journal_config config = {
+        .folder = FOLDER,
+        .node = "sim",
+        .segment_bytes = 500 + sim_below(world.sim, 20000),
+        .queue_bytes = sim_chance(world.sim, 200) ? 3000 : 300000,
+        .retention_bytes = UINT64_MAX,
+    };
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        round_begin(&config);
+        round_run();
+        if (sim_chance(world.sim, 300))
+            round_stop();
+        else
+            round_crash(sim_chance(world.sim, 700));
+    }
+    sim_calm_down(world.sim);
+    round_begin(&config);
+    check_the_end();
+    round_stop();
+    free(world.in_force);
+    history_remove_folder(world.folder);
+    sim_destroy(world.sim);
+}
+
+static void edits_outlast_crashes(void **state)
+{
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    seeds_run("editor", 200, run_seed);
+    if (getenv("SIM_SEED") || getenv("SIM_SEEDS"))
+        return;
+    for (enum edit_result result = EDIT_DONE; result <= EDIT_CONFLICT; result++)
+        assert_true(seen.results[result] > 0);
+    assert_true(seen.swept > 0 && seen.exact > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(edits_outlast_crashes),
+    };
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)
+        return 1;
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    log_stop();
+    (void)close(null);
+    return result;
+}
