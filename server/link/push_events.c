@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "codec/proto/event_codes.h"
+#include "codec/proto/push_fields.h"
 #include "server/base/check.h"
 #include "server/link/datagrams.h"
 #include "server/link/events_internal.h"
 #include "server/link/link.h"
-#include "server/link/push_fields.h"
 
 /* Of a message, in one event: with all else it stays below JOURNAL_RECORD_MAX. */
 #define RAW_MAX 50000u
@@ -317,8 +317,11 @@ static void record_push(const struct push_source *source, const struct plugin_pu
     body.protocol = proto_string(protocol_of(source));
     if (memcmp(push->logical_name, none, sizeof none) != 0)
         body.logical_name = obis_format(push->logical_name, parts.obis);
-    body.n_fields = push_fields_read(protocol_of(source), push, &fields);
+    if (push_fields_read(protocol_of(source), push->raw, push->raw_size, &fields) == 0 &&
+        push->has_alarm_bits)
+        push_fields_add(&fields, "alarm_bits", push->alarm_bits);
     body.fields = fields.list;
+    body.n_fields = fields.count;
     add_meaning(push, &parts, &event, &body);
     set_raw(push, &body.raw);
     if (push->raw_size > RAW_MAX)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "server/link/push_fields.h"
+#include "codec/proto/push_fields.h"
 #include "tests/hex.h"
 
 static uint8_t raw[4096];
@@ -17,11 +17,10 @@ static struct push_fields fields;
 static size_t read_body(const char *body)
 {
     size_t size = 6 + hex_bytes(body, raw + 14, sizeof raw - 14);
-    struct plugin_push push = {.raw = raw, .raw_size = size + 8};
     (void)hex_bytes("000100670066 0000 0F 00000001 00", raw, sizeof raw);
     raw[6] = (uint8_t)(size >> 8);
     raw[7] = (uint8_t)size;
-    return push_fields_read("dlms", &push, &fields);
+    return push_fields_read("dlms", raw, size + 8, &fields);
 }
 
 static void each_kind_of_value(void **state)
@@ -94,15 +93,15 @@ static void what_is_too_long_has_no_value(void **state)
     assert_int_equal(fields.values[1].integer, 7);
 }
 
-static void others_tell_their_alarm_bits(void **state)
+static void others_have_what_is_added(void **state)
 {
-    struct plugin_push push = {.has_alarm_bits = true, .alarm_bits = 5};
     (void)state;
-    assert_int_equal(push_fields_read("text", &push, &fields), 1);
+    assert_int_equal(push_fields_read("text", raw, 8, &fields), 0);
+    for (unsigned i = 0; i <= PUSH_FIELDS_MAX; i++)
+        push_fields_add(&fields, "alarm_bits", 5);
+    assert_int_equal(fields.count, PUSH_FIELDS_MAX);
     assert_string_equal(fields.list[0]->name, "alarm_bits");
     assert_int_equal(fields.values[0].integer, 5);
-    push.has_alarm_bits = false;
-    assert_int_equal(push_fields_read("text", &push, &fields), 0);
 }
 
 int main(void)
@@ -113,7 +112,7 @@ int main(void)
         cmocka_unit_test(the_first_ones_of_very_many),
         cmocka_unit_test(text_without_room_is_bytes),
         cmocka_unit_test(what_is_too_long_has_no_value),
-        cmocka_unit_test(others_tell_their_alarm_bits),
+        cmocka_unit_test(others_have_what_is_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "server/link/push_fields.h"
+#include "codec/proto/push_fields.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -170,31 +170,36 @@ static void read_cosem(const struct cosem_push *push, struct push_fields *fields
     }
 }
 
-static bool read_dlms(const struct plugin_push *push, struct push_fields *fields)
+static void read_dlms(const uint8_t *raw, size_t size, struct push_fields *fields)
 {
     struct wrapper_message message;
-    struct cosem_push parts;
+    struct cosem_push push;
     size_t consumed = 0;
-    if (wrapper_decode(push->raw, push->raw_size, &message, &consumed) != CODEC_OK ||
-        cosem_get_push(message.apdu, message.apdu_size, &parts) != CODEC_OK)
-        return false;
-    read_cosem(&parts, fields);
-    return true;
+
+    if (wrapper_decode(raw, size, &message, &consumed) == CODEC_OK &&
+        cosem_get_push(message.apdu, message.apdu_size, &push) == CODEC_OK)
+        read_cosem(&push, fields);
 }
 
-size_t push_fields_read(const char *protocol, const struct plugin_push *push,
+size_t push_fields_read(const char *protocol, const uint8_t *raw, size_t size,
                         struct push_fields *fields)
 {
     fields->count = 0;
     fields->text_used = 0;
     fields->bytes_used = 0;
-    if (strcmp(protocol, "dlms") == 0 && read_dlms(push, fields))
-        return fields->count;
-    if (push->has_alarm_bits) {
-        (void)snprintf(fields->names[0], sizeof fields->names[0], "alarm_bits");
-        Cenc__V1__Value *value = add(fields);
-        value->kind_case = CENC__V1__VALUE__KIND_INTEGER;
-        value->integer = push->alarm_bits;
-    }
+    if (strcmp(protocol, "dlms") == 0)
+        read_dlms(raw, size, fields);
     return fields->count;
+}
+
+void push_fields_add(struct push_fields *fields, const char *name, int64_t number)
+{
+    Cenc__V1__Value *value;
+
+    if (fields->count == PUSH_FIELDS_MAX)
+        return;
+    (void)snprintf(fields->names[fields->count], sizeof fields->names[0], "%s", name);
+    value = add(fields);
+    value->kind_case = CENC__V1__VALUE__KIND_INTEGER;
+    value->integer = number;
 }
