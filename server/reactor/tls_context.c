@@ -92,6 +92,7 @@ static bool is_end_of_pem(void)
 }
 
 /* A key with a password must not ask for it on the terminal. */
+// NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL's type
 static int no_password(char *buffer, int size, int writing, void *context)
 {
     (void)buffer;

@@ -7,7 +7,7 @@
 #include "server/reactor/sim/operation.h"
 
 struct sim_name {
-    struct list node;
+    struct sim_name *next;
     struct address addresses[SIM_NAME_ADDRESSES];
     unsigned count;
     char host[];
@@ -15,12 +15,11 @@ struct sim_name {
 
 static struct sim_name *find(struct sim *sim, const char *host)
 {
-    for (struct list *node = sim->names.next; node != &sim->names; node = node->next) {
-        struct sim_name *name = container_of(node, struct sim_name, node);
-        if (strcmp(name->host, host) == 0)
-            return name;
-    }
-    return NULL;
+    struct sim_name *name = sim->names;
+
+    while (name != NULL && strcmp(name->host, host) != 0)
+        name = name->next;
+    return name;
 }
 
 void sim_put_name(struct sim *sim, const char *host, const struct address *addresses,
@@ -32,7 +31,8 @@ void sim_put_name(struct sim *sim, const char *host, const struct address *addre
     if (name == NULL) {
         name = sim_allocate(sizeof *name + strlen(host) + 1);
         memcpy(name->host, host, strlen(host) + 1);
-        list_append(&sim->names, &name->node);
+        name->next = sim->names;
+        sim->names = name;
     }
     if (count > 0)
         memcpy(name->addresses, addresses, count * sizeof *addresses);
@@ -41,9 +41,9 @@ void sim_put_name(struct sim *sim, const char *host, const struct address *addre
 
 void sim_names_free(struct sim *sim)
 {
-    while (!list_empty(&sim->names)) {
-        struct sim_name *name = container_of(sim->names.next, struct sim_name, node);
-        list_remove(&name->node);
+    while (sim->names != NULL) {
+        struct sim_name *name = sim->names;
+        sim->names = name->next;
         free(name);
     }
 }

@@ -294,7 +294,6 @@ struct sim *sim_create(const struct sim_options *options)
     list_init(&sim->peers);
     list_init(&sim->peer_listeners);
     sim_datagrams_init(sim);
-    list_init(&sim->names);
     sim_disk_init(&sim->disk);
     current = sim;
     return sim;

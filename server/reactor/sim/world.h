@@ -39,7 +39,7 @@ struct sim {
     struct list connections;
     struct list peers;
     struct list peer_listeners;
-    struct list names;
+    struct sim_name *names;
     struct list datagram_sockets;
     struct list datagrams;              /* on their way, oldest first */
     struct list datagrams_outside;      /* arrived where no kernel listens */
