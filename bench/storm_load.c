@@ -159,7 +159,7 @@ static void storm_of_datagrams(void)
     struct sockaddr_in address = server_address();
     struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
     int bytes = ANSWER_BUFFERS;
-    pthread_t listener;
+    pthread_t listener = 0;
     int device = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (connect(device, (struct sockaddr *)&address, sizeof address) != 0 ||
