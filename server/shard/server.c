@@ -40,6 +40,8 @@ static struct listen_options options_of(const struct config_listener *listener)
     return options;
 }
 
+#define DATAGRAM_ROOM 420u /* bytes of the buffer that a short datagram takes */
+
 static int open_datagrams(const struct config_listener *listener, struct address *address)
 {
     uint32_t granted = 0;
@@ -49,8 +51,8 @@ static int open_datagrams(const struct config_listener *listener, struct address
         log_line(LOG_WARN, &context,
                  "the kernel gives less receive buffer than configured: raise net.core.rmem_max or "
                  "allow CAP_NET_ADMIN",
-                 "listener=%s configured=%u given=%u", listener->name,
-                 listener->receive_buffer_bytes, granted);
+                 "listener=%s configured=%u given=%u short_datagrams=%u", listener->name,
+                 listener->receive_buffer_bytes, granted, granted / DATAGRAM_ROOM);
     }
     return socket;
 }
