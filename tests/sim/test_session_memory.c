@@ -7,69 +7,10 @@
 #include <cmocka.h>
 
 #include "server/bridge/session.h"
-#include "tests/sim/caller.h"
+#include "tests/sim/calm.h"
 
-#define DIAL_IN 5009
-
-static const char yaml[] = "server:\n"
-                           "  shards: 1\n"
-                           "direct_ports:\n"
-                           "  range: 20000-20007\n"
-                           "  anonymous: allow\n"
-                           "listeners:\n"
-                           "  - name: modems\n"
-                           "    address: 0.0.0.0:5009\n"
-                           "    plugins: [irz]\n"
-                           "  - name: acknowledged\n"
-                           "    address: 0.0.0.0:5010\n"
-                           "    plugins:\n"
-                           "      - irz:\n"
-                           "          acknowledge_keepalive: true\n";
-
-static const uint8_t keepalive[] = {0xB5, 0xBC, 0xBD, 0xBE, 0xBF};
-
-static struct site site;
 static struct caller modem;
 static struct caller agent;
-
-static void load(void)
-{
-    struct sim_options options;
-    sim_options_calm(&options, 1);
-    site_load(&site, &options, yaml);
-}
-
-static void start(void)
-{
-    site_start(&site, 20000);
-    site_run(&site, 0);
-}
-
-static void load_and_start(void)
-{
-    load();
-    start();
-}
-
-static void join(void)
-{
-    caller_modem(&modem, &site, "10.0.0.1", DIAL_IN, CALLER_SERIAL);
-    caller_agent(&agent, &site, CALLER_SERIAL);
-    assert_true(caller_in_session(&agent));
-}
-
-static void finish(void)
-{
-    site_check(&site);
-    site_stop(&site);
-    site_close(&site);
-}
-
-static void require_closed(enum close_reason reason, uint64_t times)
-{
-    site_check(&site);
-    assert_int_equal(site_closed(&site, reason), times);
-}
 
 #define BLOCK 50000u
 static uint8_t block[BLOCK];
@@ -84,27 +25,23 @@ static void fill_block(void)
 static void an_agent_gets_what_is_left_after_the_device_is_gone(void **state)
 {
     (void)state;
-    struct sim_options options;
-    sim_options_calm(&options, 1);
-    options.socket_bytes_min = 2048;
-    options.socket_bytes_max = 2048;
-    site_load(&site, &options, yaml);
-    start();
-    join();
+    calm_load_narrow(2048);
+    calm_start();
+    calm_join(&modem, &agent);
     fill_block();
-    for (size_t done = 0; done < BLOCK; site_run(&site, 200))
+    for (size_t done = 0; done < BLOCK; site_run(&calm, 200))
         done += sim_peer_write(modem.peer, block + done, BLOCK - done);
     caller_shutdown(&modem);
-    require_closed(CLOSE_SESSION_DEVICE_GONE, 1);
+    calm_require_closed(CLOSE_SESSION_DEVICE_GONE, 1);
     for (int i = 0; i < 60 && !caller_sees_fin(&agent); i++) {
         caller_read(&agent, 1000);
-        site_run(&site, 1500);
+        site_run(&calm, 1500);
     }
     caller_read(&agent, BLOCK);
     assert_int_equal(agent.heard_size, BLOCK);
     assert_memory_equal(agent.heard, block, BLOCK);
     assert_true(caller_sees_fin(&agent));
-    finish();
+    calm_finish();
 }
 
 static size_t pour(struct caller *caller)
@@ -112,7 +49,7 @@ static size_t pour(struct caller *caller)
     size_t poured = 0;
     for (size_t taken = 1; taken > 0; poured += taken) {
         taken = sim_peer_write(caller->peer, block, BLOCK);
-        site_run(&site, 500);
+        site_run(&calm, 500);
     }
     return poured;
 }
@@ -120,12 +57,12 @@ static size_t pour(struct caller *caller)
 static void one_who_does_not_read_stops_the_other(void **state)
 {
     (void)state;
-    load_and_start();
-    join();
+    calm_open();
+    calm_join(&modem, &agent);
     fill_block();
     size_t poured = pour(&modem); /* the agent reads nothing */
     assert_true(agent.peer != NULL);
-    const struct session *session = site_session(&site, &agent.address);
+    const struct session *session = site_session(&calm, &agent.address);
     assert_in_range(session->agent.queued_bytes, 65536, 65536 + 131072);
     assert_in_range(poured, 65536, 600000);
     size_t heard = 0;
@@ -133,15 +70,15 @@ static void one_who_does_not_read_stops_the_other(void **state)
         agent.heard_size = 0;
         caller_read(&agent, sizeof agent.heard);
         heard += agent.heard_size;
-        site_run(&site, 10);
+        site_run(&calm, 10);
     }
     assert_int_equal(heard, poured);
     assert_int_equal(session->agent.queued_bytes, 0);
     poured = pour(&agent); /* and the device */
-    const struct link *link = site_link(&site, &modem.address);
+    const struct link *link = site_link(&calm, &modem.address);
     assert_in_range(link->stream.queued_bytes, 65536, 65536 + 131072);
     assert_in_range(poured, 65536, 600000);
-    finish();
+    calm_finish();
 }
 
 /* What a queue costs, with what each chunk costs besides its bytes. */
@@ -158,28 +95,24 @@ static uint64_t memory_of(const struct stream *stream)
 static void tiny_pieces_cost_little_memory(void **state)
 {
     (void)state;
-    struct sim_options options;
-    sim_options_calm(&options, 1);
-    options.socket_bytes_min = 512;
-    options.socket_bytes_max = 512;
-    site_load(&site, &options, yaml);
-    site.config->listeners[0].tcp.user_timeout_s = 0;
-    start();
-    join();
-    const struct session *session = site_session(&site, &agent.address);
-    const struct link *link = site_link(&site, &modem.address);
+    calm_load_narrow(512);
+    calm.config->listeners[0].tcp.user_timeout_s = 0;
+    calm_start();
+    calm_join(&modem, &agent);
+    const struct session *session = site_session(&calm, &agent.address);
+    const struct link *link = site_link(&calm, &modem.address);
     for (int i = 0; i < 60000; i++) {
         caller_say(&modem, "d");
         caller_say(&agent, "a");
         if (i % 100 == 0)
-            site_run(&site, 120);
-        if (session != site_session(&site, &agent.address))
+            site_run(&calm, 120);
+        if (session != site_session(&calm, &agent.address))
             break;
     }
     assert_in_range(session->agent.queued_bytes, 20000, 65536);
     assert_in_range(memory_of(&session->agent), 20000, 4 * 65536);
     assert_in_range(memory_of(&link->stream), 20000, 4 * 65536);
-    finish();
+    calm_finish();
 }
 
 /* The first piece that the agent doesn't take is private memory (bytes that the plugin had held);
@@ -187,63 +120,59 @@ static void tiny_pieces_cost_little_memory(void **state)
 static void buffers_do_not_wait_behind_a_released_piece(void **state)
 {
     (void)state;
-    struct sim_options options;
-    sim_options_calm(&options, 1);
-    options.socket_bytes_min = 512;
-    options.socket_bytes_max = 512;
-    site_load(&site, &options, yaml);
-    site.config->buffers.small_count = 64;
-    start();
-    join();
+    calm_load_narrow(512);
+    calm.config->buffers.small_count = 64;
+    calm_start();
+    calm_join(&modem, &agent);
     for (int i = 0; i < 1024; i++)
         caller_say(&modem, "d");
-    const struct session *session = site_session(&site, &agent.address);
+    const struct session *session = site_session(&calm, &agent.address);
     assert_int_equal(session->agent.queued_bytes, 0);
-    site_run(&site, 1000);
-    caller_say_bytes(&modem, keepalive, 2);
-    site_run(&site, 300);
+    site_run(&calm, 1000);
+    caller_say_bytes(&modem, calm_keepalive, 2);
+    site_run(&calm, 300);
     assert_int_equal(session->agent.queued_bytes, 2);
     for (int i = 0; i < 200; i++)
         caller_say(&modem, "d");
-    site_run(&site, 300);
-    const struct reactor_counters *counters = reactor_counters(site.server->shards[0]->reactor);
+    site_run(&calm, 300);
+    const struct reactor_counters *counters = reactor_counters(calm.server->shards[0]->reactor);
     assert_int_equal(atomic_load(&counters->buffers_out[BUFFERS_SMALL]), 0);
     assert_int_equal(session->agent.queued_bytes, 202);
-    finish();
+    calm_finish();
 }
 
 /* A device that sends keepalives and reads no acknowledgement. */
 static void unread_acknowledgements_do_not_pile_up(void **state)
 {
     (void)state;
-    load();
-    site.config->listeners[1].tcp.user_timeout_s = 0;
-    start();
-    caller_modem(&modem, &site, "10.0.0.1", 5010, CALLER_SERIAL);
-    const struct link *link = site_link(&site, &modem.address);
+    calm_load();
+    calm.config->listeners[1].tcp.user_timeout_s = 0;
+    calm_start();
+    caller_modem(&modem, &calm, "10.0.0.1", CALM_ACKNOWLEDGED, CALLER_SERIAL);
+    const struct link *link = site_link(&calm, &modem.address);
     assert_non_null(link);
-    for (int i = 0; i < 200000 && sim_peer_write(modem.peer, keepalive, 5) == 5; i++)
-        site_run(&site, i % 16 == 0 ? 30 : 0);
+    for (int i = 0; i < 200000 && sim_peer_write(modem.peer, calm_keepalive, 5) == 5; i++)
+        site_run(&calm, i % 16 == 0 ? 30 : 0);
     assert_in_range(link->stream.queued_bytes, 0, 65536);
-    finish();
+    calm_finish();
 }
 
 static void a_stop_lets_agents_read_what_is_there(void **state)
 {
     (void)state;
-    load_and_start();
-    join();
+    calm_open();
+    calm_join(&modem, &agent);
     fill_block();
     caller_say_bytes(&modem, block, BLOCK);
-    server_stop(site.server);
+    server_stop(calm.server);
     for (int i = 0; i < 20; i++) {
-        site_run(&site, 50);
+        site_run(&calm, 50);
         caller_read(&agent, 5000);
     }
     assert_int_equal(agent.heard_size, BLOCK);
     assert_true(caller_sees_fin(&agent));
-    require_closed(CLOSE_SERVER_STOPPING, 2);
-    finish();
+    calm_require_closed(CLOSE_SERVER_STOPPING, 2);
+    calm_finish();
 }
 
 int main(void)
