@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""A tour of cencd: starts the server and a fleet of simulated modems, shows what registered, and
-reads two meters through their direct ports. Stays until Ctrl-C; with --once it ends after the
-reading, with 0 if everything was seen, else naming the step that is missing.
+"""A tour of cencd: starts a redis-server, the server and a fleet of simulated modems, shows what
+registered, and reads two meters through their direct ports. Then a neighbourhood loses its power:
+redis-cli shows the last gasps, and that they are over when power is back. Stays until Ctrl-C; with
+--once it ends then, with 0 if everything was seen, else naming the step that is missing.
 
-usage: CENCD_BUILD=FOLDER demo.py [--once] [--devices N]
+usage: CENCD_BUILD=FOLDER demo.py [--once] [--devices N] [--limit-s N]
 
 CENCD_BUILD is the build folder with cencd, bench/fleet and bench/reader (build/release of this
 tree if it isn't set). Everything is on loopback, on free ports, with a temporary folder."""
@@ -15,6 +16,8 @@ import os
 import pathlib
 import random
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,7 +32,9 @@ ENCAPSULATED_PERCENT = 40
 ENCAPSULATING_MODEL = "ATM31"  # what the fleet calls modems that encapsulate
 TABLE_ROWS = 12
 PROFILE_ROWS = 4  # shown of a load profile
-STEP_LIMIT_S = 60
+GASP_ROWS = 3
+NEIGHBOURHOOD = 3  # one in so many modems loses its power ...
+NEIGHBOURHOOD_MAX = 100  # ... but no more than these
 STOP_LIMIT_S = 20
 PR_SET_PDEATHSIG = 1
 
@@ -37,6 +42,9 @@ CONFIGURATION = """\
 server:
   node: demo
   shards: {shards}
+  state_dir: {state}
+redis:
+  url: redis://127.0.0.1:{redis}/0
 limits:
   links: {links}
 direct_ports:
@@ -50,6 +58,13 @@ listeners:
     scope: irz
     plugins:
       - irz
+  - name: gasps
+    transport: udp
+    address: 127.0.0.1:{listener}
+    scope: irz
+    plugins:
+      - pattern:
+          last_gasp: "PWRFAIL,(id)"
 """
 
 
@@ -92,11 +107,12 @@ def stop(process):
 # ---- ports ----
 
 def is_free(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
     return True
 
 
@@ -123,12 +139,15 @@ class Demo:
         self.build = build
         self.folder = folder
         self.log_path = folder / "cencd.log"
+        self.redis = None
         self.server = None
         self.fleet = None
         ports = options.devices + 50
-        self.listener_port = free_ports(ports + 2)
+        self.listener_port = free_ports(ports + 3)
         self.ops_port = self.listener_port + 1
-        self.direct_ports = (self.listener_port + 2, self.listener_port + 1 + ports)
+        self.redis_port = self.listener_port + 2
+        self.direct_ports = (self.listener_port + 3, self.listener_port + 2 + ports)
+        self.dark = min(NEIGHBOURHOOD_MAX, max(1, options.devices // NEIGHBOURHOOD))
 
     # -- asking --
 
@@ -143,31 +162,70 @@ class Demo:
 
     def wait_for(self, step, look):
         """Until look() gives something; a server or fleet that ended is not waited for."""
-        until = time.monotonic() + STEP_LIMIT_S
+        until = time.monotonic() + self.options.limit_s
         while time.monotonic() < until:
             if found := look():
                 return found
             self.check_alive(step)
             time.sleep(0.1)
-        raise Missing(f"{step}: not within {STEP_LIMIT_S} s")
+        raise Missing(f"{step}: not within {self.options.limit_s} s")
 
     def check_alive(self, step):
-        for name, process in (("cencd", self.server), ("the fleet", self.fleet)):
+        for name, process in (("cencd", self.server), ("the fleet", self.fleet),
+                              ("redis-server", self.redis)):
             if process is not None and process.poll() is not None:
                 raise Missing(f"{step}: {name} ended with {process.returncode}{self.log_tail()}")
 
     def log_tail(self):
+        if not self.log_path.exists():
+            return ""
         lines = self.log_path.read_text(errors="replace").splitlines()[-5:]
         return "".join("\n  " + line for line in lines)
 
+    # -- Redis --
+
+    def redis_cli(self, *arguments):
+        """What redis-cli says, or None."""
+        try:
+            answer = subprocess.run(["redis-cli", "-p", str(self.redis_port), *arguments],
+                                    stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    timeout=self.options.limit_s, check=False)
+        except subprocess.TimeoutExpired:
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    def show_redis(self, *arguments):
+        command = shlex.join(["redis-cli", "-p", str(self.redis_port), *arguments])
+        print(f"  $ {command}")
+        for line in (self.redis_cli(*arguments) or "").splitlines():
+            print(f"  {line}")
+
+    def gasps(self):
+        """How many last gasps count in Redis, or None."""
+        answer = self.redis_cli("ZCARD", "cencd:gasps")
+        return int(answer) if answer and answer.isdigit() else None
+
     # -- steps --
+
+    def start_redis(self):
+        for program in ("redis-server", "redis-cli"):
+            if shutil.which(program) is None:
+                raise Missing(f"{program}: it is in the Debian packages redis-server, redis-tools")
+        folder = self.folder / "redis"
+        folder.mkdir()
+        with open(folder / "log", "wb") as log:
+            self.redis = start(["redis-server", "--port", self.redis_port, "--bind", "127.0.0.1",
+                                "--dir", folder, "--save", "", "--appendonly", "no"],
+                               stdout=log, stderr=log)
+        self.wait_for("redis-server answers", lambda: self.redis_cli("PING") == "PONG")
 
     def start_server(self):
         path = self.folder / "cencd.yaml"
         path.write_text(CONFIGURATION.format(
             shards=min(4, os.cpu_count() or 1), links=max(1000, 2 * self.options.devices),
             first=self.direct_ports[0], last=self.direct_ports[1], ops=self.ops_port,
-            listener=self.listener_port), encoding="ascii")
+            state=self.folder / "state", redis=self.redis_port, listener=self.listener_port),
+            encoding="ascii")
         with open(self.log_path, "wb") as log:
             self.server = start([self.build / "cencd", "--config", path], stdout=log, stderr=log)
         self.wait_for("the server is ready", lambda: self.get("/readyz") is not None)
@@ -177,7 +235,9 @@ class Demo:
         self.fleet = start([self.build / "bench" / "fleet",
                             "--server", f"127.0.0.1:{self.listener_port}",
                             "--devices", self.options.devices, "--first-imei", FIRST_IMEI,
-                            "--meter", "mixed", "--encapsulated", ENCAPSULATED_PERCENT],
+                            "--meter", "mixed", "--encapsulated", ENCAPSULATED_PERCENT,
+                            "--reconnect-s", "1,3", "--neighbourhood", self.dark,
+                            "--gasp", f"127.0.0.1:{self.listener_port}"],
                            stdout=subprocess.DEVNULL)
         print(f"a fleet of {self.options.devices} iRZ modems dials in, with DLMS and "
               "IEC 62056-21 meters behind them")
@@ -225,9 +285,9 @@ class Demo:
                         "--meter", protocol, *(["--profile"] if protocol == "dlms" else [])],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
-            out, errors = reader.communicate(timeout=STEP_LIMIT_S)
+            out, errors = reader.communicate(timeout=self.options.limit_s)
         except subprocess.TimeoutExpired:
-            raise Missing(f"{step}: not within {STEP_LIMIT_S} s") from None
+            raise Missing(f"{step}: not within {self.options.limit_s} s") from None
         finally:
             stop(reader)
         if reader.returncode != 0:
@@ -239,15 +299,38 @@ class Demo:
         rows = [line for line in out.splitlines() if line.startswith("  ")]
         print("\n".join("  " + line for line in values + rows[-PROFILE_ROWS:]))
 
+    def fail_power(self):
+        print(f"\npower fails in a neighbourhood: {self.dark} modems send their last gasp by UDP "
+              "and are gone\n")
+        self.fleet.send_signal(signal.SIGUSR1)
+        self.wait_for(f"{self.dark} last gasps are in Redis", lambda: self.gasps() == self.dark)
+        self.show_redis("ZCARD", "cencd:gasps")
+        self.show_redis("ZREVRANGE", "cencd:gasps", "0", str(GASP_ROWS - 1), "WITHSCORES")
+        self.show_device("last_gasp")
+
+    def show_device(self, *fields):
+        self.show_redis("HMGET", f"cencd:device:irz:{FIRST_IMEI}", "model", *fields)
+
+    def return_power(self):
+        print("\npower is back: they dial in again, and the gasps are over\n")
+        self.fleet.send_signal(signal.SIGUSR2)
+        self.wait_for("all last gasps are over in Redis", lambda: self.gasps() == 0)
+        self.wait_for("all devices registered again", self.registered)
+        self.show_redis("ZCARD", "cencd:gasps")
+        self.show_device("last_gasp", "state")
+
     def show_numbers(self):
         page = self.get("/metrics")
         if page is None or "# TYPE " not in page:
             raise Missing("metrics: /metrics doesn't answer with any")
         print(f"\nmetrics:  curl http://127.0.0.1:{self.ops_port}/metrics"
               f"\nnumbers:  curl http://127.0.0.1:{self.ops_port}/stats?devices=20"
+              f"\nRedis:    redis-cli -p {self.redis_port} --scan --pattern 'cencd:*'"
+              f"\npower:    kill -USR1 {self.fleet.pid} fails it, kill -USR2 brings it back"
               f"\nlog:      {self.log_path}")
 
     def run(self):
+        self.start_redis()
         self.start_server()
         self.start_fleet()
         devices = self.wait_for("all devices registered", self.registered)
@@ -255,6 +338,8 @@ class Demo:
         chosen = self.choose(devices)
         for protocol in ("dlms", "iec"):
             self.read_meter(protocol, chosen[protocol])
+        self.fail_power()
+        self.return_power()
         self.show_numbers()
         if self.options.once:
             return
@@ -268,9 +353,10 @@ class Demo:
         """Stops what runs; the server's exit code tells whether it could stop in order."""
         take_signals(signal.SIG_IGN)  # it ends anyway; nothing may be left behind
         code = 0
-        for process in (self.fleet, self.server):
+        for process in (self.fleet, self.server, self.redis):
             if process is not None:
-                code = stop(process)
+                ended = stop(process)
+                code = ended if process is self.server else code
         return code
 
 
@@ -310,10 +396,12 @@ def tour(options, build):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="demo", description="A server, a fleet of modems, and "
-                                     "two meters read through it.")
-    parser.add_argument("--once", action="store_true", help="end after the reading")
+    parser = argparse.ArgumentParser(prog="demo", description="A server, a fleet of modems, two "
+                                     "meters read through it, and a power failure.")
+    parser.add_argument("--once", action="store_true", help="end when all was seen")
     parser.add_argument("--devices", type=int, default=300, help="modems (default 300)")
+    parser.add_argument("--limit-s", type=int, default=60, metavar="N",
+                        help="how long a step may take (default 60)")
     options = parser.parse_args()
     if not 2 <= options.devices <= 5000:
         parser.error("--devices: expected 2 to 5000")

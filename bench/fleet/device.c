@@ -144,6 +144,8 @@ static struct device *device_of(struct stream *stream)
 
 static void ready(struct stream *stream)
 {
+    if (device_of(stream)->dark)
+        return;
     stream_receive(stream, RECEIVE_ONCE);
 }
 
@@ -151,6 +153,10 @@ static void received(struct stream *stream, struct chunk *chunk)
 {
     struct device *device = device_of(stream);
 
+    if (device->dark) {
+        chunk_free(stream->reactor, chunk);
+        return;
+    }
     device->active_s = now_s(device);
     worker_count(&device->worker->counters.bytes_received, chunk->size);
     take(device, chunk->data, chunk->size);
@@ -230,8 +236,12 @@ static void connected(struct stream *stream, int error)
         stream_close(stream);
         return;
     }
-    device->state = DEVICE_ONLINE;
     worker_count(&worker->counters.connects, 1);
+    if (device->dark) {
+        device->state = DEVICE_DARK;
+        return;
+    }
+    device->state = DEVICE_ONLINE;
     worker_count(&worker->counters.online, 1);
     if (!device->was_online)
         worker_count(&worker->counters.devices_seen, 1);
@@ -245,6 +255,8 @@ static void ended(struct stream *stream, int error)
 {
     struct device *device = device_of(stream);
 
+    if (device->dark)
+        return;
     worker_count(error == 0 ? &device->worker->counters.closed_by_server
                             : &device->worker->counters.broken,
                  1);
@@ -254,6 +266,8 @@ static void ended(struct stream *stream, int error)
 static void failed(struct stream *stream, int error)
 {
     (void)error; /* the receiving side tells it again, and counts */
+    if (device_of(stream)->dark)
+        return;
     stream_receive(stream, RECEIVE_ONCE);
 }
 
@@ -270,7 +284,7 @@ static void closed(struct stream *stream)
     if (device->session != NULL)
         session_destroy(device->session);
     device->session = NULL;
-    if (!worker->stopping) {
+    if (!worker->stopping && !device->dark) {
         uint32_t spread_s = options->reconnect_max_s - options->reconnect_min_s + 1;
         timer_start(worker->reactor, &device->timer,
                     (uint64_t)(options->reconnect_min_s + worker_random(worker, spread_s)) * 1000);
@@ -320,6 +334,34 @@ void device_connect(struct device *device)
     stream_connect(&device->stream, worker->reactor, &worker->options->server, &options,
                    &device_ops);
 }
+
+/* ---- power ---- */
+
+void device_lose_power(struct device *device)
+{
+    device->dark = true;
+    timer_stop(&device->timer);
+    list_remove(&device->queue);
+    if (device->state != DEVICE_ONLINE)
+        return;
+    device->state = DEVICE_DARK;
+    worker_count(&device->worker->counters.online, (uint64_t)-1);
+    stream_receive_stop(&device->stream);
+    if (device->session != NULL)
+        session_destroy(device->session);
+    device->session = NULL;
+}
+
+void device_regain_power(struct device *device)
+{
+    device->dark = false;
+    if (device->state == DEVICE_DARK)
+        stream_close(&device->stream);
+    else if (device->state == DEVICE_OFFLINE)
+        worker_enqueue(device->worker, device);
+}
+
+/* ---- the end ---- */
 
 void device_stop(struct device *device)
 {

@@ -19,6 +19,7 @@ enum device_state {
     DEVICE_OFFLINE, /* waits for its turn to connect, or for the time to come back */
     DEVICE_CONNECTING,
     DEVICE_ONLINE,
+    DEVICE_DARK, /* no power: its connection is there, but nobody at this end of it */
 };
 
 struct device {
@@ -32,6 +33,7 @@ struct device {
     uint8_t state;     /* enum device_state */
     bool was_online;
     bool greeted; /* the server's greeting is over, or there was none */
+    bool dark;    /* without power */
 };
 
 _Static_assert(sizeof(struct device) <= 192, "there are many");
@@ -40,6 +42,12 @@ void device_init(struct device *device, struct worker *worker, uint32_t index);
 
 /* The device's turn to connect has come. */
 void device_connect(struct device *device);
+
+/* Power fails: from now on it is silent, and its connection is not closed. */
+void device_lose_power(struct device *device);
+/* Power is back. What was left of the connection goes only now, since a process can't make one
+ * vanish; then it dials in as after any loss. */
+void device_regain_power(struct device *device);
 
 /* The fleet ends: what is open is closed; nothing comes back. */
 void device_stop(struct device *device);

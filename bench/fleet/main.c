@@ -146,6 +146,15 @@ static void look(struct fleet *fleet)
     (void)fflush(stdout);
 }
 
+static void set_power(struct fleet *fleet, bool dark)
+{
+    for (uint32_t i = 0; i < fleet->worker_count; i++)
+        atomic_store_explicit(&fleet->workers[i].dark, dark, memory_order_relaxed);
+    printf("fleet: %u %s\n", fleet->options.neighbourhood,
+           dark ? "lose their power" : "have it back");
+    (void)fflush(stdout);
+}
+
 /* Until a signal or the end of the time. Returns the exit code. */
 static int watch(struct fleet *fleet, const sigset_t *signals)
 {
@@ -159,6 +168,8 @@ static int watch(struct fleet *fleet, const sigset_t *signals)
         look(fleet);
         if (signal_number == SIGINT || signal_number == SIGTERM)
             return 0;
+        if (signal_number == SIGUSR1 || signal_number == SIGUSR2)
+            set_power(fleet, signal_number == SIGUSR1);
         if (duration_ms > 0 && clock_ms() - fleet->start_ms >= duration_ms)
             return 0;
     }
@@ -169,21 +180,21 @@ static void print_json(const struct fleet *fleet)
     uint64_t memory =
         fleet->memory_after > fleet->memory_before ? fleet->memory_after - fleet->memory_before : 0;
 
-    printf("{\"devices\":%u,\"threads\":%u,\"devices_connected\":%llu,\"online\":%llu,"
-           "\"online_most\":%llu,\"all_connected_s\":%.3f,\"connects\":%llu,"
-           "\"failed_connects\":%llu,\"closed_by_server\":%llu,\"broken\":%llu,"
-           "\"keepalives\":%llu,\"sessions\":%llu,\"answers\":%llu,\"bytes_received\":%llu,"
-           "\"bytes_sent\":%llu,\"seconds\":%.3f,\"bytes_per_device\":%llu}\n",
-           fleet->total, fleet->worker_count, (unsigned long long)SUM(fleet, devices_seen),
-           (unsigned long long)SUM(fleet, online), (unsigned long long)fleet->online_most,
-           (double)fleet->all_connected_ms / 1000, (unsigned long long)SUM(fleet, connects),
-           (unsigned long long)SUM(fleet, failed_connects),
-           (unsigned long long)SUM(fleet, closed_by_server), (unsigned long long)SUM(fleet, broken),
-           (unsigned long long)SUM(fleet, keepalives), (unsigned long long)SUM(fleet, sessions),
-           (unsigned long long)SUM(fleet, answers), (unsigned long long)SUM(fleet, bytes_received),
-           (unsigned long long)SUM(fleet, bytes_sent),
-           (double)(clock_ms() - fleet->start_ms) / 1000,
-           (unsigned long long)(memory / fleet->total));
+    printf(
+        "{\"devices\":%u,\"threads\":%u,\"devices_connected\":%llu,\"online\":%llu,"
+        "\"online_most\":%llu,\"all_connected_s\":%.3f,\"connects\":%llu,"
+        "\"failed_connects\":%llu,\"closed_by_server\":%llu,\"broken\":%llu,"
+        "\"keepalives\":%llu,\"gasps\":%llu,\"sessions\":%llu,\"answers\":%llu,"
+        "\"bytes_received\":%llu,\"bytes_sent\":%llu,\"seconds\":%.3f,\"bytes_per_device\":%llu}\n",
+        fleet->total, fleet->worker_count, (unsigned long long)SUM(fleet, devices_seen),
+        (unsigned long long)SUM(fleet, online), (unsigned long long)fleet->online_most,
+        (double)fleet->all_connected_ms / 1000, (unsigned long long)SUM(fleet, connects),
+        (unsigned long long)SUM(fleet, failed_connects),
+        (unsigned long long)SUM(fleet, closed_by_server), (unsigned long long)SUM(fleet, broken),
+        (unsigned long long)SUM(fleet, keepalives), (unsigned long long)SUM(fleet, gasps),
+        (unsigned long long)SUM(fleet, sessions), (unsigned long long)SUM(fleet, answers),
+        (unsigned long long)SUM(fleet, bytes_received), (unsigned long long)SUM(fleet, bytes_sent),
+        (double)(clock_ms() - fleet->start_ms) / 1000, (unsigned long long)(memory / fleet->total));
 }
 
 int main(int argc, char **argv)
@@ -197,6 +208,8 @@ int main(int argc, char **argv)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGUSR1);
+    (void)sigaddset(&signals, SIGUSR2);
     /* before the threads, which inherit it */
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     fleet.start_ms = clock_ms();

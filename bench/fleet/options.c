@@ -23,6 +23,8 @@ enum option_id {
     OPTION_FRAGMENT,
     OPTION_DURATION,
     OPTION_SEED,
+    OPTION_NEIGHBOURHOOD,
+    OPTION_GASP,
     OPTION_SOURCE,
     OPTION_SLOTS,
     OPTION_JSON,
@@ -43,6 +45,8 @@ static const struct option long_options[] = {
     {"fragment", no_argument, NULL, OPTION_FRAGMENT},
     {"duration-s", required_argument, NULL, OPTION_DURATION},
     {"seed", required_argument, NULL, OPTION_SEED},
+    {"neighbourhood", required_argument, NULL, OPTION_NEIGHBOURHOOD},
+    {"gasp", required_argument, NULL, OPTION_GASP},
     {"source", required_argument, NULL, OPTION_SOURCE},
     {"slots", required_argument, NULL, OPTION_SLOTS},
     {"json", no_argument, NULL, OPTION_JSON},
@@ -67,6 +71,9 @@ static const char help_text[] =
     "  --fragment                answers in random pieces\n"
     "  --duration-s N            end after N seconds (default 0: at SIGINT or SIGTERM)\n"
     "  --seed N                  of everything random (default 1)\n"
+    "  --neighbourhood N         the first N lose power at SIGUSR1, have it back at SIGUSR2\n"
+    "                            (default 0)\n"
+    "  --gasp HOST:PORT          where they tell it first: PWRFAIL,IMEI in a datagram\n"
     "  --source CIDR             connect from its addresses, 10,000 devices each\n"
     "                            (default 127.0.0.0/8 if the server is there)\n"
     "  --slots N                 modems per thread (default: RLIMIT_NOFILE)\n"
@@ -104,6 +111,13 @@ static int take_u32(const char *name, const char *text, uint32_t low, uint32_t h
     return 0;
 }
 
+static int take_address(const char *name, const char *text, struct address *address)
+{
+    if (address_parse(text, address) == STATUS_OK && address->port != 0)
+        return 0;
+    return wrong(name, text, "an address like 127.0.0.1:5009");
+}
+
 static int take_reconnect(const char *text, struct fleet_options *options)
 {
     unsigned low;
@@ -122,9 +136,7 @@ static int take_option(int id, const char *name, const char *text, struct fleet_
 {
     switch (id) {
     case OPTION_SERVER:
-        if (address_parse(text, &options->server) == STATUS_OK && options->server.port != 0)
-            return 0;
-        return wrong(name, text, "an address like 127.0.0.1:5009");
+        return take_address(name, text, &options->server);
     case OPTION_DEVICES:
         return take_u32(name, text, 1, 10000000, &options->devices);
     case OPTION_FIRST_IMEI:
@@ -149,6 +161,10 @@ static int take_option(int id, const char *name, const char *text, struct fleet_
         return take_u32(name, text, 0, 86400 * 365, &options->duration_s);
     case OPTION_SEED:
         return take_number(name, text, 0, UINT64_MAX, &options->seed);
+    case OPTION_NEIGHBOURHOOD:
+        return take_u32(name, text, 0, 10000000, &options->neighbourhood);
+    case OPTION_GASP:
+        return take_address(name, text, &options->gasp);
     case OPTION_SOURCE:
         if (cidr_parse(text, &options->source) == STATUS_OK)
             return 0;
@@ -174,6 +190,10 @@ static int check_together(struct fleet_options *options)
     }
     if (options->flap > options->devices) {
         (void)fputs("fleet: --flap may not be more than --devices\n", stderr);
+        return -1;
+    }
+    if (options->neighbourhood > options->devices) {
+        (void)fputs("fleet: --neighbourhood may not be more than --devices\n", stderr);
         return -1;
     }
     if (options->devices - 1 > MAX_IMEI - options->first_imei) {

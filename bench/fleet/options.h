@@ -24,8 +24,10 @@ struct fleet_options {
     bool fragment;       /* answers come in random pieces */
     uint32_t duration_s; /* 0: until SIGINT or SIGTERM */
     uint64_t seed;
-    struct cidr source; /* devices connect from its addresses; family 0: the system's */
-    uint32_t slots;     /* devices per reactor at most; 0: as many as the limit allows */
+    uint32_t neighbourhood; /* the first so many lose their power at SIGUSR1, until SIGUSR2 */
+    struct address gasp;    /* where they say so by UDP; family 0: nowhere */
+    struct cidr source;     /* devices connect from its addresses; family 0: the system's */
+    uint32_t slots;         /* devices per reactor at most; 0: as many as the limit allows */
     bool json;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bench/fleet/load.h"
+#include "bench/fleet/power.h"
 
 #define PACE_MS          10u
 #define TURN_MS          100 /* how late a stop is noticed */
@@ -80,8 +81,10 @@ static void run(struct worker *worker)
         device_init(&worker->devices[i], worker, worker->first + i);
         worker_enqueue(worker, &worker->devices[i]);
     }
-    while (!atomic_load_explicit(&worker->stop, memory_order_relaxed))
+    while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
         (void)reactor_turn(worker->reactor, TURN_MS);
+        power_look(worker);
+    }
     worker->stopping = true;
     timer_stop(&worker->pace);
     for (uint32_t i = 0; i < worker->device_count; i++)

@@ -23,6 +23,7 @@ struct worker_counters {
     _Atomic uint64_t keepalives;
     _Atomic uint64_t sessions; /* times that somebody began to talk to a meter */
     _Atomic uint64_t answers;
+    _Atomic uint64_t gasps;
     _Atomic uint64_t bytes_received;
     _Atomic uint64_t bytes_sent;
 };
@@ -47,6 +48,8 @@ struct worker {
     bool stopping;
 
     atomic_bool stop; /* by the main thread */
+    atomic_bool dark; /* likewise: the neighbourhood has no power */
+    bool is_dark;     /* its devices know */
     atomic_bool ended;
     bool failed;
     struct kernel_error error; /* why */

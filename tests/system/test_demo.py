@@ -31,8 +31,8 @@ class DemoTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
 
-    def start(self, *options, build=BUILD):
-        environment = dict(os.environ, CENCD_BUILD=str(build), TMPDIR=str(self.folder))
+    def start(self, *options, build=BUILD, **changes):
+        environment = dict(os.environ, CENCD_BUILD=str(build), TMPDIR=str(self.folder), **changes)
         demo = subprocess.Popen(["/usr/bin/python3", "-B", DEMO, "--devices", "12", *options],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=environment)
@@ -66,6 +66,9 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(len(re.findall(r"active energy import total \d+\.\d+ kWh", out)), 2)
         self.assertIn("encapsulated", out)
         self.assertRegex(out, r"curl http://127.0.0.1:\d+/metrics")
+        gasps = r"redis-cli -p \d+ ZCARD cencd:gasps\n +4\n(.|\n)*irz:868441030000004\n +\d{13}\n"
+        over = r"redis-cli -p \d+ ZCARD cencd:gasps\n +0\n(.|\n)*last_gasp state\n(.|\n)*\n +idle\n"
+        self.assertRegex(out, gasps + r"(.|\n)*" + over)
         self.assertNotIn("Zq7fleet", out)  # the modems' password
 
     def test_stays_until_a_signal(self):
@@ -90,6 +93,22 @@ class DemoTest(unittest.TestCase):
         _, errors = self.finish(demo)
         self.assertEqual(demo.returncode, 1)
         self.assertIn("missing step", errors)
+
+    def test_no_gasp(self):
+        """A fleet whose modems don't lose their power."""
+        build = self.build_with("bench/fleet", f'exec {BUILD}/bench/fleet "$@" --neighbourhood 0')
+        demo = self.start("--once", "--limit-s", "25", build=build)
+        out, errors = self.finish(demo)
+        self.assertEqual(demo.returncode, 1)
+        self.assertIn("demo: missing step: 4 last gasps are in Redis", errors)
+        self.assertIn("power fails", out)
+        self.assertNotIn("power is back", out)
+
+    def test_no_redis(self):
+        demo = self.start("--once", PATH="/nowhere")
+        _, errors = self.finish(demo)
+        self.assertEqual(demo.returncode, 1)
+        self.assertIn("demo: missing step: redis-server: ", errors)
 
     def test_names_what_is_missing(self):
         for name, script, step in (
