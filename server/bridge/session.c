@@ -168,6 +168,8 @@ static void part(struct session *session, enum close_reason reason, bool was_joi
     if (keeps && agent_is_there(session)) {
         session->state = SESSION_GREETING;
         session->device = NULL;
+        session->wanted[0] = '\0';
+        session->id = 0;
         session->held = false;
         become_visitor(session);
         count_up(&session->shard->counters.kept, 1);
@@ -195,7 +197,9 @@ static void refuse(struct session *session, enum close_reason reason)
                        session->holder[0] != '\0' ? log_quote(session->holder, name, sizeof name)
                                                   : "-",
                        (unsigned long long)session->holder_ms);
-    session_log(session, "agent refused", extra);
+    bool left = session->device == NULL && session->wanted[0] == '\0' &&
+                (reason == CLOSE_AGENT_CLOSED || reason == CLOSE_AGENT_RESET);
+    session_log(session, left ? "agent left" : "agent refused", extra);
     count_close(session, reason);
     if (session->device != NULL || session->wanted[0] != '\0')
         events_access_refused(session, reason);

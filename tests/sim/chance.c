@@ -13,6 +13,12 @@ static const char yaml[] = "server:\n"
                            "direct_ports:\n"
                            "  range: 20000-20003\n"
                            "  anonymous: allow\n"
+                           "agents:\n"
+                           "  listeners:\n"
+                           "    - {name: socks, address: 0.0.0.0:1080, kind: socks5,\n"
+                           "       anonymous: allow, scope: default}\n"
+                           "    - {name: other, address: 0.0.0.0:1081, kind: socks5,\n"
+                           "       anonymous: allow, scope: other}\n"
                            "listeners:\n"
                            "  - name: auto\n"
                            "    address: 0.0.0.0:5009\n"
@@ -46,6 +52,7 @@ static void choose_limits(struct play *play, struct config *config)
     config->limits.unidentified_per_source = limit(play, 1, 30);
     config->limits.devices = sim_chance(play->site.sim, 800) ? 100 : between(play, 1, 4);
     config->limits.sessions = limit(play, 1, 30);
+    config->agents.connections = limit(play, 1, 20);
     config->limits.session_buffer_bytes = 1u << between(play, 10, 16);
     config->buffers.small_count = 1u << between(play, 2, 6);
     config->buffers.small_size_bytes = 1u << between(play, 6, 11);
@@ -63,6 +70,10 @@ static void choose_times(struct play *play, struct config *config)
     config->sessions.max_length_s = sim_chance(play->site.sim, 200) ? between(play, 5, 60) : 0;
     config->sessions.yield_after_s = sim_chance(play->site.sim, 500) ? between(play, 2, 20) : 0;
     config->sessions.max_waiting = between(play, 0, 2);
+    config->agents.greeting_timeout_s = between(play, 2, 20);
+    for (size_t i = 0; i < config->agents.listener_count; i++)
+        config->agents.listeners[i].wait_s =
+            sim_chance(play->site.sim, 500) ? between(play, 1, 60) : 0;
     config->direct_ports.wait_s = sim_chance(play->site.sim, 500) ? between(play, 1, 60) : 0;
     config->direct_ports.priority = (uint32_t)sim_below(play->site.sim, 2);
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -146,7 +157,9 @@ void play_open(struct play *play, uint64_t seed)
     make_serials_differ(play);
     uint64_t nofile = 20000;
     if (sim_chance(play->site.sim, 200)) /* a table that fills */
-        nofile = 2 * ((4 + config->server.shards - 1) / config->server.shards) + 2 * 4 + 16 +
-                 config->limits.sessions / config->server.shards + 1 + between(play, 1, 12);
+        nofile = 2 * ((4 + config->server.shards - 1) / config->server.shards) + 2 * 4 + 2 * 2 +
+                 16 +
+                 (config->limits.sessions + config->agents.connections) / config->server.shards +
+                 1 + between(play, 1, 12);
     site_start(&play->site, nofile);
 }

@@ -17,6 +17,7 @@
 
 #define AGENT_MARK  0xfau
 #define AGENT_HEAD  3u
+#define SOCKS_PORT  1080 /* of the first scope; the other's is the next */
 #define WIRE_BYTES  8192u
 #define MATCH_BYTES 8u
 
@@ -83,6 +84,10 @@ struct agent {
     bool left;         /* closed, reset or vanished by itself */
     bool slow;         /* stopped reading at some time */
     uint64_t pause_ms; /* doesn't read before */
+    uint8_t words[64]; /* of SOCKS5, before all that */
+    uint32_t words_size;
+    uint32_t words_at;   /* written */
+    uint32_t reply_left; /* to be read before the device's bytes */
 
     /* what it read */
     uint64_t raw;

@@ -60,7 +60,9 @@ static enum site_fate fate_in(const char *line)
         return SITE_LINK_CLOSED;
     if (strstr(line, "msg=\"session finished\"") != NULL)
         return SITE_SESSION_FINISHED;
-    return strstr(line, "msg=\"agent refused\"") != NULL ? SITE_AGENT_REFUSED : SITE_UNKNOWN;
+    bool refused =
+        strstr(line, "msg=\"agent refused\"") != NULL || strstr(line, "msg=\"agent left\"") != NULL;
+    return refused ? SITE_AGENT_REFUSED : SITE_UNKNOWN;
 }
 
 static void take_line(struct site *site, const char *line, uint64_t counts[CLOSE_REASON_COUNT])
@@ -73,7 +75,8 @@ static void take_line(struct site *site, const char *line, uint64_t counts[CLOSE
     SEEDS_REQUIRE(field(line, fate == SITE_LINK_CLOSED ? "peer" : "agent", text, sizeof text));
     SEEDS_REQUIRE(address_parse(text, &peer) == STATUS_OK);
     struct site_end *end = site_end(site, &peer);
-    SEEDS_REQUIRE(end->fate == SITE_UNKNOWN); /* each ends once */
+    /* each ends once, but for those of virtual modems */
+    SEEDS_REQUIRE(end->fate == SITE_UNKNOWN || strstr(line, " path=modem ") != NULL);
     end->fate = fate;
     end->reason = reason_in(line);
     end->link = number(line, "link");

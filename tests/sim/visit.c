@@ -1,4 +1,5 @@
-/* Agents: they connect to the direct port of a device, talk, stop reading, half-close, reset. */
+/* Agents: they connect to the direct port of a device, or name it by SOCKS5; they talk, stop
+ * reading, half-close, reset. */
 #include <string.h>
 
 #include "tests/sim/play.h"
@@ -6,9 +7,19 @@
 
 /* ---- coming ---- */
 
+/* The request, with whatever follows right behind it. */
+static bool write_words(struct agent *agent)
+{
+    agent->words_at += (uint32_t)sim_peer_write(agent->peer, agent->words + agent->words_at,
+                                                agent->words_size - agent->words_at);
+    return agent->words_at == agent->words_size;
+}
+
 static void write_some(struct agent *agent, size_t size)
 {
     uint8_t bytes[2048];
+    if (!write_words(agent))
+        return;
     for (size_t i = 0; i < size; i++) {
         uint64_t at = agent->written + i;
         if (at < AGENT_HEAD)
@@ -21,13 +32,28 @@ static void write_some(struct agent *agent, size_t size)
     agent->written += sim_peer_write(agent->peer, bytes, size);
 }
 
+static uint16_t name_by_socks(struct agent *agent)
+{
+    size_t size = strlen(agent->device->serial);
+    uint8_t *at = mempcpy(agent->words, "\5\1\0\5\1\0\3", 7);
+    *at++ = (uint8_t)size;
+    at = mempcpy(at, agent->device->serial, size);
+    at = mempcpy(at, "\0\1", 2);
+    agent->words_size = (uint32_t)(at - agent->words);
+    agent->reply_left = 2 + 10;
+    return strcmp(agent->device->scope, "other") == 0 ? SOCKS_PORT + 1 : SOCKS_PORT;
+}
+
 void agent_come(struct play *play)
 {
     struct sim *sim = play->site.sim;
     const struct device_role *device = &play->devices[sim_below(sim, play->device_count)];
     struct device_info info;
     if (play->agent_count == PLAY_AGENTS ||
-        !site_device(&play->site, device->scope, device->serial, &info) || info.direct_port == 0)
+        !site_device(&play->site, device->scope, device->serial, &info))
+        return;
+    bool by_socks = sim_chance(sim, 300);
+    if (info.direct_port == 0 && !by_socks)
         return;
     if (info.state == DEVICE_IN_SESSION && !sim_chance(sim, 150))
         return; /* mostly they find the line free */
@@ -36,7 +62,8 @@ void agent_come(struct play *play)
     agent->device = device;
     agent->number = play->agent_count;
     agent->address = site_address(&play->site, sim_chance(sim, 50) ? "192.0.2.9" : "127.0.0.1");
-    agent->peer = site_dial(&play->site, info.direct_port, &agent->address);
+    uint16_t port = by_socks ? name_by_socks(agent) : info.direct_port;
+    agent->peer = site_dial(&play->site, port, &agent->address);
     if (agent->peer == NULL)
         return;
     play->agent_count++;
@@ -120,7 +147,9 @@ static void read_some(struct play *play, struct agent *agent)
 {
     uint8_t bytes[4096];
     size_t size = sim_peer_read(agent->peer, bytes, 1 + sim_below(play->site.sim, sizeof bytes));
-    for (size_t i = 0; i < size; i++) {
+    size_t replies = size < agent->reply_left ? size : agent->reply_left;
+    agent->reply_left -= (uint32_t)replies;
+    for (size_t i = replies; i < size; i++) {
         if (!take_keepalive(agent, bytes[i]))
             take_payload(play, agent, bytes[i]);
         agent->raw++;
