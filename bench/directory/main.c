@@ -241,9 +241,11 @@ static void *gasp(void *argument)
     (void)argument;
     while (!atomic_load_explicit(&storm.stop, memory_order_relaxed)) {
         struct gasp gasp = {.utc_ms = FIRST_SEEN_MS + count, .sequence = count + 1};
-        struct device *device;
+        uint64_t heard_utc_ms;
         write_serial(serial, (uint32_t)(next_random(&random) % options.devices));
-        if (directory_gasp(storm.directory, SCOPE, serial, &gasp, &device) != STATUS_OK)
+        struct device *device = directory_known(storm.directory, SCOPE, serial);
+        if (device == NULL ||
+            directory_gasp(storm.directory, device, &gasp, &heard_utc_ms) != STATUS_OK)
             die("a device is missing");
         count++;
     }

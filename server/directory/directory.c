@@ -150,21 +150,17 @@ void directory_recorded(struct directory *directory, struct device *device)
     unlock_stripe(stripe);
 }
 
-enum status directory_gasp(struct directory *directory, const char *scope, const char *serial,
-                           const struct gasp *gasp, struct device **found)
+enum status directory_gasp(struct directory *directory, struct device *device,
+                           const struct gasp *gasp, uint64_t *heard_utc_ms)
 {
-    struct device *device = directory_find(directory, scope, serial);
-
-    if (device == NULL)
-        return STATUS_NOT_FOUND;
     struct stripe *stripe = lock_stripe(directory, device->hash);
     bool known = device->recorded;
     bool later = gasp->utc_ms > device->gasp.utc_ms ||
                  (gasp->utc_ms == device->gasp.utc_ms && gasp->sequence > device->gasp.sequence);
     if (known && later)
         device->gasp = *gasp;
+    *heard_utc_ms = device->heard_utc_ms;
     unlock_stripe(stripe);
-    *found = device;
     return known ? STATUS_OK : STATUS_NOT_FOUND;
 }
 

@@ -128,11 +128,10 @@ void directory_set_signal(struct directory *directory, struct device *device,
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms);
 
-/* A last gasp was recorded. STATUS_NOT_FOUND: nobody knows such a device (one that isn't recorded
- * yet is not known), nothing changes. An older gasp than the one that is kept changes nothing
- * either. */
-enum status directory_gasp(struct directory *directory, const char *scope, const char *serial,
-                           const struct gasp *gasp, struct device **device) MUST_CHECK;
+/* A last gasp was recorded. STATUS_NOT_FOUND: the device isn't recorded, nothing changes. An older
+ * gasp than the one that is kept changes nothing either. *heard_utc_ms: see below. */
+enum status directory_gasp(struct directory *directory, struct device *device,
+                           const struct gasp *gasp, uint64_t *heard_utc_ms) MUST_CHECK;
 
 /* Something of the device that began at began_utc_ms was heard: a gasp from before is over. True if
  * there was one, which former says then. A gasp from before that is told only now is over as well:

@@ -158,17 +158,13 @@ static void acknowledge(struct shard *shard, struct push_answer *answer)
 }
 
 /* What began after the gasp may have been heard before the gasp was on the disk. */
-static void keep_gasp(struct shard *shard, const struct device *known, const struct gasp *gasp)
+static void keep_gasp(struct shard *shard, struct device *device, const struct gasp *gasp)
 {
-    struct directory *directory = shard->server->directory;
-    struct device_info info;
-    struct device *device = NULL;
-    directory_get(directory, known, &info);
-    if (directory_gasp(directory, info.scope, info.serial, gasp, &device) != STATUS_OK)
+    uint64_t heard_utc_ms = 0;
+    if (directory_gasp(shard->server->directory, device, gasp, &heard_utc_ms) != STATUS_OK)
         return; /* removed meanwhile */
-    directory_get(directory, device, &info);
-    if (info.heard_utc_ms > gasp->utc_ms)
-        events_power_restored(shard, device, info.heard_utc_ms, RESTORED_BY_LINK);
+    if (heard_utc_ms > gasp->utc_ms)
+        events_power_restored(shard, device, heard_utc_ms, RESTORED_BY_LINK);
 }
 
 static void push_recorded(struct pending_event *event, enum status status)

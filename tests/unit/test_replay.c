@@ -297,12 +297,14 @@ static void turn_session(struct life *life, size_t i)
 
 static void gasp(struct life *life, size_t i)
 {
-    struct device *device = NULL;
+    uint64_t heard_utc_ms;
     const char *scope = i == 2 ? "other" : "default";
     struct gasp gasp = {.utc_ms = life->utc_ms, .sequence = life->history.count + 1};
     struct told told = {.scope = scope, .serial = serials[i], .unknown = true};
 
-    if (directory_gasp(life->directory, scope, serials[i], &gasp, &device) == STATUS_OK)
+    struct device *device = directory_known(life->directory, scope, serials[i]);
+    if (device != NULL &&
+        directory_gasp(life->directory, device, &gasp, &heard_utc_ms) == STATUS_OK)
         tell(life, CENC__V1__EVENT__BODY_LAST_GASP, device, NULL);
     else
         (void)history_tell(&life->history, CENC__V1__EVENT__BODY_LAST_GASP, &told, life->utc_ms);
