@@ -1,6 +1,7 @@
 """The projection into Redis, with a redis-server of the test's own: what is there equals what
 /stats tells, whatever happened to Redis meanwhile. Keys: docs/redis.md."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import unittest
 
-from cencd import LIMIT_S, SystemTest, free_ports, imei_of, is_free, wait_until
+from cencd import LIMIT_S, SystemTest, Task, free_ports, imei_of, is_free, wait_until
 
 PASSWORD = "Quokka-1-Numbat"
 
@@ -244,6 +245,8 @@ class RedisTest(SystemTest):
         self.modem(server, 1)
         self.modem(server, 2)
         self.wait_same(server, redis)
+        wait_until(lambda: redis("HGET", "cencd:meta:node1", "ahead") == "",
+                   "Redis isn't ahead of the journal", server.log)
         server.process.kill()
         server.process.wait()
         wait_until(lambda: is_free(server.port) and is_free(server.ops_port), "ports are free")
@@ -327,16 +330,60 @@ class RedisTest(SystemTest):
         self.wait_same(server, redis)
         self.assertNotIn(PASSWORD, server.log())
 
+    def test_keys_of_another_type(self):
+        """Somebody else writes under the prefix: told, counted, replaced."""
+        redis = self.redis()
+        server = self.server(redis)
+        modem = self.modem(server, 1)
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+        keys = [f"cencd:device:default:{imei_of(1)}", f"cencd:presence:default:{imei_of(1)}",
+                "cencd:devices:node1", "cencd:gasps"]
+        for key in keys:
+            redis("SET", key, "somebody else's")
+        modem.close()
+        server.wait_device(imei_of(1), "offline")
+        self.modem(server, 3)
+        wait_until(lambda: redis("TYPE", "cencd:gasps") != "string", "gasps are gone", server.log)
+        self.wait_same(server, redis)
+        self.assertEqual(server.metric("cencd_redis_replaced_total"), len(keys))
+        self.assertEqual(server.metric("cencd_redis_errors_total"), 0)
+        self.assertTrue(server.logged(module="redis", prefix="cencd:", level="warn"))
+
+    def test_what_tells_how_far_it_is_has_another_type(self):
+        """While Redis is looked at for the first time, too."""
+        redis = self.redis()
+        redis("SET", "cencd:meta:node1", "somebody else's")
+        redis("SET", "cencd:stale:node1", "somebody else's")
+        server = self.server(redis)
+        self.modem(server, 1)
+        self.wait_same(server, redis)
+        redis("SET", "cencd:meta:node1", "again")
+        self.modem(server, 2)
+        self.wait_same(server, redis)
+        self.assertEqual(server.metric("cencd_redis_replaced_total"), 3)
+        self.assertEqual(server.metric("cencd_redis_errors_total"), 0)
+
     def test_not_redis(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def greet():
+                """Everybody: on a slow machine the first one has given up before he is heard."""
+                while True:
+                    connection = stack.enter_context(listener.accept()[0])
+                    with contextlib.suppress(OSError):
+                        connection.sendall(b"220 mail.example ESMTP\r\n")
+
             class Other:
                 port = listener.getsockname()[1]
+            task = Task(greet)
             server = self.server(Other)
-            listener.settimeout(LIMIT_S)
-            with listener.accept()[0] as connection:
-                connection.sendall(b"220 mail.example ESMTP\r\n")
-                self.problem(server, "not Redis")
-                self.modem(server, 1)
+            self.problem(server, "not Redis")
+            self.modem(server, 1)
+            listener.shutdown(socket.SHUT_RDWR)
+            with self.assertRaises(OSError):
+                task.result()
 
 
 if __name__ == "__main__":
