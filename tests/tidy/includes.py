@@ -14,7 +14,8 @@ CONFIG = ["config", "plugins/loader.h"] + PLUGIN
 # What writes events, from the directory on.
 EVENTS = ["codec/proto", "server/journal"]
 
-CODEC = ["codec", "codec/cosem", "codec/grpc", "codec/iec62056_21", "codec/modem", "codec/proto", "codec/proxy"]
+CODEC = ["codec", "codec/cosem", "codec/grpc", "codec/iec62056_21", "codec/modem", "codec/proto",
+         "codec/proxy"]
 # The host side of plugins shares their folder.
 HOST = ["server/base", "plugins/descriptor.h", "plugins/loader.h", "plugins/plugin.h",
         "plugins/setting.h"]
@@ -52,7 +53,8 @@ MAY_INCLUDE = {
                                                "server/northbound"],
     "server/main.c": None,
     "bench/directory": REACTOR + CONFIG + EVENTS + ["server/directory"],
-    "bench": REACTOR + ["server/reactor/ring", "bench"] + CODEC,
+    "bench/storm_devices.c": REACTOR + CONFIG + EVENTS + ["server/directory", "bench"],
+    "bench": REACTOR + ["server/reactor/ring", "bench", "bench/load"] + CODEC,
     "tests": None,
 }
 
@@ -68,7 +70,7 @@ KEPT_FOR = [
     (r"hiredis/", ["server/redis", "tests"]),
     (r"nghttp2", ["server/northbound", "bench", "tests"]),
     (r"sqlite3", ["server/directory", "server/northbound", "tests"]),
-    (r"openssl/", ["server/reactor", "server/northbound", "tests"]),
+    (r"openssl/", ["server/reactor", "server/directory", "server/northbound", "tests"]),
     (r"sys/epoll|sys/select", ["bench", "tests"]),
     # hashes and wrapped keys: none of the doors outward may know their records
     (r"cenc/private/", ["codec/proto", "server/journal", "server/directory", "tests"]),
