@@ -14,7 +14,9 @@
 #include "config/config.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/directory/first_agent.h"
 #include "server/northbound/thread.h"
+#include "server/ops/admin.h"
 #include "server/ops/ops.h"
 #include "server/shard/durable.h"
 #include "server/shard/server.h"
@@ -211,13 +213,19 @@ static struct northbound_thread *start_northbound(struct server *server)
 }
 
 /* Returns when the server was told to stop; ops still answers then, if it was started. */
-static int serve(struct server *server, struct ops **ops)
+static int serve(struct server *server, struct ops **ops, struct admin **admin)
 {
     struct kernel_error error;
     struct log_context context = {.module = "main"};
     int code = EXIT_GOOD;
     atomic_store(&server->ready, true);
-    if (server->config->ops.enabled && ops_start(server, ops, &error) != STATUS_OK) {
+    if (server->editor != NULL)
+        first_agent_make(server->directory, server->editor, server->config->server.state_dir);
+    if (server->editor != NULL && admin_start(server, admin, &error) != STATUS_OK) {
+        (void)fprintf(stderr, "cencd: %s\n", error.text);
+        code = EXIT_LISTEN;
+        server_stop(server);
+    } else if (server->config->ops.enabled && ops_start(server, ops, &error) != STATUS_OK) {
         (void)fprintf(stderr, "cencd: %s\n", error.text);
         code = EXIT_LISTEN;
         server_stop(server);
@@ -236,6 +244,7 @@ static int run_threads(struct server *server, const struct server_plan *plan,
     bool all_good = false;
     struct northbound_thread *northbound = NULL;
     struct ops *ops = NULL;
+    struct admin *admin = NULL;
     struct shard_thread *threads = calloc(plan->shards, sizeof *threads);
     CHECK(threads != NULL);
     CHECK(pthread_barrier_init(&barrier, NULL, plan->shards + 1) == 0);
@@ -250,9 +259,11 @@ static int run_threads(struct server *server, const struct server_plan *plan,
         code = first_error(threads, plan->shards);
     if (code == EXIT_GOOD) {
         northbound = start_northbound(server);
-        code = serve(server, &ops);
+        code = serve(server, &ops, &admin);
     }
     pthread_barrier_wait(&barrier); /* all quiet: until then it can be seen what it waits for */
+    if (admin != NULL)
+        admin_stop(admin);
     if (ops != NULL)
         ops_stop(ops);
     if (northbound != NULL)

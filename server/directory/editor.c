@@ -269,6 +269,8 @@ static void go_on(struct editor *editor)
             begin(editor, edit);
         editor->sweep_turn = true;
     }
+    if (!busy(editor) && editor->stop && editor->restored != NULL)
+        sweep_restore(editor);
     if (!busy(editor) && editor->stop && !is_posted(editor))
         end(editor);
 }

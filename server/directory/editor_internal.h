@@ -69,5 +69,7 @@ void editor_wake(struct editor *editor);
 void sweeps_init(struct editor *editor);
 /* Nothing is under way: a step of what devices are to be moved. */
 void sweep_on(struct editor *editor);
+/* Puts right what a removal recorded that didn't take place: editor->restored. */
+void sweep_restore(struct editor *editor);
 
 #endif

@@ -220,14 +220,14 @@ static void sweep_binding(struct editor *editor, const struct binding *binding)
         editor_wake(editor);
 }
 
-/* What a removal recorded that didn't take place. */
-static void restore(struct editor *editor)
+void sweep_restore(struct editor *editor)
 {
     struct place place;
     struct device *device = editor->restored;
 
     editor->restored = NULL;
-    if (place_of(editor->config.directory, device, &place) && !move(editor, device, &place)) {
+    if (place_of(editor->config.directory, device, &place) && !move(editor, device, &place) &&
+        !editor->stop) {
         editor->restored = device;
         try_later(editor);
     }
@@ -240,7 +240,7 @@ void sweep_on(struct editor *editor)
     if (editor->sweep_waits)
         return;
     if (editor->restored != NULL)
-        restore(editor);
+        sweep_restore(editor);
     else
         place_waiting(editor);
     if (editor->slots_used > 0 || editor->sweep_waits)

@@ -285,7 +285,7 @@ static void came(struct journal_entry *entry, enum status status)
     if (status != STATUS_OK)
         return;
     directory_recorded(world.directory, coming->device);
-    if (directory_needs_place(world.directory, coming->device))
+    if (!world.editor_stopped && directory_needs_place(world.directory, coming->device))
         editor_place(world.editor, coming->device);
 }
 
@@ -528,8 +528,23 @@ static void free_rest(void)
     directory_free(world.directory);
 }
 
+/* A device came while its removal was being recorded: until that is put right by a further record,
+ * memory and disk say different things. */
+static bool restoring(void)
+{
+    const struct edit *current = world.editor->current;
+    bool found =
+        world.editor->restored != NULL || (current != NULL && current->kind == EDIT_DEVICE_REMOVE);
+    for (unsigned i = 0; i < SWEEP_SLOTS; i++) {
+        const struct sweep_slot *slot = &world.editor->slots[i];
+        found |= slot->device != NULL && slot->device->project == slot->place.project;
+    }
+    return found;
+}
+
 static void round_stop(void)
 {
+    bool exact = !restoring();
     editor_stop(world.editor, set_flag, &world.editor_stopped);
     SEEDS_REQUIRE(!world.editor_stopped);
     stop_keeper();
@@ -537,7 +552,8 @@ static void round_stop(void)
     UNTIL(world.journal_stopped && world.comings_open == 0 && world.editor_stopped);
     SEEDS_REQUIRE(world.edits_open == 0); /* each was answered */
     UNTIL(reactor_idle(world.writer) && reactor_idle(world.reader));
-    world.in_force = describe(world.directory);
+    if (exact)
+        world.in_force = describe(world.directory);
     world.in_force_until = journal_committed(world.journal);
     reactor_destroy(world.writer);
     world.writer = NULL;

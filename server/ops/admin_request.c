@@ -1,0 +1,226 @@
+#include "server/ops/admin_request.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void admin_refuse(struct admin_request *request, unsigned status, const char *word,
+                  const char *format, ...)
+{
+    char text[300];
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    request->status = status;
+    json_decref(request->answer);
+    request->answer = json_pack("{s:s, s:s}", "error", word, "text", text);
+    if (request->answer == NULL) /* a value that is no UTF-8 was to be repeated */
+        request->answer = json_pack("{s:s, s:s}", "error", word, "text", "it can't be told");
+}
+
+void admin_answer(struct admin_request *request, json_t *value)
+{
+    if (value == NULL) {
+        admin_refuse(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "memory", "out of memory");
+        return;
+    }
+    request->answer = value;
+}
+
+bool admin_edit(struct admin_request *request, struct edit *edit)
+{
+    static const unsigned statuses[] = {
+        [EDIT_DONE] = MHD_HTTP_OK,
+        [EDIT_INVALID] = MHD_HTTP_BAD_REQUEST,
+        [EDIT_NOT_FOUND] = MHD_HTTP_NOT_FOUND,
+        [EDIT_EXISTS] = MHD_HTTP_CONFLICT,
+        [EDIT_IN_USE] = MHD_HTTP_CONFLICT,
+        [EDIT_CONFLICT] = MHD_HTTP_PRECONDITION_FAILED,
+        [EDIT_FULL] = MHD_HTTP_INSUFFICIENT_STORAGE,
+        [EDIT_UNAVAILABLE] = MHD_HTTP_SERVICE_UNAVAILABLE,
+    };
+
+    if (request->if_revision != 0 && request->if_id != edit->id) {
+        admin_refuse(request, MHD_HTTP_PRECONDITION_FAILED, edit_result_name(EDIT_CONFLICT),
+                     "this is another one than was looked at, of the same name");
+        return false;
+    }
+    edit->actor = request->actor;
+    edit->revision = request->if_revision;
+    editor_do(request->server->editor, edit);
+    if (edit->result != EDIT_DONE) {
+        admin_refuse(request, statuses[edit->result], edit_result_name(edit->result), "%s",
+                     edit->text);
+        return false;
+    }
+    request->revision = edit->revision;
+    return true;
+}
+
+/* ---- query ---- */
+
+/* Values are in the connection's memory: decoded in place, once. Whoever asks twice finds no more
+ * to be decoded, unless a value held an escaped percent sign: handlers ask once. */
+const char *admin_query(struct admin_request *request, const char *name)
+{
+    const char *value =
+        MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+
+    if (value != NULL)
+        (void)MHD_http_unescape((char *)value);
+    return value;
+}
+
+bool admin_query_number(struct admin_request *request, const char *name, uint64_t most,
+                        uint64_t otherwise, uint64_t *value)
+{
+    const char *text = admin_query(request, name);
+    char *end = NULL;
+
+    *value = otherwise;
+    if (text == NULL)
+        return true;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *value <= most)
+        return true;
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s is no number from 0 to %llu", name,
+                 (unsigned long long)most);
+    return false;
+}
+
+struct name_check {
+    const char *const *names;
+    const char *unknown;
+};
+
+static enum MHD_Result check_name(void *context, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct name_check *check = context;
+
+    (void)kind;
+    (void)value;
+    for (size_t i = 0; check->names[i] != NULL; i++)
+        if (strcmp(check->names[i], name) == 0)
+            return MHD_YES;
+    check->unknown = name;
+    return MHD_NO;
+}
+
+bool admin_query_known(struct admin_request *request, const char *const *names)
+{
+    struct name_check check = {.names = names};
+
+    (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_name, &check);
+    if (check.unknown == NULL)
+        return true;
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "there is no parameter %.64s",
+                 check.unknown);
+    return false;
+}
+
+void admin_answer_list(struct admin_request *request, json_t *items, uint64_t next)
+{
+    char cursor[32];
+
+    (void)snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)next);
+    admin_answer(request, json_pack("{s:o, s:o}", "items", items, "next",
+                                    next != 0 ? json_string(cursor) : json_null()));
+}
+
+/* ---- body ---- */
+
+bool admin_body_known(struct admin_request *request, const char *const *names)
+{
+    const char *key;
+    json_t *value;
+
+    if (request->body == NULL) {
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "a JSON object is missing");
+        return false;
+    }
+    json_object_foreach((json_t *)request->body, key, value)
+    {
+        size_t i = 0;
+        while (names[i] != NULL && strcmp(names[i], key) != 0)
+            i++;
+        if (names[i] == NULL) {
+            admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "there is no field %.64s", key);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool admin_body_text(struct admin_request *request, const char *name, char *out, size_t size,
+                     bool *given)
+{
+    const json_t *value = json_object_get(request->body, name);
+
+    *given = value != NULL;
+    out[0] = '\0';
+    if (value == NULL || json_is_null(value))
+        return true;
+    size_t length = json_string_length(value);
+    if (!json_is_string(value) || length >= size ||
+        memchr(json_string_value(value), '\0', length) != NULL) {
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
+                     "%s is no text of less than %zu bytes", name, size);
+        return false;
+    }
+    memcpy(out, json_string_value(value), length + 1);
+    return true;
+}
+
+bool admin_body_bool(struct admin_request *request, const char *name, bool *value, bool *given)
+{
+    const json_t *field = json_object_get(request->body, name);
+
+    *given = field != NULL;
+    if (field == NULL)
+        return true;
+    *value = json_is_true(field);
+    if (json_is_boolean(field))
+        return true;
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s is neither true nor false", name);
+    return false;
+}
+
+/* ---- names ---- */
+
+bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id)
+{
+    struct project_info info = {0};
+
+    *id = 0;
+    if (name[0] == '\0')
+        return true;
+    if (!project_find(request->server->directory, name, &info)) {
+        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no project %.95s", name);
+        return false;
+    }
+    *id = info.id;
+    return true;
+}
+
+bool admin_group_called(struct admin_request *request, uint32_t project, const char *name,
+                        uint32_t *id)
+{
+    struct group_info info = {0};
+
+    *id = 0;
+    if (name[0] == '\0')
+        return true;
+    if (!group_find(request->server->directory, project, name, &info)) {
+        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found",
+                     "there is no group %.95s in the project", name);
+        return false;
+    }
+    *id = info.id;
+    return true;
+}

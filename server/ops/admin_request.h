@@ -1,0 +1,87 @@
+/* Inside the admin API: a request with its answer, and what the handlers of all resources share. */
+#ifndef CENCD_OPS_ADMIN_REQUEST_H
+#define CENCD_OPS_ADMIN_REQUEST_H
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "server/directory/edit.h"
+#include "server/link/shard.h"
+
+#define ADMIN_PARTS     4
+#define ADMIN_PART_SIZE 256
+#define ADMIN_PAGE      100u /* entries of a list, unless asked for another number */
+#define ADMIN_PAGE_MAX  1000u
+#define ADMIN_ANY       UINT64_MAX
+
+enum admin_method { ADMIN_GET, ADMIN_POST, ADMIN_PATCH, ADMIN_PUT, ADMIN_DELETE };
+
+struct admin_request {
+    struct server *server;
+    struct MHD_Connection *connection;
+    enum admin_method method;
+    char parts[ADMIN_PARTS][ADMIN_PART_SIZE]; /* of the path behind /v1/, decoded */
+    unsigned part_count;
+    const json_t *body;   /* an object, or NULL */
+    uint32_t if_id;       /* of If-Match "ID-REVISION"; devices and bindings have 0 */
+    uint64_t if_revision; /* 0: none given */
+    struct edit_actor actor;
+
+    unsigned status;
+    json_t *answer;    /* NULL: none */
+    uint32_t id;       /* told as ETag, with the revision */
+    uint64_t revision; /* 0: none */
+};
+
+/* Answers {"error": word, "text": sentence}. */
+void admin_refuse(struct admin_request *request, unsigned status, const char *word,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* 200 with the value, which becomes the answer's; NULL: out of memory. */
+void admin_answer(struct admin_request *request, json_t *value);
+
+/* Runs the edit with the request's actor and revision; true if it is done. Otherwise it has been
+ * answered. */
+bool admin_edit(struct admin_request *request, struct edit *edit);
+
+/* ---- query ---- */
+
+/* NULL: not given. The value lives as long as the request. */
+const char *admin_query(struct admin_request *request, const char *name);
+/* False: answered that it is no number, or too large. */
+bool admin_query_number(struct admin_request *request, const char *name, uint64_t most,
+                        uint64_t otherwise, uint64_t *value);
+/* False: answered that there is a parameter which isn't among the names, NULL at their end. */
+bool admin_query_known(struct admin_request *request, const char *const *names);
+
+/* {"items": [...], "next": "CURSOR" or null} */
+void admin_answer_list(struct admin_request *request, json_t *items, uint64_t next);
+
+/* ---- body ---- */
+
+/* False: answered that there is no body, or a field which isn't among the names. */
+bool admin_body_known(struct admin_request *request, const char *const *names);
+/* Copies a text; *given tells whether there is one. False: answered that it is no text, too long,
+ * or has a NUL inside. */
+bool admin_body_text(struct admin_request *request, const char *name, char *out, size_t size,
+                     bool *given);
+bool admin_body_bool(struct admin_request *request, const char *name, bool *value, bool *given);
+
+/* ---- names ---- */
+
+/* Finds the project; "" or null is none (id 0). False: answered that there is none. */
+bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id);
+bool admin_group_called(struct admin_request *request, uint32_t project, const char *name,
+                        uint32_t *id);
+
+/* ---- resources ---- */
+
+void admin_projects(struct admin_request *request);
+void admin_groups(struct admin_request *request);
+void admin_agents(struct admin_request *request);
+void admin_bindings(struct admin_request *request);
+void admin_devices(struct admin_request *request);
+void admin_listeners(struct admin_request *request);
+void admin_links(struct admin_request *request);
+void admin_sessions(struct admin_request *request);
+
+#endif
