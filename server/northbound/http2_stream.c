@@ -182,6 +182,8 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void
 {
     struct http2_connection *connection = connection_of(user_data);
 
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        connection->broken = true;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     connection->ping_strikes = 0;

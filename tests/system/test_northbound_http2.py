@@ -1,0 +1,163 @@
+"""What gRPC libraries hide: raw HTTP/2 against the northbound. A client that leaves at every byte,
+one that opens 10,000 streams, one that speaks nonsense; and nghttp2's h2load."""
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import unittest
+
+from cencd import SANITIZED, read_to_end, wait_until
+from northbound import TOKEN, NorthboundTest, pb
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
+END_STREAM, ACK, END_HEADERS = 1, 1, 4
+REFUSED_STREAM = 7
+
+
+def frame(kind, flags, stream, body=b""):
+    return (len(body).to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + body)
+
+
+def literal(name, value):
+    """A header field without indexing (RFC 7541, 6.2.2); texts below 127 bytes."""
+    return b"".join([b"\0", bytes([len(name)]), name.encode(), bytes([len(value)]), value.encode()])
+
+
+def call(stream, path, flags=END_HEADERS, token=TOKEN):
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"),
+              ("content-type", "application/grpc"), ("te", "trailers"),
+              ("authorization", f"Bearer {token}")]
+    return frame(HEADERS, flags, stream, b"".join(literal(*field) for field in fields))
+
+
+def message(stream, data, flags=0):
+    return frame(DATA, flags, stream, b"\0" + struct.pack(">I", len(data)) + data)
+
+
+def frames(data):
+    """(kind, flags, stream, body) of all whole frames."""
+    found = []
+    while len(data) >= 9:
+        size = int.from_bytes(data[:3], "big")
+        found.append((data[3], data[4], struct.unpack(">I", data[5:9])[0], data[9:9 + size]))
+        data = data[9 + size:]
+    return found
+
+
+class Http2Test(NorthboundTest):
+    def connect(self, server):
+        return self.connection(int(server.north.rpartition(":")[2]))
+
+    def quiet(self, server):
+        server.wait(lambda: server.metric("cencd_northbound_connections") == 0, "all are gone")
+        self.assertEqual(server.metric("cencd_northbound_streams"), 0)
+
+    def test_a_client_that_leaves_at_every_byte(self):
+        server = self.server()
+        acknowledge = pb.EventsRequest(acknowledge=pb.Acknowledge(sequence=1))
+        session = (PREFACE + frame(SETTINGS, 0, 0) + call(1, "/cenc.v1.Northbound/Events") +
+                   message(1, pb.EventsRequest(subscribe=pb.Subscribe()).SerializeToString()) +
+                   message(1, acknowledge.SerializeToString()) +
+                   frame(PING, 0, 0, b"12345678") +
+                   call(3, "/cenc.v1.Northbound/ListDevices") + message(3, b"", END_STREAM))
+        for size in range(0, len(session), 3 if SANITIZED else 1):
+            connection = self.connect(server)
+            connection.sendall(session[:size])
+            if size % 2:  # reset, not FIN
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            connection.close()
+        self.quiet(server)
+        self.assertEqual(server.metric("cencd_consumer_connected"), 0)
+
+    def test_ten_thousand_streams(self):
+        """Beyond the limit streams are refused, or the client that was told of it is sent away."""
+        server = self.server()
+        connection = self.connect(server)
+        connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
+        opening = b"".join(call(2 * i + 1, "/cenc.v1.Northbound/Events") for i in range(10000))
+        try:
+            connection.sendall(opening)
+        except OSError:
+            pass  # it had enough
+        connection.settimeout(2)
+        data = bytearray()
+        try:
+            while part := connection.recv(1 << 16):
+                data += part
+        except OSError:
+            pass
+        refused = [stream for kind, _, stream, body in frames(bytes(data)) if kind == RST_STREAM and
+                   struct.unpack(">I", body)[0] == REFUSED_STREAM]
+        goaways = [body for kind, _, _, body in frames(bytes(data)) if kind == GOAWAY]
+        self.assertTrue(refused or goaways)
+        self.assertLessEqual(server.metric("cencd_northbound_streams"), 100)
+        connection.close()
+        self.quiet(server)
+        self.ask(self.stub(server).ListDevices, pb.ListDevicesRequest())
+
+    def test_nonsense(self):
+        server = self.server()
+        for nonsense in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\0" * 1000, os.urandom(1000),
+                         PREFACE + frame(DATA, 0, 1, b"x"), PREFACE + frame(SETTINGS, 0, 1),
+                         PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, 4, 2, b"\xff")):
+            connection = self.connect(server)
+            connection.sendall(nonsense)
+            read_to_end(connection)
+        server.wait_closed("consumer", "protocol", 6)
+        self.quiet(server)
+
+    def test_more_connections_than_allowed(self):
+        server = self.server(northbound={"max_connections": 2})
+        held = [self.connect(server) for _ in range(2)]
+        for connection in held:
+            connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
+            self.assertTrue(connection.recv(1))
+        self.assertEqual(read_to_end(self.connect(server)), b"")
+        server.wait_closed("limit", "consumers")
+        held[0].close()
+        server.wait(lambda: server.metric("cencd_northbound_connections") == 1, "there is room")
+        self.ask(self.stub(server).ListDevices, pb.ListDevicesRequest())
+
+    @unittest.skipUnless(shutil.which("h2load"), "h2load is not installed")
+    def test_h2load(self):
+        """Every call is answered with HTTP 200; whether it may, is gRPC's business."""
+        server = self.server()
+        body = self.folder_file("body", b"\0\0\0\0\0")
+        result = subprocess.run(
+            ["h2load", "-n", "2000", "-c", "10", "-m", "50", "-d", body, "-H", "te: trailers",
+             "-H", "content-type: application/grpc", "-H", f"authorization: Bearer {TOKEN}",
+             f"http://{server.north}/cenc.v1.Northbound/ListDevices"],
+            check=True, capture_output=True, text=True)
+        self.assertIn("2000 succeeded, 0 failed, 0 errored, 0 timeout", result.stdout)
+        self.assertIn("2000 2xx", result.stdout)
+        self.assertEqual(
+            server.metrics()['cencd_northbound_statuses_total{status="OK"}'], 2000)
+        self.quiet(server)
+
+    @staticmethod
+    def folder_file(name, data):
+        path = os.path.join(os.environ["TMPDIR"], name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def test_a_thousand_idle_consumers(self):
+        """They cost nothing: no call of the system while nothing happens, little memory."""
+        count = 100 if SANITIZED else 1000
+        tokens = [f"{i:04}-" + TOKEN for i in range(count)]
+        server = self.server(consumers=[
+            {"name": f"c{i}", "projects": "all", "token_sha256": self.hash_of(token)}
+            for i, token in enumerate(tokens)])
+        before = server.resident_bytes()
+        subscribe = message(1, pb.EventsRequest(subscribe=pb.Subscribe()).SerializeToString())
+        for token in tokens:
+            connection = self.connect(server)
+            connection.sendall(PREFACE + frame(SETTINGS, 0, 0) +
+                               call(1, "/cenc.v1.Northbound/Events", token=token) + subscribe)
+        server.wait(lambda: server.metric("cencd_consumer_connected") == count, "all are there")
+        wait_until(lambda: server.metric("cencd_consumer_events_sent_total") >= count, "events")
+        if not SANITIZED:
+            self.assertLess(server.resident_bytes() - before, count * 100_000)
