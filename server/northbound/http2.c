@@ -121,8 +121,9 @@ static void pump(struct http2_connection *connection)
                 !nghttp2_session_want_write(connection->session);
     if ((done || (connection->last_words && !nghttp2_session_want_write(connection->session))) &&
         connection->stream.queued_bytes == 0)
-        http2_close(connection,
-                    connection->last_words ? connection->reason : CLOSE_CONSUMER_CLOSED);
+        http2_close(connection, connection->last_words ? connection->reason
+                                : connection->broken   ? CLOSE_CONSUMER_PROTOCOL
+                                                       : CLOSE_CONSUMER_CLOSED);
 }
 
 static void deliver_flush(struct message *message, struct reactor *reactor)
@@ -180,7 +181,9 @@ static void ended(struct stream *stream, int error)
 {
     struct http2_connection *connection = connection_of(stream);
 
-    http2_close(connection, connection->last_words ? connection->reason : reason_of(error));
+    http2_close(connection, connection->last_words ? connection->reason
+                            : connection->broken   ? CLOSE_CONSUMER_PROTOCOL
+                                                   : reason_of(error));
 }
 
 static void failed(struct stream *stream, int error)
