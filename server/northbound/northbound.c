@@ -243,20 +243,3 @@ enum status northbound_create(const struct northbound_settings *settings,
     *created = northbound;
     return STATUS_OK;
 }
-
-/* ---- numbers ---- */
-
-const struct northbound_counters *northbound_counters(const struct northbound *northbound)
-{
-    return &northbound->counters;
-}
-
-const struct http2_counters *northbound_http2_counters(const struct northbound *northbound)
-{
-    return &northbound->http2.counters;
-}
-
-const struct consumers *northbound_consumers(const struct northbound *northbound)
-{
-    return &northbound->consumers;
-}
