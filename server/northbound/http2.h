@@ -135,7 +135,7 @@ struct http2_connection {
     bool ping_sent;
     bool draining;
     bool goaway_sent;
-    bool broken; /* nghttp2 sent it away for breaking HTTP/2 */
+    bool broken;     /* nghttp2 sent it away for breaking HTTP/2 */
     bool last_words; /* closes when all is sent, as `reason` */
     bool closing;
     enum close_reason reason;

@@ -53,6 +53,7 @@ MAY_INCLUDE = {
                                                "server/northbound"],
     "server/main.c": None,
     "bench/directory": REACTOR + CONFIG + EVENTS + ["server/directory"],
+    "bench/consumer": REACTOR + ["codec/grpc", "codec/proto", "server/journal"],
     "bench/storm_devices.c": REACTOR + CONFIG + EVENTS + ["server/directory", "bench"],
     "bench": REACTOR + ["server/reactor/ring", "bench", "bench/load"] + CODEC,
     "tests": None,
