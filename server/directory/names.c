@@ -22,7 +22,7 @@ static enum sort sort_of(uint32_t c, enum name_use use)
         return use == NAME_OF_AGENT ? OTHER : SPACE;
     if (c == 0x2116 || c == 0xab || c == 0xbb) /* № « » */
         return SIGN;
-    if (c < 0x80 && c > 0 && strchr(use == NAME_OF_AGENT ? "._-+@#()/" : "._-+@#()/:,", (int)c))
+    if (c < 0x80 && c > 0 && strchr(use == NAME_OF_AGENT ? "._-+@#()" : "._-+@#():,", (int)c))
         return SIGN;
     return OTHER;
 }
@@ -44,9 +44,9 @@ const char *name_fault(const char *name, enum name_use use)
         if (sort == OTHER)
             return use == NAME_OF_AGENT
                        ? "has a character that is no letter (Latin or Cyrillic), digit or one of "
-                         "._-+@#()/"
+                         "._-+@#()"
                        : "has a character that is no letter (Latin or Cyrillic), digit, space or "
-                         "one of ._-+@#()/:,";
+                         "one of ._-+@#():,";
         if (sort == SPACE && former == SPACE)
             return "begins with a space or has two in a row";
         if (at == 0 && sort == SIGN && c != 0xab && c != 0x2116)

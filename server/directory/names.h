@@ -1,7 +1,7 @@
 /* Which names projects, groups and agents may have. Pure functions.
  *
  * A name is printable UTF-8 of Latin and Cyrillic letters, digits, single spaces inside and the
- * signs . _ - + @ # ( ) / № « » and, but for agents, the colon and comma; it begins with a letter
+ * signs . _ - + @ # ( ) № « » and, but for agents, the colon and comma; it begins with a letter
  * or a digit. Nothing is rewritten: what is not allowed is refused. A word of letters of both
  * scripts is refused, and a name is taken as well when it only looks like one that there is: the
  * same but for case, or with letters of the other script in the same shape. */

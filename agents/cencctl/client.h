@@ -1,0 +1,18 @@
+/* A request to the server's admin API, over its Unix socket. Blocking. */
+#ifndef CENCD_AGENTS_CENCCTL_CLIENT_H
+#define CENCD_AGENTS_CENCCTL_CLIENT_H
+
+#include <jansson.h>
+
+struct client_answer {
+    unsigned status; /* of HTTP */
+    char etag[64];   /* "": none */
+    json_t *value;   /* NULL: none; the caller's */
+};
+
+/* Returns 0, or a negative errno: the server can't be reached, or broke off. body and if_match may
+ * be NULL. */
+int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
+                const char *if_match, struct client_answer *answer);
+
+#endif

@@ -1,0 +1,190 @@
+#include "agents/cencctl/commands.h"
+
+#include <string.h>
+
+#define LIMIT                                                                                      \
+    {                                                                                              \
+        "limit", "N", "limit", OPTION_QUERY, "at most N entries; otherwise all"                    \
+    }
+#define NOTE                                                                                       \
+    {                                                                                              \
+        "note", "TEXT", "note", OPTION_TEXT, "a remark"                                            \
+    }
+#define IF_MATCH                                                                                   \
+    {                                                                                              \
+        "if-match", "ETAG", NULL, OPTION_IF_MATCH,                                                 \
+            "only if it is still as ETAG says (see show --json)"                                   \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, NULL, NULL, OPTION_QUERY, NULL                                                       \
+    }
+#define SCOPE                                                                                      \
+    {                                                                                              \
+        "scope", "SCOPE", "scope", OPTION_SCOPE,                                                   \
+            "the name space of the serial; \"default\" otherwise"                                  \
+    }
+
+static const struct option_spec no_options[] = {END};
+static const struct option_spec list_options[] = {LIMIT, END};
+static const struct option_spec change_only[] = {IF_MATCH, END};
+static const struct option_spec device_list_options[] = {
+    {"project", "NAME", "project", OPTION_QUERY, "of this project; \"\": of none"},
+    {"group", "NAME", "group", OPTION_QUERY, "of this group of the project; \"\": of none"},
+    {"serial", "BEGINNING", "serial", OPTION_QUERY, "whose serial begins so"},
+    {"in-scope", "SCOPE", "scope", OPTION_QUERY, "of this scope"},
+    {"kind", "KIND", "kind", OPTION_QUERY, "of this kind"},
+    {"listener", "NAME", "listener", OPTION_QUERY, "that were last seen on this listener"},
+    {"state", "STATE", "state", OPTION_QUERY, "offline, idle or \"in session\""},
+    {"online", NULL, "online", OPTION_QUERY_TRUE, "that are connected"},
+    {"offline", NULL, "online", OPTION_QUERY_FALSE, "that are not"},
+    LIMIT,
+    END};
+static const struct option_spec device_options[] = {SCOPE, END};
+static const struct option_spec device_add_options[] = {
+    {"scope", "SCOPE", "scope", OPTION_TEXT, "the name space of the serial"},
+    {"project", "NAME", "project", OPTION_TEXT, "the project that owns it"},
+    {"group", "NAME", "group", OPTION_TEXT, "the group of that project"},
+    END};
+static const struct option_spec device_move_options[] = {
+    SCOPE,
+    {"project", "NAME", "project", OPTION_TEXT, "to this project"},
+    {"no-project", NULL, "project", OPTION_NULL, "to no project"},
+    {"group", "NAME", "group", OPTION_TEXT, "to this group of the project"},
+    {"no-group", NULL, "group", OPTION_NULL, "to no group"},
+    IF_MATCH,
+    END};
+static const struct option_spec device_remove_options[] = {SCOPE, IF_MATCH, END};
+static const struct option_spec add_options[] = {NOTE, END};
+static const struct option_spec change_options[] = {
+    {"name", "NAME", "name", OPTION_TEXT, "its new name"}, NOTE, IF_MATCH, END};
+static const struct option_spec group_list_options[] = {
+    {"project", "NAME", "project", OPTION_QUERY, "of this project"}, LIMIT, END};
+
+#define RIGHTS                                                                                     \
+    {"extended", NULL, "extended", OPTION_TRUE, "it reaches every device"},                        \
+        {"group", "PROJECT/GROUP", "groups", OPTION_GROUPS,                                        \
+         "it reaches the devices of this group; several times for several"},                       \
+        {"project", "NAME", "projects", OPTION_LIST, "it reaches all devices of this project"},    \
+        {"source", "NETWORK", "sources", OPTION_LIST, "it may come from here, 10.0.0.0/8"},        \
+        {"expires", "TIME", "expires", OPTION_TEXT, "it ends then: 2027-01-31T12:00:00Z"},         \
+        {"max-sessions", "N", "max_sessions", OPTION_NUMBER, "at a time; 0: no limit"},            \
+        {"password-file", "FILE", "password", OPTION_PASSWORD,                                     \
+         "its first line is the password; -: of the standard input"},                              \
+        NOTE
+
+static const struct option_spec agent_add_options[] = {
+    RIGHTS, {"disabled", NULL, "enabled", OPTION_FALSE, "it may not log in yet"}, END};
+static const struct option_spec agent_change_options[] = {
+    {"name", "NAME", "name", OPTION_TEXT, "its new name"},
+    RIGHTS,
+    {"not-extended", NULL, "extended", OPTION_FALSE, "it reaches what is granted only"},
+    {"no-groups", NULL, "groups", OPTION_EMPTY, "no group is granted to it"},
+    {"no-projects", NULL, "projects", OPTION_EMPTY, "no project is granted to it"},
+    {"no-sources", NULL, "sources", OPTION_EMPTY, "it may come from anywhere"},
+    {"no-expiry", NULL, "expires", OPTION_NULL, "it doesn't end by itself"},
+    IF_MATCH,
+    END};
+static const struct option_spec binding_set_options[] = {
+    {"move", NULL, "move", OPTION_TRUE, "move the devices of the former project, too"},
+    IF_MATCH,
+    END};
+static const struct option_spec binding_remove_options[] = {
+    {"move", NULL, "move", OPTION_QUERY_TRUE, "its devices belong to no project then"},
+    IF_MATCH,
+    END};
+static const struct option_spec session_list_options[] = {
+    {"agent", "NAME", "agent", OPTION_QUERY, "of this agent"}, LIMIT, END};
+
+static const char *const device_columns[] = {"serial", "state",     "project",     "group",
+                                             "kind",   "peer",      "direct_port", "signal_csq",
+                                             "model",  "last_seen", "last_gasp",   NULL};
+static const char *const project_columns[] = {"name", "devices", "groups", "note", NULL};
+static const char *const group_columns[] = {"project", "name", "devices", "note", NULL};
+static const char *const agent_columns[] = {"name",     "enabled", "extended", "sessions", "groups",
+                                            "projects", "sources", "expires",  "note",     NULL};
+static const char *const binding_columns[] = {"listener", "port", "project", "moving", NULL};
+static const char *const listener_columns[] = {
+    "name", "address", "scope", "project", "links", "accepted", "failed", "accepting", NULL};
+static const char *const failed_columns[] = {"time", "peer", "listener",  "reason",
+                                             "why",  "size", "bytes_hex", NULL};
+static const char *const session_columns[] = {
+    "id",   "serial",  "agent",           "path",           "state",
+    "peer", "started", "bytes_to_device", "bytes_to_agent", NULL};
+
+static const char *const name_field[] = {"name", NULL};
+static const char *const group_fields[] = {"project", "name", NULL};
+static const char *const serial_field[] = {"serial", NULL};
+static const char *const binding_fields[] = {"", "project", NULL};
+
+const struct command commands[] = {
+    {"device", "list", "", "devices that the server knows", COMMAND_LIST, "GET", "devices", NULL,
+     NULL, device_list_options, device_columns, false},
+    {"device", "show", "SERIAL", "one device", COMMAND_SHOW, "GET", "devices/{scope}/{0}", NULL,
+     NULL, device_options, NULL, false},
+    {"device", "add", "SERIAL", "enter a device before it comes", COMMAND_SEND, "POST", "devices",
+     serial_field, NULL, device_add_options, NULL, false},
+    {"device", "move", "SERIAL", "move a device to another project or group", COMMAND_SEND, "PATCH",
+     "devices/{scope}/{0}", NULL, NULL, device_move_options, NULL, false},
+    {"device", "remove", "SERIAL", "forget a device that is not connected", COMMAND_SEND, "DELETE",
+     "devices/{scope}/{0}", NULL, NULL, device_remove_options, NULL, false},
+    {"project", "list", "", "projects", COMMAND_LIST, "GET", "projects", NULL, NULL, list_options,
+     project_columns, false},
+    {"project", "show", "NAME", "one project", COMMAND_SHOW, "GET", "projects/{0}", NULL, NULL,
+     no_options, NULL, false},
+    {"project", "add", "NAME", "a new project", COMMAND_SEND, "POST", "projects", name_field, NULL,
+     add_options, NULL, false},
+    {"project", "change", "NAME", "rename a project, or change its note", COMMAND_SEND, "PATCH",
+     "projects/{0}", NULL, NULL, change_options, NULL, false},
+    {"project", "remove", "NAME", "remove a project that nothing belongs to", COMMAND_SEND,
+     "DELETE", "projects/{0}", NULL, NULL, change_only, NULL, false},
+    {"group", "list", "", "groups of devices", COMMAND_LIST, "GET", "groups", NULL, NULL,
+     group_list_options, group_columns, false},
+    {"group", "show", "PROJECT GROUP", "one group", COMMAND_SHOW, "GET", "groups/{0}/{1}", NULL,
+     NULL, no_options, NULL, false},
+    {"group", "add", "PROJECT GROUP", "a new group", COMMAND_SEND, "POST", "groups", group_fields,
+     NULL, add_options, NULL, false},
+    {"group", "change", "PROJECT GROUP", "rename a group, or change its note", COMMAND_SEND,
+     "PATCH", "groups/{0}/{1}", NULL, NULL, change_options, NULL, false},
+    {"group", "remove", "PROJECT GROUP", "remove a group without devices", COMMAND_SEND, "DELETE",
+     "groups/{0}/{1}", NULL, NULL, change_only, NULL, false},
+    {"agent", "list", "", "accounts of reading software", COMMAND_LIST, "GET", "agents", NULL, NULL,
+     list_options, agent_columns, false},
+    {"agent", "show", "NAME", "one agent", COMMAND_SHOW, "GET", "agents/{0}", NULL, NULL,
+     no_options, NULL, false},
+    {"agent", "add", "NAME",
+     "a new agent; without --password-file its password is made and shown once", COMMAND_SEND,
+     "POST", "agents", name_field, NULL, agent_add_options, NULL, true},
+    {"agent", "change", "NAME", "change an agent; lists that are given replace the former ones",
+     COMMAND_SEND, "PATCH", "agents/{0}", NULL, NULL, agent_change_options, NULL, false},
+    {"agent", "enable", "NAME", "let an agent log in", COMMAND_SEND, "PATCH", "agents/{0}", NULL,
+     "enabled", change_only, NULL, false},
+    {"agent", "disable", "NAME", "let an agent not log in; its sessions go on", COMMAND_SEND,
+     "PATCH", "agents/{0}", NULL, "!enabled", change_only, NULL, false},
+    {"agent", "remove", "NAME", "remove an agent; its sessions go on", COMMAND_SEND, "DELETE",
+     "agents/{0}", NULL, NULL, change_only, NULL, false},
+    {"binding", "list", "", "which project devices join by which port", COMMAND_LIST, "GET",
+     "bindings", NULL, NULL, no_options, binding_columns, false},
+    {"binding", "set", "LISTENER PROJECT",
+     "devices that register on the listener (name or port), or wait there, join the project",
+     COMMAND_SEND, "PUT", "bindings/{0}", binding_fields, NULL, binding_set_options, NULL, false},
+    {"binding", "remove", "LISTENER", "devices that register there join no project", COMMAND_SEND,
+     "DELETE", "bindings/{0}", NULL, NULL, binding_remove_options, NULL, false},
+    {"listener", "list", "", "ports on which devices dial in", COMMAND_LIST, "GET", "listeners",
+     NULL, NULL, no_options, listener_columns, false},
+    {"link", "failed", "", "the last connections that were not identified", COMMAND_LIST, "GET",
+     "links/failed", NULL, NULL, list_options, failed_columns, false},
+    {"session", "list", "", "sessions of agents with devices", COMMAND_LIST, "GET", "sessions",
+     NULL, NULL, session_list_options, session_columns, false},
+    {"session", "kill", "ID", "end a session", COMMAND_SEND, "DELETE", "sessions/{0}", NULL, NULL,
+     no_options, NULL, false},
+};
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+const struct command *command_find(const char *noun, const char *verb)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].noun, noun) == 0 && strcmp(commands[i].verb, verb) == 0)
+            return &commands[i];
+    return NULL;
+}

@@ -1,0 +1,57 @@
+/* The commands that ask a running server, as a table: from it come what is understood, the help,
+ * the manual page and what the shell completes. */
+#ifndef CENCD_AGENTS_CENCCTL_COMMANDS_H
+#define CENCD_AGENTS_CENCCTL_COMMANDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum option_sort {
+    OPTION_QUERY,      /* a parameter of the request */
+    OPTION_QUERY_TRUE, /* one without a value: true */
+    OPTION_QUERY_FALSE,
+    OPTION_TEXT, /* a field of the body */
+    OPTION_NUMBER,
+    OPTION_TRUE,
+    OPTION_FALSE,
+    OPTION_NULL,     /* the field becomes null: none */
+    OPTION_EMPTY,    /* the field becomes an empty list */
+    OPTION_LIST,     /* may be given several times */
+    OPTION_GROUPS,   /* PROJECT/GROUP, several times */
+    OPTION_PASSWORD, /* a file with it; - is the standard input */
+    OPTION_SCOPE,    /* a part of the path */
+    OPTION_IF_MATCH,
+};
+
+struct option_spec {
+    const char *name;  /* without dashes; NULL ends a list */
+    const char *value; /* what stands for its value in the help; NULL: it has none */
+    const char *field;
+    enum option_sort sort;
+    const char *help;
+};
+
+enum command_sort { COMMAND_LIST, COMMAND_SHOW, COMMAND_SEND };
+
+struct command {
+    const char *noun;
+    const char *verb;
+    const char *operands; /* "NAME", "PROJECT GROUP"; "": none */
+    const char *help;
+    enum command_sort sort;
+    const char *method;
+    const char *path;          /* with {0}, {1}: operands; {scope} */
+    const char *const *fields; /* of the body: those of the operands, in order; NULL: none */
+    const char *constant;      /* a field that is set to true (or with ! to false); NULL: none */
+    const struct option_spec *options;
+    const char *const *columns; /* LIST */
+    bool new_password;          /* SEND: one is made and printed if none is given */
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+
+/* NULL: there is none. */
+const struct command *command_find(const char *noun, const char *verb);
+
+#endif
