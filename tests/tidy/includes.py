@@ -66,7 +66,7 @@ STRANGERS = ["plugins"]
 KEPT_FOR = [
     (r"liburing", ["server/reactor/ring", "bench", "tests"]),
     (r"microhttpd", ["server/ops", "tests"]),
-    (r"jansson", ["server/ops", "bench", "tests"]),
+    (r"jansson", ["server/ops", "agents/cencctl", "bench", "tests"]),
     (r"yaml", ["config", "tests"]),
     (r"hiredis/", ["server/redis", "tests"]),
     (r"nghttp2", ["server/northbound", "bench", "tests"]),
