@@ -8,15 +8,15 @@
 #include "server/northbound/internal.h"
 #include "server/northbound/records.h"
 
-#define PAGE_DEFAULT    500u
-#define PAGE_MAX        1000u
-#define VISITS_MAX      20000u /* of the directory for one page: others want their turn */
-#define ITEM_MAX        3072u  /* bytes of a device's record: its texts are bounded */
-#define PROJECTS_MAX    100u
-#define FIELD_DEVICES   1u /* of ListDevicesResponse, links of ListLinksResponse */
-#define FIELD_TOKEN     2u
-#define FIELD_SEQUENCE  3u
-#define FIELD_OF_DEVICE 1u /* of GetDeviceResponse */
+#define PAGE_DEFAULT 500u
+#define PAGE_MAX     1000u
+#define VISITS_MAX   20000u /* of the directory for one page: others want their turn */
+#define ITEM_MAX     3072u  /* bytes of a device's record: its texts are bounded */
+#define PROJECTS_MAX 100u
+#define FIELD_DEVICES                                                                              \
+    1u /* of ListDevicesResponse; GetDeviceResponse's device, ListLinksResponse's links */
+#define FIELD_TOKEN    2u
+#define FIELD_SEQUENCE 3u
 
 /* A page on its way through the helper thread; outlives its call. */
 struct page {
@@ -193,7 +193,7 @@ static void look_up(void *argument)
 static void write_page(struct page *page)
 {
     struct northbound *northbound = page->northbound;
-    uint32_t field = page->single ? FIELD_OF_DEVICE : FIELD_DEVICES;
+    const uint32_t field = FIELD_DEVICES; /* of both answers */
     uint64_t utc_ms = reactor_utc_ms(northbound->reactor);
     uint8_t *out = reserve_page(page->call, page->count);
     struct device_message message;

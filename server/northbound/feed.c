@@ -4,17 +4,9 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/northbound/recent.h"
 
 #define RETRY_MS 1000u /* after the disk failed */
-
-/* Latest records, in memory. */
-struct block {
-    struct list node;
-    uint64_t first;
-    size_t count;
-    size_t bytes;
-    struct journal_record records[]; /* their bytes behind them */
-};
 
 /* A reader of one follower that is far behind. */
 struct feed_reader {
@@ -34,9 +26,8 @@ struct feed {
     struct reactor *reactor;
     struct journal_reader *reader; /* of those near the end */
     struct journal_watch watch;
-    uint64_t next; /* of that reader; the blocks hold what is before it */
-    struct list blocks;
-    size_t recent_bytes;
+    uint64_t next; /* of that reader; recent holds what is before it */
+    struct recent recent;
     struct list ready;
     struct list near; /* next >= feed->next: they wait for the reader, or for a commit */
     struct list paused;
@@ -69,79 +60,12 @@ static struct follower *first_of(struct list *list)
     return container_of(list->next, struct follower, node);
 }
 
-static uint64_t recent_first(const struct feed *feed)
+/* The oldest record in memory, or the next one to come there. */
+static uint64_t near_first(const struct feed *feed)
 {
-    if (list_empty(&feed->blocks))
-        return feed->next;
-    return container_of(feed->blocks.next, struct block, node)->first;
-}
+    uint64_t first = recent_first(&feed->recent);
 
-/* ---- the latest records ---- */
-
-static void drop_oldest(struct feed *feed)
-{
-    struct block *block = container_of(feed->blocks.next, struct block, node);
-
-    feed->recent_bytes -= block->bytes;
-    list_remove(&block->node);
-    free(block);
-}
-
-static void forget_recent(struct feed *feed)
-{
-    while (!list_empty(&feed->blocks))
-        drop_oldest(feed);
-}
-
-static struct block *block_make(const struct journal_record *records, size_t count)
-{
-    size_t bytes = sizeof(struct block) + count * sizeof(*records);
-    size_t payload = 0;
-
-    for (size_t i = 0; i < count; i++)
-        payload += records[i].size;
-    struct block *block = malloc(bytes + payload);
-    if (block == NULL)
-        return NULL;
-    uint8_t *at = (uint8_t *)block + bytes;
-    block->first = records[0].sequence;
-    block->count = count;
-    block->bytes = bytes + payload;
-    for (size_t i = 0; i < count; i++) {
-        block->records[i] = records[i];
-        block->records[i].data = at;
-        memcpy(at, records[i].data, records[i].size);
-        at += records[i].size;
-    }
-    return block;
-}
-
-/* Without memory for them the followers read for themselves. */
-static void keep_recent(struct feed *feed, const struct journal_record *records, size_t count)
-{
-    struct block *block = block_make(records, count);
-
-    feed->next = records[count - 1].sequence + 1;
-    if (block == NULL) {
-        forget_recent(feed);
-        return;
-    }
-    list_append(&feed->blocks, &block->node);
-    feed->recent_bytes += block->bytes;
-    while (feed->recent_bytes > FEED_RECENT_BYTES && feed->blocks.next != &block->node)
-        drop_oldest(feed);
-}
-
-static const struct block *block_of(const struct feed *feed, uint64_t sequence)
-{
-    /* most look at the last one */
-    for (const struct list *node = feed->blocks.previous; node != &feed->blocks;
-         node = node->previous) {
-        const struct block *block = container_of(node, struct block, node);
-        if (block->first <= sequence)
-            return block;
-    }
-    return NULL;
+    return first > 0 ? first : feed->next;
 }
 
 /* ---- giving ---- */
@@ -165,11 +89,12 @@ static bool give(struct follower *follower, const struct journal_record *records
 
 static bool give_recent(struct follower *follower)
 {
-    const struct block *block = block_of(follower->feed, follower->next);
-    size_t at = (size_t)(follower->next - block->first);
     size_t taken;
+    size_t count;
+    const struct journal_record *records =
+        recent_find(&follower->feed->recent, follower->next, &count);
 
-    return give(follower, block->records + at, block->count - at, &taken);
+    return give(follower, records, count, &taken);
 }
 
 /* ---- readers of their own ---- */
@@ -252,7 +177,7 @@ static void reader_go(struct feed_reader *own)
         if (!all)
             return;
     }
-    if (follower->next >= recent_first(own->feed)) {
+    if (follower->next >= near_first(own->feed)) {
         detach(own);
         put(follower, &own->feed->ready, FOLLOWER_READY);
         post(own->feed);
@@ -346,6 +271,13 @@ static void all_near_are_ready(struct feed *feed)
         put(first_of(&feed->near), &feed->ready, FOLLOWER_READY);
 }
 
+/* Without memory for them the followers read for themselves. */
+static void keep(struct feed *feed, const struct journal_record *records, size_t count)
+{
+    feed->next = records[count - 1].sequence + 1;
+    (void)recent_add(&feed->recent, records, count);
+}
+
 static void got_near(void *context, enum journal_read what, const struct journal_record *records,
                      size_t count)
 {
@@ -353,11 +285,11 @@ static void got_near(void *context, enum journal_read what, const struct journal
 
     feed->reading = false;
     if (what == JOURNAL_READ_RECORDS)
-        keep_recent(feed, records, count);
+        keep(feed, records, count);
     else if (what == JOURNAL_READ_ERROR)
         timer_start(feed->reactor, &feed->retry, RETRY_MS);
     if (what == JOURNAL_READ_GONE) {
-        forget_recent(feed);
+        recent_forget(&feed->recent);
         feed->next = journal_oldest(feed->journal);
         journal_reader_seek(feed->reader, feed->next);
     }
@@ -380,7 +312,7 @@ static void seek_near(struct feed *feed, uint64_t next)
 {
     if (feed->reading || !list_empty(&feed->near) || next <= feed->next)
         return;
-    forget_recent(feed);
+    recent_forget(&feed->recent);
     feed->next = next;
     journal_reader_seek(feed->reader, next);
 }
@@ -409,7 +341,7 @@ static void serve(struct follower *follower)
         reader_go(follower->reader);
         return;
     }
-    while (follower->next < feed->next && follower->next >= recent_first(feed))
+    while (follower->next < feed->next && follower->next >= near_first(feed))
         if (!give_recent(follower))
             return;
     if (follower->next < feed->next)
@@ -473,7 +405,7 @@ enum status feed_create(struct journal *journal, struct reactor *reactor, struct
         free(feed);
         return STATUS_NO_MEMORY;
     }
-    list_init(&feed->blocks);
+    recent_init(&feed->recent);
     list_init(&feed->ready);
     list_init(&feed->near);
     list_init(&feed->paused);
@@ -493,7 +425,7 @@ static void near_reader_freed(void *context)
     void (*stopped)(void *context) = feed->stopped;
     void *stopped_context = feed->stopped_context;
 
-    forget_recent(feed);
+    recent_forget(&feed->recent);
     free(feed);
     stopped(stopped_context);
 }

@@ -2,7 +2,7 @@
  * own pace, in order and without a gap.
  *
  * Followers near the end share the work: one reader of the journal keeps the latest records in
- * memory (FEED_RECENT_BYTES), and they take theirs from there. Who is further behind gets a reader
+ * memory (recent.h), and they take theirs from there. Who is further behind gets a reader
  * of his own, of which there are FEED_READERS; who wants one in vain waits, and who has one and
  * doesn't read gives way. While nobody is near the end, nothing is read.
  *
@@ -13,8 +13,7 @@
 
 #include "server/journal/reader.h"
 
-#define FEED_RECENT_BYTES (8u * 1024 * 1024)
-#define FEED_READERS      32u
+#define FEED_READERS 32u
 
 struct feed;
 struct feed_reader;

@@ -368,24 +368,31 @@ static void finish_drain(struct http2_connection *connection)
                   connection->service->draining ? CLOSE_SERVER_STOPPING : CLOSE_CONSUMER_IDLE);
 }
 
+/* It doesn't begin, however slowly it goes about it; or it doesn't answer. */
+static bool is_dead(const struct http2_connection *connection, uint64_t silent_ms, uint64_t idle_ms)
+{
+    const struct http2_limits *limits = &connection->service->limits;
+
+    if (!connection->greeted)
+        return idle_ms >= limits->answer_s * 1000ull;
+    return connection->ping_sent && silent_ms >= (limits->silence_s + limits->answer_s) * 1000ull;
+}
+
 static void check_connection(struct http2_connection *connection)
 {
     const struct http2_limits *limits = &connection->service->limits;
     uint64_t now = now_ms(connection->service);
     uint64_t silent_ms = now - connection->heard_ms;
+    uint64_t idle_ms = now - connection->idle_since_ms;
 
     if (connection->last_words) {
         if (now - connection->last_words_ms >= LAST_WORDS_MS)
             http2_close(connection, connection->reason);
-    } else if (!connection->greeted && silent_ms >= limits->answer_s * 1000ull) {
+    } else if (is_dead(connection, silent_ms, idle_ms)) {
         http2_close(connection, CLOSE_CONSUMER_TIMEOUT);
     } else if (connection->draining) {
         finish_drain(connection);
-    } else if (silent_ms >= (limits->silence_s + limits->answer_s) * 1000ull &&
-               connection->ping_sent) {
-        http2_close(connection, CLOSE_CONSUMER_TIMEOUT);
-    } else if (connection->stream_count == 0 &&
-               now - connection->idle_since_ms >= limits->idle_s * 1000ull) {
+    } else if (connection->stream_count == 0 && idle_ms >= limits->idle_s * 1000ull) {
         drain(connection);
     } else if (silent_ms >= limits->silence_s * 1000ull && !connection->ping_sent) {
         connection->ping_sent = true;

@@ -88,9 +88,7 @@ static void end_streams(struct northbound *northbound)
         for (struct list *at = connection->streams.next; at != &connection->streams;
              at = at->next) {
             struct grpc_call *call = container_of(at, struct http2_stream, node)->owner;
-            if (call != NULL && !call->finished && call->method->room != NULL)
-                grpc_finish(call, GRPC_UNAVAILABLE, "the server stops");
-            else if (call != NULL && call->method->open)
+            if (call != NULL && (call->method->room != NULL || call->method->open))
                 grpc_finish(call, GRPC_UNAVAILABLE, "the server stops");
         }
     }

@@ -179,6 +179,7 @@ static void answer_file(struct grpc_call *call, const char *name, bool by_symbol
     if (!find_file(name, by_symbol, &first)) {
         refuse(response, &error);
         (void)grpc_send(call, &response->base);
+        response->error_response = NULL;
         return;
     }
     found.n_file_descriptor_proto = with_imports(&first, files);
@@ -189,6 +190,7 @@ static void answer_file(struct grpc_call *call, const char *name, bool by_symbol
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
     response->file_descriptor_response = &found;
     (void)grpc_send(call, &response->base);
+    response->file_descriptor_response = NULL; /* it was this function's own */
 }
 
 static void add_service(Grpc__Reflection__V1__ListServiceResponse *list,
@@ -232,6 +234,7 @@ static void answer_services(struct grpc_call *call,
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
     response->list_services_response = &list;
     (void)grpc_send(call, &response->base);
+    response->list_services_response = NULL;
 }
 
 static void request(struct grpc_call *call, const uint8_t *data, size_t size)

@@ -502,10 +502,12 @@ void registry_free(struct northbound *northbound)
 
     if (registry->hold.name != NULL)
         journal_hold_remove(northbound->journal, &registry->hold);
-    while (registry->buckets != NULL && !list_empty(&registry->waiting)) {
-        struct waiting *waiting = container_of(registry->waiting.next, struct waiting, node);
-        list_remove(&waiting->node);
-        free(waiting);
+    struct list *next;
+
+    for (struct list *node = registry->waiting.next;
+         registry->buckets != NULL && node != &registry->waiting; node = next) {
+        next = node->next;
+        free(container_of(node, struct waiting, node));
     }
     free(registry->buckets);
 }

@@ -183,6 +183,15 @@ def committed(server):
     return server.stats()["journal"]["committed"]
 
 
+def recorded(server):
+    """Sequences of the events in the journal: other records never leave the node."""
+    journal = pathlib.Path(server.config["server"]["state_dir"]) / "journal"
+    dump = subprocess.run([cencd.PROGRAM.with_name("cencctl"), "journal", "dump", journal],
+                          check=True, capture_output=True, text=True).stdout
+    events = (json.loads(line) for line in dump.splitlines())
+    return [int(event["sequence"]) for event in events if "node" in event]
+
+
 def lines(path):
     """The events that docs/examples/consumer.py wrote."""
     return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
