@@ -230,6 +230,34 @@ static void test_work(void **state)
     }
 }
 
+#define LAST_WORKS 300u
+
+/* At a stop the helper thread lives on for others, while a ring goes as soon as its last work is
+ * done: in between the helper wrote to the event descriptor of a ring that was gone. It takes a
+ * sanitizer to see it. */
+static void test_a_ring_goes_after_its_last_work(void **state)
+{
+    (void)state;
+    struct bed *other = bed_open(&ordinary, 1);
+    for (unsigned i = 0; i < LAST_WORKS; i++) {
+        static const struct reactor_config config = {
+            .limits = {
+                .slots = 4, .reserved_slots = 1, .buffer_count = {2, 2}, .buffer_size = {64, 64}}};
+        struct kernel_error error;
+        struct reactor *reactor = NULL;
+        static struct work_item item;
+        assert_int_equal(reactor_create(&config, &reactor, &error), STATUS_OK);
+        item.ran = 0;
+        assert_int_equal(reactor_work(reactor, &act_new(&item.act)->operation, slow, &item),
+                         STATUS_OK);
+        while (!item.act.done)
+            reactor_turn(reactor, 0);
+        reactor_destroy(reactor);
+        assert_int_equal(item.ran, 1);
+    }
+    bed_close(other);
+}
+
 /* ---- words from a thread without a reactor ---- */
 
 #define WORDS 20000u
@@ -301,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_wheel_timers),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_a_ring_goes_after_its_last_work),
         cmocka_unit_test(test_post_from_a_foreign_thread),
         cmocka_unit_test(test_post_to_itself),
     };

@@ -11,6 +11,7 @@
 #define NICE 10
 
 static struct {
+    pthread_mutex_t waking; /* held while a kernel is told, so that it doesn't go meanwhile */
     pthread_mutex_t lock;
     pthread_cond_t wanted;
     pthread_t thread;
@@ -20,6 +21,7 @@ static struct {
     bool running;
     bool stop;
 } helper = {
+    .waking = PTHREAD_MUTEX_INITIALIZER,
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .wanted = PTHREAD_COND_INITIALIZER,
 };
@@ -52,7 +54,10 @@ static void *helper_main(void *unused)
             helper.tail = &helper.head;
         pthread_mutex_unlock(&helper.lock);
         work->function(work->argument);
+        /* as soon as the kernel sees that its last work is done it may be destroyed */
+        pthread_mutex_lock(&helper.waking);
         finish(work);
+        pthread_mutex_unlock(&helper.waking);
         pthread_mutex_lock(&helper.lock);
     }
     pthread_mutex_unlock(&helper.lock);
@@ -70,6 +75,8 @@ void helper_release(void)
 {
     bool join = false;
     pthread_t thread;
+    pthread_mutex_lock(&helper.waking);
+    pthread_mutex_unlock(&helper.waking);
     pthread_mutex_lock(&helper.lock);
     CHECK(helper.users > 0);
     helper.users--;

@@ -162,7 +162,7 @@ failed:
 
 void kernel_destroy(struct kernel *kernel)
 {
-    helper_release(); /* first: the helper may still write to this kernel */
+    helper_release(); /* first: the helper may still be waking this kernel */
     for (struct work *work = atomic_load(&kernel->finished); work != NULL;) {
         struct work *next = work->next;
         free(work);

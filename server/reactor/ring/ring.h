@@ -72,7 +72,9 @@ void ring_explain(struct kernel_error *error, int error_number, const char *step
 
 /* The helper thread: starts at the first work. */
 void helper_submit(struct work *work);
-void helper_release(void); /* one kernel less; the last one ends the thread */
+/* One kernel less, all of whose work is done: the helper touches it no more. The last one ends the
+ * thread. */
+void helper_release(void);
 void helper_retain(void);
 
 /* Makes completions of finished works. Returns their number. */
