@@ -113,6 +113,7 @@ static void *durable_main(void *argument)
     pthread_barrier_wait(self->made); /* main has looked: on failure it ends the process */
     while (!durable_stopped(self->durable, self->role))
         durable_turn(self->durable, self->role, -1);
+    pthread_barrier_wait(self->made); /* nobody is about to wake this one any more */
     durable_destroy(self->durable, self->role);
     return NULL;
 }
@@ -148,6 +149,7 @@ static void stop_durable(struct server *server, struct durable_thread threads[DU
     if (server->durable == NULL)
         return;
     durable_stop(server->durable);
+    pthread_barrier_wait(made);
     for (int role = 0; role < DURABLE_ROLES; role++)
         pthread_join(threads[role].thread, NULL);
     pthread_barrier_destroy(made);
@@ -269,6 +271,8 @@ static int run_threads(struct server *server, const struct server_plan *plan,
     if (northbound != NULL)
         northbound_thread_stop(northbound);
     stop_durable(server, durable, made);
+    if (northbound != NULL)
+        northbound_thread_free(northbound);
     pthread_barrier_wait(&barrier);
     for (uint32_t i = 0; i < plan->shards; i++)
         pthread_join(threads[i].thread, NULL);

@@ -20,7 +20,7 @@ static const struct log_context module = {.module = "northbound"};
 struct northbound_thread {
     struct server *server;
     pthread_t thread;
-    pthread_barrier_t made;
+    pthread_barrier_t barrier; /* with the caller: made; quiet; the journal's threads ended */
     struct reactor *reactor;
     struct northbound *northbound;
     struct tls_context *tls;
@@ -82,7 +82,7 @@ static void *thread_main(void *argument)
     bool begun = false;
 
     self->status = create(self);
-    pthread_barrier_wait(&self->made);
+    pthread_barrier_wait(&self->barrier);
     if (self->status != STATUS_OK)
         return NULL; /* the process ends */
     while (!self->stopped || !reactor_idle(self->reactor)) {
@@ -92,6 +92,8 @@ static void *thread_main(void *argument)
         begun = begun || stop;
         (void)reactor_turn(self->reactor, stop ? STOP_TURN_MS : -1);
     }
+    pthread_barrier_wait(&self->barrier);
+    pthread_barrier_wait(&self->barrier);
     reactor_destroy(self->reactor);
     return NULL;
 }
@@ -160,9 +162,9 @@ enum status northbound_thread_start(struct server *server, struct northbound_thr
         status = open_socket(self);
     if (status != STATUS_OK)
         return status;
-    CHECK(pthread_barrier_init(&self->made, NULL, 2) == 0);
+    CHECK(pthread_barrier_init(&self->barrier, NULL, 2) == 0);
     CHECK(pthread_create(&self->thread, NULL, thread_main, self) == 0);
-    pthread_barrier_wait(&self->made);
+    pthread_barrier_wait(&self->barrier);
     if (self->status != STATUS_OK)
         return self->status;
     server->northbound = self->northbound;
@@ -178,8 +180,14 @@ void northbound_thread_stop(struct northbound_thread *self)
     self->server->northbound = NULL;
     atomic_store(&self->stop, true);
     kernel_wake(NULL, reactor_kernel(self->reactor));
+    pthread_barrier_wait(&self->barrier);
+}
+
+void northbound_thread_free(struct northbound_thread *self)
+{
+    pthread_barrier_wait(&self->barrier);
     pthread_join(self->thread, NULL);
-    pthread_barrier_destroy(&self->made);
+    pthread_barrier_destroy(&self->barrier);
     kernel_listen_close(self->socket);
     tls_context_release(self->tls);
     free(self);

@@ -12,7 +12,9 @@ struct northbound_thread;
  * one sentence. */
 enum status northbound_thread_start(struct server *server, struct northbound_thread **started,
                                     struct kernel_error *error) MUST_CHECK;
-/* Waits for its end; before the journal stops. */
+/* Waits until nothing of it is under way; before the journal stops. */
 void northbound_thread_stop(struct northbound_thread *thread);
+/* Afterwards, when the journal's threads ended: until then they may be about to wake it. */
+void northbound_thread_free(struct northbound_thread *thread);
 
 #endif
