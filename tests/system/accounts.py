@@ -85,7 +85,7 @@ class Served(SystemTest):
 
     def add_accounts(self, path):
         with contextlib.closing(sqlite3.connect(path)) as store, store:
-            store.executemany("INSERT INTO agent VALUES (?, ?, ?, ?, ?)", self.agents)
+            store.executemany("REPLACE INTO agent VALUES (?, ?, ?, ?, ?)", self.agents)
             store.execute("INSERT INTO project VALUES (1, 1, 'north', ?)",
                           [field(1, "north") + field(3, 1) + field(4, 1)])
             store.execute("INSERT INTO device_group VALUES (1, 1, 'kept', ?)",
