@@ -145,7 +145,7 @@ class Http2Test(NorthboundTest):
         return path
 
     def test_a_thousand_idle_consumers(self):
-        """They cost nothing: no call of the system while nothing happens, little memory."""
+        """Each costs its connection and little else: readers of the journal are shared."""
         count = 100 if SANITIZED else 1000
         tokens = [f"{i:04}-" + TOKEN for i in range(count)]
         server = self.server(consumers=[
