@@ -261,6 +261,8 @@ static int run_threads(struct server *server, const struct server_plan *plan,
         code = first_error(threads, plan->shards);
     if (code == EXIT_GOOD) {
         northbound = start_northbound(server);
+        if (server->durable != NULL)
+            durable_readers_are_there(server->durable);
         code = serve(server, &ops, &admin);
     }
     pthread_barrier_wait(&barrier); /* all quiet: until then it can be seen what it waits for */

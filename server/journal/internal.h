@@ -38,7 +38,8 @@ struct journal {
     size_t segment_count;
     size_t segment_capacity;
     struct list holds;
-    uint64_t left_at; /* slowest of the readers that left until the next start */
+    uint64_t left_at;            /* slowest of the readers that left until the next start */
+    _Atomic bool awaits_readers; /* nothing is let go until they are back */
     struct list watches;
 
     /* the journal's thread only */

@@ -160,6 +160,16 @@ void journal_hold_leave(struct journal *journal, struct journal_hold *hold)
     pthread_mutex_unlock(&journal->lock);
 }
 
+void journal_await_readers(struct journal *journal)
+{
+    atomic_store(&journal->awaits_readers, true);
+}
+
+void journal_readers_are_back(struct journal *journal)
+{
+    atomic_store(&journal->awaits_readers, false);
+}
+
 /* In the watcher's thread. */
 static void committed(struct message *message, struct reactor *reactor)
 {

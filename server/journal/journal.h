@@ -115,6 +115,11 @@ void journal_hold_remove(struct journal *journal, struct journal_hold *hold);
  * held on until the journal is closed. */
 void journal_hold_leave(struct journal *journal, struct journal_hold *hold);
 
+/* Readers of the last run come back by and by, and before they do nobody knows how far they were:
+ * from the first call, before journal_start, to the second, in any thread, nothing is let go. */
+void journal_await_readers(struct journal *journal);
+void journal_readers_are_back(struct journal *journal);
+
 /* Called in the thread of `reactor` soon after each commit that follows (several commits may be one
  * call). One per reader. */
 struct journal_watch {

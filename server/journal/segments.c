@@ -148,7 +148,8 @@ static void removed(struct operation *operation, int32_t result)
 
 void segments_retain(struct journal *journal)
 {
-    if (journal->removing || atomic_load(&journal->stopping))
+    if (journal->removing || atomic_load(&journal->stopping) ||
+        atomic_load(&journal->awaits_readers))
         return;
     bool any = journal->removal_failed;
     while (let_go(journal))

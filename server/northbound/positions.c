@@ -168,6 +168,6 @@ void positions_free(struct northbound *northbound)
 {
     for (size_t i = 0; i < northbound->consumers.count; i++)
         if (northbound->consumers.all[i].hold.node.next != NULL)
-            journal_hold_remove(northbound->journal, &northbound->consumers.all[i].hold);
+            journal_hold_leave(northbound->journal, &northbound->consumers.all[i].hold);
     free(northbound->positions.written);
 }

@@ -501,7 +501,7 @@ void registry_free(struct northbound *northbound)
     struct registry *registry = &northbound->registry;
 
     if (registry->hold.name != NULL)
-        journal_hold_remove(northbound->journal, &registry->hold);
+        journal_hold_leave(northbound->journal, &registry->hold);
     struct list *next;
 
     for (struct list *node = registry->waiting.next;

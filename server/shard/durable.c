@@ -280,6 +280,7 @@ enum status durable_open(struct server *server, struct kernel_error *error)
         status = open_journal(durable, error);
     if (status != STATUS_OK)
         return status;
+    journal_await_readers(durable->journal);
     server->journal = durable->journal;
     server->journal_counters = journal_counters(durable->journal);
     log_line(LOG_INFO, &context, "recovered", "first=%llu last=%llu segments=%llu torn_bytes=%llu",
@@ -405,6 +406,11 @@ void durable_turn(struct durable *durable, enum durable_role role, int max_wait_
             stop_journal(durable);
     }
     reactor_turn(reactor, max_wait_ms);
+}
+
+void durable_readers_are_there(struct durable *durable)
+{
+    journal_readers_are_back(durable->journal);
 }
 
 void durable_stop(struct durable *durable)

@@ -23,6 +23,9 @@ enum status durable_create(struct durable *durable, enum durable_role role,
                            struct kernel_error *error) MUST_CHECK;
 void durable_turn(struct durable *durable, enum durable_role role, int max_wait_ms);
 
+/* Once all readers of the journal were started: it may let go of what they are past. */
+void durable_readers_are_there(struct durable *durable);
+
 /* Any thread, when no shard appends any more: the readers stop, then the writer commits the rest.
  */
 void durable_stop(struct durable *durable);

@@ -55,6 +55,8 @@ void site_start(struct site *site, uint64_t nofile)
         SEEDS_REQUIRE(shard_create(site->server, &site->plan, i, &error) == STATUS_OK);
     for (uint32_t i = 0; i < site->plan.shards; i++)
         SEEDS_REQUIRE(shard_start(site->server->shards[i]) == STATUS_OK);
+    if (site->server->durable != NULL)
+        durable_readers_are_there(site->server->durable);
     atomic_store(&site->server->ready, true);
 }
 

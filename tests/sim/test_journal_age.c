@@ -145,6 +145,40 @@ static void a_reader_that_is_behind_holds_it(void **state)
     close_world();
 }
 
+/* After a start, until the readers have said how far they are: nothing goes, however full it is. */
+static void readers_that_come_back_find_it(void **state)
+{
+    (void)state;
+    struct journal_hold hold = {.name = "late", .acknowledged = 2};
+    open_world(30);
+    journal_await_readers(world.journal);
+    record(3);
+    pass_hours(80);
+    assert_int_equal(journal_oldest(world.journal), 1);
+    journal_hold_add(world.journal, &hold);
+    journal_readers_are_back(world.journal);
+    pass_hours(1);
+    assert_int_equal(journal_oldest(world.journal), 1);
+    journal_hold_remove(world.journal, &hold);
+    pass_hours(1);
+    assert_int_equal(journal_oldest(world.journal), 4);
+    close_world();
+}
+
+/* At a stop they leave, and the next start finds what they haven't read. */
+static void readers_that_leave_hold_it(void **state)
+{
+    (void)state;
+    struct journal_hold hold = {.name = "leaving", .acknowledged = 2};
+    open_world(30);
+    journal_hold_add(world.journal, &hold);
+    record(3);
+    journal_hold_leave(world.journal, &hold);
+    pass_hours(80);
+    assert_int_equal(journal_oldest(world.journal), 1);
+    close_world();
+}
+
 static void without_an_age_nothing_grows_old(void **state)
 {
     (void)state;
@@ -161,6 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_journal_lets_go_too),
         cmocka_unit_test(a_reader_that_is_behind_holds_it),
+        cmocka_unit_test(readers_that_come_back_find_it),
+        cmocka_unit_test(readers_that_leave_hold_it),
         cmocka_unit_test(without_an_age_nothing_grows_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

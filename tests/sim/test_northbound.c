@@ -16,6 +16,7 @@
 #include "codec/proto/event.h"
 #include "server/base/log.h"
 #include "server/directory/directory.h"
+#include "server/journal/internal.h"
 #include "server/northbound/northbound.h"
 #include "server/reactor/sim/world.h"
 #include "tests/sim/duo.h"
@@ -298,6 +299,8 @@ static void stop(void)
     }
     if (world.hes.peer != NULL)
         hes_leave(&world.hes, HES_CLOSE);
+    /* what it hasn't acknowledged is kept for it, also now */
+    SEEDS_REQUIRE(world.journal->left_at <= world.acknowledged);
     journal_stop(world.journal, journal_gone, NULL);
     while (!world.journal_stopped || !reactor_idle(world.writer) || !reactor_idle(world.reactor)) {
         SEEDS_REQUIRE(steps-- > 0);
