@@ -209,6 +209,7 @@ static int stream_closed(nghttp2_session *session, int32_t id, uint32_t code, vo
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): nghttp2 says so */
 static ssize_t read_out(nghttp2_session *session, int32_t id, uint8_t *data, size_t capacity,
                         uint32_t *flags, nghttp2_data_source *source, void *user_data)
 {

@@ -367,6 +367,7 @@ static void gone(struct grpc_call *call)
 
 const struct grpc_method method_events = {
     .path = "/cenc.v1.Northbound/Events",
+    .endless = true,
     .many_requests = true,
     .state_size = sizeof(struct events),
     .opened = opened,

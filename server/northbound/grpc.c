@@ -160,13 +160,14 @@ const ProtobufCMessage *grpc_unpack(struct grpc_call *call,
 static void begin_message(struct grpc_call *call)
 {
     uint32_t size = call->unframe.size;
+    uint32_t maximum = call->method->open ? GRPC_OPEN_REQUEST_MAX : GRPC_REQUEST_MAX;
 
     call->message_size = 0;
     if (call->unframe.compressed)
         grpc_finish(call, GRPC_UNIMPLEMENTED, "compressed messages aren't understood");
-    else if (size > GRPC_REQUEST_MAX)
+    else if (size > maximum)
         grpc_finish(call, GRPC_RESOURCE_EXHAUSTED, "a request of %u bytes; at most %u are taken",
-                    size, GRPC_REQUEST_MAX);
+                    size, maximum);
     else if (call->requests > 0 && !call->method->many_requests)
         grpc_finish(call, GRPC_INVALID_ARGUMENT, "more than one request");
     if (call->finished)
@@ -324,6 +325,8 @@ static void opened(struct http2_stream *stream)
         refuse(stream, "200", GRPC_UNAUTHENTICATED, "no token, or one that nobody has");
         return;
     }
+    if (consumer != NULL)
+        stream->connection->known = true;
     begin_call(stream, method, consumer);
 }
 

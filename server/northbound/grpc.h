@@ -13,8 +13,9 @@
 #include "codec/proto/pack.h"
 #include "server/northbound/http2.h"
 
-#define GRPC_REQUEST_MAX PROTO_PACKED_MAX /* bytes of one message of a client */
-#define GRPC_STATUS_MAX  256u             /* of the text of a status */
+#define GRPC_REQUEST_MAX      PROTO_PACKED_MAX /* bytes of one message of a client */
+#define GRPC_OPEN_REQUEST_MAX 1024u            /* the same of a stranger */
+#define GRPC_STATUS_MAX       256u             /* of the text of a status */
 
 struct northbound;
 struct consumer;
@@ -23,6 +24,7 @@ struct grpc_call;
 struct grpc_method {
     const char *path;   /* "/cenc.v1.Northbound/Events" */
     bool open;          /* for everybody; otherwise call->consumer is there */
+    bool endless;       /* goes on until one side ends it */
     bool many_requests; /* the client streams; otherwise exactly one request is given */
     size_t state_size;  /* bytes for call->state, zeroed */
     void (*opened)(struct grpc_call *call); /* NULL: nothing to be done before the first request */

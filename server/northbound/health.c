@@ -86,8 +86,8 @@ static void watch_gone(struct grpc_call *call)
 }
 
 const struct grpc_method method_health_watch = {
-    .path = "/grpc.health.v1.Health/Watch",
-    .open = true,
+    .path = "/grpc.health.v1.Health/Watch", /* not for strangers: it would stay for ever */
+    .endless = true,
     .state_size = sizeof(struct health),
     .opened = watch_opened,
     .request = watch,

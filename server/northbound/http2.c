@@ -392,7 +392,8 @@ static void check_connection(struct http2_connection *connection)
         http2_close(connection, CLOSE_CONSUMER_TIMEOUT);
     } else if (connection->draining) {
         finish_drain(connection);
-    } else if (connection->stream_count == 0 && idle_ms >= limits->idle_s * 1000ull) {
+    } else if (connection->stream_count == 0 &&
+               idle_ms >= (connection->known ? limits->idle_s : limits->answer_s) * 1000ull) {
         drain(connection);
     } else if (silent_ms >= limits->silence_s * 1000ull && !connection->ping_sent) {
         connection->ping_sent = true;

@@ -96,7 +96,8 @@ struct http2_limits {
     uint32_t streams;         /* of one connection */
     uint32_t silence_s;       /* then the peer is asked whether it is there, by PING */
     uint32_t answer_s;        /* for the answer, and for a new connection's first frames */
-    uint32_t idle_s;          /* a connection without a request is closed */
+    uint32_t idle_s;          /* a connection without a request is closed; a stranger's after
+                                 answer_s */
     uint32_t ping_interval_s; /* a client that asks more often thrice is sent away */
 };
 
@@ -132,6 +133,7 @@ struct http2_connection {
     uint8_t ping_strikes;
     bool in_session; /* inside of nghttp2: nothing may be sent now */
     bool greeted;    /* the client's SETTINGS came */
+    bool known;      /* somebody logged in; set by the owner. Strangers are soon sent away */
     bool ping_sent;
     bool draining;
     bool goaway_sent;

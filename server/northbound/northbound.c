@@ -88,7 +88,7 @@ static void end_streams(struct northbound *northbound)
         for (struct list *at = connection->streams.next; at != &connection->streams;
              at = at->next) {
             struct grpc_call *call = container_of(at, struct http2_stream, node)->owner;
-            if (call != NULL && (call->method->room != NULL || call->method->open))
+            if (call != NULL && call->method->endless)
                 grpc_finish(call, GRPC_UNAVAILABLE, "the server stops");
         }
     }

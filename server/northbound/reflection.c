@@ -276,6 +276,7 @@ static void ended(struct grpc_call *call)
 
 const struct grpc_method method_reflection_v1 = {
     .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    .endless = true,
     .many_requests = true,
     .request = request,
     .ended = ended,
@@ -283,6 +284,7 @@ const struct grpc_method method_reflection_v1 = {
 
 const struct grpc_method method_reflection_v1alpha = {
     .path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    .endless = true,
     .many_requests = true,
     .request = request,
     .ended = ended,

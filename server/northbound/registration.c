@@ -160,6 +160,7 @@ static void watch_gone(struct grpc_call *call)
 
 const struct grpc_method method_watch_registrations = {
     .path = "/cenc.v1.Northbound/WatchRegistrations",
+    .endless = true,
     .state_size = sizeof(struct watch),
     .request = watch_request,
     .room = watch_room,

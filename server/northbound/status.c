@@ -327,6 +327,7 @@ static void gone(struct grpc_call *call)
 
 const struct grpc_method method_watch_devices = {
     .path = "/cenc.v1.Northbound/WatchDevices",
+    .endless = true,
     .state_size = sizeof(struct device_watch),
     .request = request,
     .room = room,

@@ -346,10 +346,43 @@ static void a_consumer_gets_all_events_in_order(void **state)
     seeds_run("northbound", 300, run_seed);
 }
 
+/* Somebody who connects, speaks HTTP/2 and never logs in holds a place that others need. */
+static void a_stranger_is_sent_away(uint64_t seed)
+{
+    static const struct address from = {.ip = {10, 0, 0, 3}, .family = 4};
+    struct sim_options options;
+    memset(&world, 0, sizeof world);
+    sim_options_calm(&options, seed);
+    world.sim = sim_create(&options);
+    start();
+    UNTIL(hes_connect(&world.hes, world.sim, &world.address, &from));
+    world.hes.got = got;
+    if (sim_chance(world.sim, 500))
+        hes_call(&world.hes, "/cenc.v1.Northbound/Events", "somebody-somebody-somebody-somebody");
+    uint64_t came_ms = sim_now_ms(world.sim);
+    for (unsigned i = 0; !world.hes.closed || sim_peer_state(world.hes.peer) == SIM_PEER_CONNECTED;
+         i++) {
+        SEEDS_REQUIRE(i < DUO_MAX_STEPS);
+        hes_pump(&world.hes);
+        step();
+    }
+    SEEDS_REQUIRE(sim_now_ms(world.sim) - came_ms < 30000);
+    hes_leave(&world.hes, HES_CLOSE);
+    stop();
+    sim_destroy(world.sim);
+}
+
+static void strangers_are_sent_away(void **state)
+{
+    (void)state;
+    seeds_run("northbound-stranger", 20, a_stranger_is_sent_away);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_consumer_gets_all_events_in_order),
+        cmocka_unit_test(strangers_are_sent_away),
     };
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)

@@ -338,7 +338,8 @@ class CallsTest(NorthboundTest):
             check(request(service="x"), timeout=20)
         watch = channel.unary_stream("/grpc.health.v1.Health/Watch",
                                      request_serializer=request.SerializeToString,
-                                     response_deserializer=response.FromString)(request())
+                                     response_deserializer=response.FromString)(
+                                         request(), metadata=self.bearer())
         self.assertEqual(next(watch).status, 1)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
