@@ -102,7 +102,9 @@ static enum codec_result pack(const struct edit_scene *scene, const struct edit 
     event->event_type = proto_string(event_code_text(event_code_of(event->body_case)));
     if (edit != NULL)
         set_actor(edit, &actor, event);
-    return event_pack(event, out, capacity, size);
+    enum codec_result result = event_pack(event, out, capacity, size);
+    event->actor = NULL;
+    return result;
 }
 
 enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,

@@ -383,8 +383,12 @@ enum status login_desk_create(struct directory *directory, struct reactor *react
 
 static void cancel_all(struct list *logins)
 {
-    while (!list_empty(logins))
-        login_cancel(container_of(logins->next, struct login, node));
+    struct list *next;
+
+    for (struct list *node = logins->next; node != logins; node = next) {
+        next = node->next;
+        login_cancel(container_of(node, struct login, node));
+    }
 }
 
 void login_desk_free(struct login_desk *desk)

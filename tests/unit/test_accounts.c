@@ -20,8 +20,8 @@
 
 static void names_that_may_be(void **state)
 {
-    static const char *const good[] = {"north",      "North 2",    "Север",      "1-й участок",
-                                       "№ 7",        "«Восток»",   "a",          "Łódź",
+    static const char *const good[] = {"north",      "North 2",    "Север", "1-й участок",
+                                       "№ 7",        "«Восток»",   "a",     "Łódź",
                                        "reader@hes", "x(1)#2+3_4", "Ёлка"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -41,16 +41,14 @@ static void names_that_may_not(void **state)
         "tab\there",
         "line\n",
         "\x7f",
-        "\xff\xfe",      /* no UTF-8 */
-        "a\xc0\xaf",     /* overlong */
-        "пapa",          /* both scripts in one word */
-        "e\xcc\x81",     /* a combining mark */
-        "a\xe2\x80\x8b", /* a space of no width */
-        "a\xe2\x80\xae"
-        "b",            /* turns the direction of writing */
-        "\xef\xbc\xa1", /* full width */
-        "a\xc2\xa0"
-        "b", /* a space that doesn't break */
+        "\xff\xfe",        /* no UTF-8 */
+        "a\xc0\xaf",       /* overlong */
+        "пapa",            /* both scripts in one word */
+        "e\xcc\x81",       /* a combining mark */
+        "a\xe2\x80\x8b",   /* a space of no width */
+        "a\xe2\x80\xae.b", /* turns the direction of writing */
+        "\xef\xbc\xa1",    /* full width */
+        "a\xc2\xa0.b",     /* a space that doesn't break */
         "-dash",
         "\xf0\x9f\x98\x80",
         "a\\b",
