@@ -417,7 +417,18 @@ void events_power_restored(struct shard *shard, struct device *device, uint64_t 
         return;
     event_begin(shard, device, &texts, &event);
     event_restored(&gasp, by, &body, &event);
-    event_tell(shard, &event);
+    enum status status = event_append(shard, &event, NULL);
+    if (status != STATUS_OK)
+        event_gasp_stays(shard, device, &gasp);
+    if (status == STATUS_NO_MEMORY)
+        count_up(&shard->counters.events_lost, 1);
+}
+
+void event_gasp_stays(struct shard *shard, struct device *device, const struct gasp *gasp)
+{
+    uint64_t heard_utc_ms;
+    /* one that isn't recorded has no gasp; a later one than this stays */
+    (void)!directory_gasp(shard->server->directory, device, gasp, &heard_utc_ms);
 }
 
 enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64_t count,

@@ -50,6 +50,9 @@ void event_endpoint(const struct address *address, Cenc__V1__Endpoint *endpoint,
 /* A body of power_restored that names the gasp which is over. */
 void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__PowerRestored *body,
                     Cenc__V1__Event *event);
+/* The journal didn't take that event, so for all who read it the gasp isn't over: nor for the
+ * directory. The next sign of life ends it. */
+void event_gasp_stays(struct shard *shard, struct device *device, const struct gasp *gasp);
 /* event_type, by the body. */
 void event_set_type(Cenc__V1__Event *event);
 

@@ -201,8 +201,10 @@ static void power_returned(struct pending_event *event)
     event_begin(shard, event->device, &texts, &restored);
     event_restored(&gasp, RESTORED_BY_MESSAGE, &body, &restored);
     template.shard = shard;
-    if (event_append(shard, &restored, &template) != STATUS_OK)
+    if (event_append(shard, &restored, &template) != STATUS_OK) {
+        event_gasp_stays(shard, event->device, &gasp);
         refused(&template);
+    }
 }
 
 static void return_recorded(struct pending_event *event, enum status status)

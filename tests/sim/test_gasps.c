@@ -427,6 +427,13 @@ static void fill_queue(uint32_t size)
     assert_int_equal(status, STATUS_FULL);
 }
 
+static void fill_all(void)
+{
+    fill_queue(50000);
+    fill_queue(1000);
+    fill_queue(1);
+}
+
 /* On a connection nothing waits: what finds no room is counted and never answered. */
 static void a_connection_is_not_answered_when_the_queue_is_full(void **state)
 {
@@ -435,9 +442,7 @@ static void a_connection_is_not_answered_when_the_queue_is_full(void **state)
     start();
     dial_in();
     state_set_disk(&state_site, 1000, 0, 0);
-    fill_queue(50000);
-    fill_queue(1000);
-    fill_queue(1);
+    fill_all();
     site_run(site, 1000);
     caller_say(&caller, "BYE\n");
     assert_int_equal(refused(), 1);
@@ -462,9 +467,7 @@ static void a_datagram_is_answered_later_when_the_queue_is_full(void **state)
     start();
     known_device();
     state_set_disk(&state_site, 1000, 0, 0);
-    fill_queue(50000);
-    fill_queue(1000);
-    fill_queue(1);
+    fill_all();
     say("BYE,1001");
     assert_false(is_answered());
     state_set_disk(&state_site, 0, 0, 0);
@@ -474,6 +477,76 @@ static void a_datagram_is_answered_later_when_the_queue_is_full(void **state)
     assert_true(gasp_of("1001").utc_ms != 0);
     stop();
     assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
+}
+
+/* An end of a gasp that can't be told is none: the device and all who read the journal say the
+ * same, and the next link is told as the end. */
+static void power_that_returns_when_the_queue_is_full(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    known_device();
+    say("BYE,1001");
+    state_set_disk(&state_site, 1000, 0, 0);
+    fill_all();
+    dial_in();
+    assert_int_equal(caller_link_state(&caller), LINK_IDLE);
+    assert_true(gasp_of("1001").utc_ms != 0);
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    dial_in();
+    assert_int_equal(gasp_of("1001").utc_ms, 0);
+    stop();
+    assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 1);
+}
+
+static void filled_again(struct journal_entry *entry, enum status status)
+{
+    filled(entry, status);
+    fill_all();
+}
+
+static void append_small(void (*done)(struct journal_entry *entry, enum status status))
+{
+    static const uint8_t something[] = {0};
+    struct journal_entry *entry = calloc(1, sizeof *entry);
+    assert_non_null(entry);
+    *entry = (struct journal_entry){.data = something,
+                                    .size = sizeof something,
+                                    .kind = JOURNAL_PRIVATE,
+                                    .class = JOURNAL_FIRST,
+                                    .from = site->server->shards[0]->reactor,
+                                    .done = done};
+    filling++;
+    assert_int_equal(journal_append(site->server->journal, entry), STATUS_OK);
+}
+
+/* The message that says so is recorded, but what follows from it finds no room: it was not
+ * answered, and must not be when it is said again, before the end is on the disk. */
+static void a_message_of_power_that_finds_no_room(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    known_device();
+    say("BYE,1001");
+    assert_true(is_answered());
+    state_set_disk(&state_site, 1000, 0, 0);
+    append_small(filled); /* a group by itself */
+    site_run(site, 100);
+    append_small(filled_again); /* in the message's group, told before it */
+    say("BACK,1001");
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    assert_int_equal(refused(), 1);
+    assert_false(is_answered());
+    assert_true(gasp_of("1001").utc_ms != 0);
+    say("BACK,1001");
+    assert_true(is_answered());
+    assert_int_equal(gasp_of("1001").utc_ms, 0);
+    stop();
+    assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 1);
 }
 
 static void lost_datagrams_are_told(void **state)
@@ -512,6 +585,8 @@ int main(void)
         cmocka_unit_test(a_push_as_large_as_a_datagram),
         cmocka_unit_test(a_connection_is_not_answered_when_the_queue_is_full),
         cmocka_unit_test(a_datagram_is_answered_later_when_the_queue_is_full),
+        cmocka_unit_test(power_that_returns_when_the_queue_is_full),
+        cmocka_unit_test(a_message_of_power_that_finds_no_room),
         cmocka_unit_test(lost_datagrams_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -24,8 +25,7 @@ LARGE = 20000
 
 class Gasps(cencd.SystemTest):
     def setUp(self):
-        self.folder = pathlib.Path(os.environ["TMPDIR"], f"state-{os.getpid()}-{self.id()}")
-        self.folder.mkdir()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="state-", dir=os.environ["TMPDIR"]))
 
     def server(self, durable=True):
         changes = {"buffers": {"datagram_size_bytes": 32768}}
