@@ -6,9 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "agents/cencctl/audit_row.h"
 #include "agents/cencctl/cencctl.h"
+#include "agents/cencctl/moment.h"
+#include "agents/cencctl/table.h"
 #include "codec/proto/event.h"
 #include "codec/proto/json.h"
 #include "server/journal/catalog.h"
@@ -16,75 +20,40 @@
 #include "server/journal/scan.h"
 
 #define TEXT_SIZE (16u * PROTO_PACKED_MAX)
+#define PART      500u /* rows that are laid out together */
 
 struct audit {
     const char *agent; /* NULL: any, as of the following */
     const char *serial;
+    const char *project;
     uint64_t from;
+    int64_t since_ms;
+    int64_t until_ms;
     bool json;
+    bool no_memory;
     struct proto_arena arena;
     char *text;
+    struct table table;
+    json_t *rows; /* that wait to be printed */
 };
 
-/* ---- what is told ---- */
+/* ---- which are told ---- */
 
-static void print_peer(const Cenc__V1__Endpoint *peer)
+static bool is_access(const Cenc__V1__Event *event)
 {
-    if (peer != NULL)
-        (void)printf(" from %s", peer->address);
+    return event->body_case >= CENC__V1__EVENT__BODY_ACCESS_STARTED &&
+           event->body_case <= CENC__V1__EVENT__BODY_ACCESS_REFUSED;
 }
 
-static const char *or_nobody(const char *name)
+/* A device that comes by itself is no change that somebody made. */
+static bool is_change(const Cenc__V1__Event *event)
 {
-    return name[0] != '\0' ? name : "(no account)";
-}
-
-static const char *path_name(Cenc__V1__AccessPath path)
-{
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&cenc__v1__access_path__descriptor, (int)path);
-
-    return value != NULL && strlen(value->name) > 12 ? value->name + 12 : "?";
-}
-
-static void print_access(const Cenc__V1__Event *event)
-{
-    if (event->body_case == CENC__V1__EVENT__BODY_ACCESS_STARTED) {
-        const Cenc__V1__AccessStarted *body = event->access_started;
-        (void)printf(" session %" PRIu64 ": %s", body->session, or_nobody(body->agent));
-        print_peer(body->agent_peer);
-        (void)printf(" by %s", path_name(body->path));
-    } else if (event->body_case == CENC__V1__EVENT__BODY_ACCESS_FINISHED) {
-        const Cenc__V1__AccessFinished *body = event->access_finished;
-        (void)printf(" session %" PRIu64 ": %s", body->session, or_nobody(body->agent));
-        print_peer(body->agent_peer);
-        (void)printf(", %" PRIu64 " bytes to the device, %" PRIu64 " to the agent, %" PRIu64
-                     " ms, %s/%s",
-                     body->bytes_to_device, body->bytes_to_agent, body->duration_ms,
-                     body->reason != NULL ? body->reason->layer : "",
-                     body->reason != NULL ? body->reason->cause : "");
-    } else {
-        const Cenc__V1__AccessRefused *body = event->access_refused;
-        (void)printf(" %s", or_nobody(body->agent));
-        print_peer(body->agent_peer);
-        (void)printf(", %s/%s", body->reason != NULL ? body->reason->layer : "",
-                     body->reason != NULL ? body->reason->cause : "");
-    }
-}
-
-static void print_security(const Cenc__V1__SecurityEvent *body)
-{
-    const ProtobufCEnumValue *value =
-        protobuf_c_enum_descriptor_get_value(&cenc__v1__security_kind__descriptor, (int)body->kind);
-
-    (void)printf(" %s", value != NULL && strlen(value->name) > 14 ? value->name + 14 : "?");
-    if (body->account[0] != '\0')
-        (void)printf(" %s", body->account);
-    print_peer(body->peer);
-    if (body->count > 1)
-        (void)printf(", %" PRIu64 " times", body->count);
-    if (body->text[0] != '\0')
-        (void)printf(": %s", body->text);
+    return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
+            event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED) ||
+           event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
+           event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
+           event->body_case == CENC__V1__EVENT__BODY_CONFIGURATION_CHANGED ||
+           (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED && event->actor != NULL);
 }
 
 static const char *name_of(const Cenc__V1__Event *event)
@@ -115,49 +84,6 @@ static const char *name_of(const Cenc__V1__Event *event)
     }
 }
 
-static void print_change(const Cenc__V1__Event *event)
-{
-    const char *name = name_of(event);
-
-    if (name[0] != '\0')
-        (void)printf(" %s", name);
-    if (event->body_case == CENC__V1__EVENT__BODY_BINDING_CHANGED)
-        (void)printf(": %s -> %s", event->binding_changed->former_project,
-                     event->binding_changed->project);
-    if (event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED)
-        (void)printf(
-            ": %s/%s -> %s/%s", event->device_moved->former_project,
-            event->device_moved->n_former_groups > 0 ? event->device_moved->former_groups[0] : "",
-            event->project,
-            event->device_moved->n_groups > 0 ? event->device_moved->groups[0] : "");
-    if (event->body_case == CENC__V1__EVENT__BODY_AGENT_CHANGED &&
-        event->agent_changed->password_changed)
-        (void)printf(" (password, too)");
-    if (event->actor != NULL && event->actor->name[0] != '\0')
-        (void)printf(", by %s", event->actor->name);
-    if (event->actor != NULL && event->actor->via[0] != '\0')
-        (void)printf(" via %s", event->actor->via);
-}
-
-/* ---- which are told ---- */
-
-static bool is_access(const Cenc__V1__Event *event)
-{
-    return event->body_case >= CENC__V1__EVENT__BODY_ACCESS_STARTED &&
-           event->body_case <= CENC__V1__EVENT__BODY_ACCESS_REFUSED;
-}
-
-/* A device that comes by itself is no change that somebody made. */
-static bool is_change(const Cenc__V1__Event *event)
-{
-    return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-            event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED) ||
-           event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
-           event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
-           event->body_case == CENC__V1__EVENT__BODY_CONFIGURATION_CHANGED ||
-           (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED && event->actor != NULL);
-}
-
 static const char *agent_of(const Cenc__V1__Event *event)
 {
     switch (event->body_case) {
@@ -178,35 +104,46 @@ static const char *agent_of(const Cenc__V1__Event *event)
     }
 }
 
+/* An agent by its own doings, and what was done to it or by it as an operator. */
+static bool concerns(const struct audit *audit, const Cenc__V1__Event *event)
+{
+    return audit->agent == NULL || strcmp(agent_of(event), audit->agent) == 0 ||
+           (event->body_case == CENC__V1__EVENT__BODY_AGENT_CHANGED &&
+            strcmp(event->agent_changed->former_name, audit->agent) == 0) ||
+           (event->actor != NULL && strcmp(event->actor->name, audit->agent) == 0);
+}
+
 static bool wanted(const struct audit *audit, const Cenc__V1__Event *event)
 {
     if (!is_access(event) && !is_change(event) &&
         event->body_case != CENC__V1__EVENT__BODY_SECURITY_EVENT)
         return false;
-    if (audit->agent != NULL && strcmp(agent_of(event), audit->agent) != 0)
-        return false;
-    return audit->serial == NULL ||
-           (event->device != NULL && strcmp(event->device->serial, audit->serial) == 0);
+    return event->received_unix_ms >= audit->since_ms &&
+           event->received_unix_ms < audit->until_ms && concerns(audit, event) &&
+           (audit->project == NULL || strcmp(event->project, audit->project) == 0) &&
+           (audit->serial == NULL ||
+            (event->device != NULL && strcmp(event->device->serial, audit->serial) == 0));
 }
 
-static void print_line(const Cenc__V1__Event *event)
-{
-    time_t seconds = (time_t)(event->received_unix_ms / 1000);
-    struct tm parts;
-    char date[32] = "";
+/* ---- telling ---- */
 
-    if (gmtime_r(&seconds, &parts) != NULL)
-        (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    (void)printf("%s %s", date, event_kind(event));
-    if (event->device != NULL)
-        (void)printf(" device %s", event->device->serial);
-    if (is_access(event))
-        print_access(event);
-    else if (event->body_case == CENC__V1__EVENT__BODY_SECURITY_EVENT)
-        print_security(event->security_event);
-    else
-        print_change(event);
-    (void)fputc('\n', stdout);
+static void print_rows(struct audit *audit)
+{
+    if (json_array_size(audit->rows) > 0)
+        table_rows(&audit->table, audit->rows);
+    (void)json_array_clear(audit->rows);
+}
+
+static void add_row(struct audit *audit, size_t size, const char *kind)
+{
+    json_t *event = json_loadb(audit->text, size, 0, NULL);
+    json_t *row = event != NULL ? audit_row(event, kind) : NULL;
+
+    json_decref(event);
+    if (row == NULL || json_array_append_new(audit->rows, row) != 0)
+        audit->no_memory = true;
+    if (json_array_size(audit->rows) >= PART)
+        print_rows(audit);
 }
 
 static void take(const struct record *record, void *context)
@@ -222,16 +159,40 @@ static void take(const struct record *record, void *context)
     if (event_unpack(record->payload, record->size, &audit->arena, &event) != CODEC_OK ||
         !wanted(audit, event))
         return;
-    if (!audit->json) {
-        print_line(event);
-        return;
-    }
     event->sequence = record->sequence;
-    if (proto_json(&event->base, PROTO_JSON_ALL, audit->text, TEXT_SIZE, &size) == CODEC_OK)
+    if (proto_json(&event->base, PROTO_JSON_ALL, audit->text, TEXT_SIZE, &size) != CODEC_OK)
+        return;
+    if (audit->json)
         (void)printf("%s\n", audit->text);
+    else
+        add_row(audit, size, event_kind(event));
 }
 
 /* ---- the journal ---- */
+
+/* Nothing was written to it since then: all of it is older. A copy of a file may be younger than
+ * what is in it; it is read then. */
+static bool is_older(const struct audit *audit, const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) == 0 && (int64_t)(about.st_mtime + 1) * 1000 < audit->since_ms;
+}
+
+static int read_segment(const char *path, uint64_t first, uint64_t end, struct audit *audit)
+{
+    struct segment_scan scan;
+
+    if (is_older(audit, path))
+        return EXIT_GOOD;
+    enum status status = segment_scan(path, first, end, take, audit, &scan);
+    if (status == STATUS_OK)
+        return EXIT_GOOD;
+    (void)fprintf(stderr, "cencctl: %s %s\n", path,
+                  status == STATUS_INVALID ? "is damaged: the audit is not whole"
+                                           : "can't be read: the audit is not whole");
+    return status == STATUS_INVALID ? EXIT_DAMAGED : EXIT_UNREAD;
+}
 
 static int read_journal(const char *folder, struct audit *audit)
 {
@@ -240,68 +201,93 @@ static int read_journal(const char *folder, struct audit *audit)
     int result = catalog_read(folder, &catalog);
 
     if (result < 0) {
-        (void)fprintf(stderr, "cencctl: can't read %s: %s\n", folder, strerror(-result));
+        (void)fprintf(stderr, "cencctl: can't read %s: %s\n", folder, strerrordesc_np(-result));
         code = EXIT_UNREAD;
     }
     for (size_t i = 0; i < catalog.count && result == 0; i++) {
-        struct segment_scan scan;
         char path[PATH_SIZE];
         uint64_t end = catalog_end(&catalog, i);
         if (catalog_outdone(&catalog, i) || end <= audit->from)
             continue;
         segment_file_path(folder, &catalog.segments[i], path);
-        enum status status = segment_scan(path, catalog.segments[i].first, end, take, audit, &scan);
-        if (status == STATUS_OK)
-            continue;
-        (void)fprintf(stderr, "cencctl: %s %s\n", path,
-                      status == STATUS_INVALID ? "is damaged: the audit is not whole"
-                                               : "can't be read");
-        code = status == STATUS_INVALID && code == EXIT_GOOD ? EXIT_DAMAGED : EXIT_UNREAD;
+        int now = read_segment(path, catalog.segments[i].first, end, audit);
+        code = now > code ? now : code;
     }
     catalog_free(&catalog);
     return code;
 }
 
-static int read_options(struct audit *audit, int argc, char **argv)
+/* ---- what is asked ---- */
+
+static int read_time(const struct request *request, const char *name, int64_t *unix_ms)
 {
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            audit->json = true;
-            continue;
-        }
-        bool is_agent = strcmp(argv[i], "--agent") == 0;
-        bool is_serial = strcmp(argv[i], "--serial") == 0;
-        if (!is_agent && !is_serial && strcmp(argv[i], "--from") != 0)
-            return usage_error("no such option: ", argv[i]);
-        if (i + 1 == argc)
-            return usage_error("a value is missing after ", argv[i]);
-        i++;
-        if (is_agent)
-            audit->agent = argv[i];
-        else if (is_serial)
-            audit->serial = argv[i];
-        else
-            audit->from = strtoull(argv[i], NULL, 10);
-    }
-    return EXIT_GOOD;
+    const char *text = request_given(request, name);
+
+    if (text == NULL || moment_parse(text, (int64_t)time(NULL) * 1000, unix_ms))
+        return EXIT_GOOD;
+    return usage_error("no time: ", text);
 }
 
-int audit_command(int argc, char **argv)
+static int read_options(const struct request *request, struct audit *audit)
 {
-    struct audit audit = {.arena = {.size = PROTO_ARENA_SIZE}};
+    const char *from = request_given(request, "from");
+    char *end = NULL;
 
-    if (argc < 1 || argv[0][0] == '-')
-        return usage_error("the journal's folder is missing", "");
-    int code = read_options(&audit, argc - 1, argv + 1);
+    audit->agent = request_given(request, "agent");
+    audit->serial = request_given(request, "device");
+    audit->project = request_given(request, "project");
+    audit->json = request->json;
+    errno = 0;
+    if (from != NULL)
+        audit->from = strtoull(from, &end, 10);
+    if (from != NULL && (from[0] < '0' || from[0] > '9' || *end != '\0' || errno != 0))
+        return usage_error("no sequence: ", from);
+    int code = read_time(request, "since", &audit->since_ms);
+    return code == EXIT_GOOD ? read_time(request, "until", &audit->until_ms) : code;
+}
+
+/* In the folder of the socket; to be freed. NULL: no memory. */
+static char *journal_of(const struct request *request)
+{
+    const char *slash = strrchr(request->socket_path, '/');
+    char *folder = NULL;
+    int size = slash != NULL ? (int)(slash + 1 - request->socket_path) : 0;
+
+    if (request->operand_count > 0)
+        return strdup(request->operands[0]);
+    return asprintf(&folder, "%.*sjournal", size, request->socket_path) >= 0 ? folder : NULL;
+}
+
+static int run(const struct request *request, struct audit *audit)
+{
+    char *folder = journal_of(request);
+    int code = EXIT_UNREAD;
+
+    if (folder != NULL && audit->arena.memory != NULL && audit->text != NULL && audit->rows != NULL)
+        code = read_journal(folder, audit);
+    print_rows(audit);
+    free(folder);
+    if (fflush(stdout) == 0 && !audit->no_memory)
+        return code;
+    (void)fputs("cencctl: the audit is not whole: memory, or the output takes no more\n", stderr);
+    return EXIT_UNREAD;
+}
+
+int audit_command(const struct request *request)
+{
+    static const char *const columns[] = {"=time", "=event", "=device", "who", "what", NULL};
+    struct audit audit = {.arena = {.size = PROTO_ARENA_SIZE}, .until_ms = INT64_MAX};
+    int code = read_options(request, &audit);
+
     if (code != EXIT_GOOD)
         return code;
+    audit.table = (struct table){.out = stdout, .columns = columns, .room = table_room()};
     audit.arena.memory = malloc(PROTO_ARENA_SIZE);
     audit.text = malloc(TEXT_SIZE);
-    if (audit.arena.memory == NULL || audit.text == NULL)
-        code = EXIT_UNREAD;
-    else
-        code = read_journal(argv[0], &audit);
+    audit.rows = json_array();
+    code = run(request, &audit);
     free(audit.arena.memory);
     free(audit.text);
-    return fflush(stdout) == 0 ? code : EXIT_UNREAD;
+    json_decref(audit.rows);
+    return code;
 }

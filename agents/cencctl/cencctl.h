@@ -8,13 +8,13 @@
 enum exit_code {
     EXIT_GOOD = 0,
     EXIT_DAMAGED = 2,
-    EXIT_NOT_FOUND = 3,              /* what is asked for, or what it refers to */
-    EXIT_CONFLICT = 4,               /* it exists, is in use, or was changed meanwhile */
-    EXIT_REFUSED = 5,                /* a value is not allowed, or the caller may not */
-    EXIT_NOT_NOW = 6,                /* the server can't: full, or its disk takes nothing */
     EXIT_USAGE = EX_USAGE,           /* 64 */
-    EXIT_NO_SERVER = EX_UNAVAILABLE, /* 69: nobody answers on the socket */
+    EXIT_REFUSED = EX_DATAERR,       /* 65: the server takes no such value */
+    EXIT_NOT_FOUND = EX_NOINPUT,     /* 66: what is asked for, or what it refers to */
+    EXIT_NO_SERVER = EX_UNAVAILABLE, /* 69: nobody answers on the socket, or it can't now */
     EXIT_UNREAD = EX_IOERR,          /* 74 */
+    EXIT_CONFLICT = EX_TEMPFAIL,     /* 75: it exists, is in use, or was changed meanwhile */
+    EXIT_NOT_ALLOWED = EX_NOPERM,    /* 77 */
 };
 
 /* Says it on stderr; returns EXIT_USAGE. */

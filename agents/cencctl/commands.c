@@ -4,7 +4,7 @@
 
 #define LIMIT                                                                                      \
     {                                                                                              \
-        "limit", "N", "limit", OPTION_QUERY, "at most N entries; otherwise all"                    \
+        "limit", "N", "limit", OPTION_LIMIT, "at most N entries; otherwise all"                    \
     }
 #define NOTE                                                                                       \
     {                                                                                              \
@@ -69,12 +69,18 @@ static const struct option_spec group_list_options[] = {
         {"source", "NETWORK", "sources", OPTION_LIST, "it may come from here, 10.0.0.0/8"},        \
         {"expires", "TIME", "expires", OPTION_TEXT, "it ends then: 2027-01-31T12:00:00Z"},         \
         {"max-sessions", "N", "max_sessions", OPTION_NUMBER, "at a time; 0: no limit"},            \
+        {"password", NULL, "password", OPTION_PASSWORD,                                            \
+         "ask for the password, without echo; without a terminal, the first line of the standard " \
+         "input"},                                                                                 \
         {"password-file", "FILE", "password", OPTION_PASSWORD,                                     \
          "its first line is the password; -: of the standard input"},                              \
         NOTE
 
 static const struct option_spec agent_add_options[] = {
-    RIGHTS, {"disabled", NULL, "enabled", OPTION_FALSE, "it may not log in yet"}, END};
+    RIGHTS,
+    {"no-password", NULL, NULL, OPTION_NO_PASSWORD, "it is known by its address only"},
+    {"disabled", NULL, "enabled", OPTION_FALSE, "it may not log in yet"},
+    END};
 static const struct option_spec agent_change_options[] = {
     {"name", "NAME", "name", OPTION_TEXT, "its new name"},
     RIGHTS,
@@ -82,6 +88,8 @@ static const struct option_spec agent_change_options[] = {
     {"no-groups", NULL, "groups", OPTION_EMPTY, "no group is granted to it"},
     {"no-projects", NULL, "projects", OPTION_EMPTY, "no project is granted to it"},
     {"no-sources", NULL, "sources", OPTION_EMPTY, "it may come from anywhere"},
+    {"enabled", NULL, "enabled", OPTION_TRUE, "it may log in"},
+    {"disabled", NULL, "enabled", OPTION_FALSE, "it may not log in; its sessions go on"},
     {"no-expiry", NULL, "expires", OPTION_NULL, "it doesn't end by itself"},
     IF_MATCH,
     END};
@@ -94,22 +102,66 @@ static const struct option_spec binding_remove_options[] = {
     IF_MATCH,
     END};
 static const struct option_spec session_list_options[] = {
-    {"agent", "NAME", "agent", OPTION_QUERY, "of this agent"}, LIMIT, END};
+    {"agent", "NAME", "agent", OPTION_QUERY, "of this agent"},
+    {"device", "SERIAL", "serial", OPTION_FILTER, "with this device"},
+    LIMIT,
+    END};
+static const struct option_spec link_list_options[] = {
+    {"project", "NAME", "project", OPTION_QUERY, "of devices of this project"},
+    {"group", "NAME", "group", OPTION_QUERY, "of devices of this group of the project"},
+    {"listener", "NAME", "listener", OPTION_QUERY, "on this listener"},
+    {"state", "STATE", "state", OPTION_QUERY, "idle or \"in session\""},
+    LIMIT,
+    END};
+static const struct option_spec failed_list_options[] = {
+    {"listener", "NAME", "listener", OPTION_FILTER, "on this listener"}, LIMIT, END};
+static const struct option_spec audit_options[] = {
+    {"since", "TIME", NULL, OPTION_OWN,
+     "from this time on: 2026-11-21, 2026-11-21T04:00:00Z, or 90s, 30m, 12h, 7d ago"},
+    {"until", "TIME", NULL, OPTION_OWN, "before this time"},
+    {"agent", "NAME", NULL, OPTION_OWN, "what this agent did, and changes of it"},
+    {"device", "SERIAL", NULL, OPTION_OWN, "of this device"},
+    {"project", "NAME", NULL, OPTION_OWN, "of this project"},
+    {"from", "N", NULL, OPTION_OWN, "from sequence N on"},
+    {"json", NULL, NULL, OPTION_JSON, "whole events, one to a line"},
+    {"socket", "PATH", NULL, OPTION_SOCKET, "without FOLDER: the journal beside this socket"},
+    END};
+static const struct option_spec dump_options[] = {
+    {"from", "N", NULL, OPTION_OWN, "from sequence N on"},
+    {"to", "N", NULL, OPTION_OWN, "up to sequence N"},
+    {"kind", "KIND", NULL, OPTION_OWN,
+     "only events of this kind, by the name of the field in events.proto (last_gasp, connected "
+     "...)"},
+    END};
 
-static const char *const device_columns[] = {"serial", "state",     "project",     "group",
-                                             "kind",   "peer",      "direct_port", "signal_csq",
-                                             "model",  "last_seen", "last_gasp",   NULL};
-static const char *const project_columns[] = {"name", "devices", "groups", "note", NULL};
+const struct option_spec server_options[] = {
+    {"socket", "PATH", NULL, OPTION_SOCKET,
+     "the server's admin.sock, in its state folder; otherwise what CENCD_SOCKET in the "
+     "environment says, otherwise /var/lib/cencd/admin.sock"},
+    {"json", NULL, NULL, OPTION_JSON, "JSON instead of a table; list: an array"},
+    {"watch", "[SECONDS]", NULL, OPTION_WATCH,
+     "list and show: again and again, every two seconds unless told otherwise"},
+    END};
+
+static const char *const device_columns[] = {"=serial", "state",     "project",     "group",
+                                             "kind",    "peer",      "direct_port", "signal_csq",
+                                             "model",   "last_seen", "last_gasp",   NULL};
+static const char *const project_columns[] = {"=name", "devices", "groups", "note", NULL};
 static const char *const group_columns[] = {"project", "name", "devices", "note", NULL};
-static const char *const agent_columns[] = {"name",     "enabled", "extended", "sessions", "groups",
+static const char *const agent_columns[] = {"=name",    "enabled", "extended", "sessions", "groups",
                                             "projects", "sources", "expires",  "note",     NULL};
-static const char *const binding_columns[] = {"listener", "port", "project", "moving", NULL};
+static const char *const binding_columns[] = {"=listener", "port", "project", "moving", NULL};
 static const char *const listener_columns[] = {
-    "name", "address", "scope", "project", "links", "accepted", "failed", "accepting", NULL};
-static const char *const failed_columns[] = {"time", "peer", "listener",  "reason",
-                                             "why",  "size", "bytes_hex", NULL};
+    "=name", "address", "scope", "project", "links", "accepted", "failed", "accepting", NULL};
+static const char *const failed_columns[] = {"=time", "peer", "listener",  "reason",
+                                             "why",   "size", "bytes_hex", NULL};
+static const char *const link_columns[] = {"=serial",     "state",      "peer",    "listener",
+                                           "direct_port", "signal_csq", "project", "epoch",
+                                           "last_seen",   NULL};
+static const char *const consumer_columns[] = {"=name",    "connected", "lag",
+                                               "position", "sent",      NULL};
 static const char *const session_columns[] = {
-    "id",   "serial",  "agent",           "path",           "state",
+    "=id",  "=serial", "agent",           "path",           "state",
     "peer", "started", "bytes_to_device", "bytes_to_agent", NULL};
 
 static const char *const name_field[] = {"name", NULL};
@@ -134,7 +186,7 @@ const struct command commands[] = {
      no_options, NULL, false},
     {"project", "add", "NAME", "a new project", COMMAND_SEND, "POST", "projects", name_field, NULL,
      add_options, NULL, false},
-    {"project", "change", "NAME", "rename a project, or change its note", COMMAND_SEND, "PATCH",
+    {"project", "set", "NAME", "rename a project, or change its note", COMMAND_SEND, "PATCH",
      "projects/{0}", NULL, NULL, change_options, NULL, false},
     {"project", "remove", "NAME", "remove a project that nothing belongs to", COMMAND_SEND,
      "DELETE", "projects/{0}", NULL, NULL, change_only, NULL, false},
@@ -144,8 +196,8 @@ const struct command commands[] = {
      NULL, no_options, NULL, false},
     {"group", "add", "PROJECT GROUP", "a new group", COMMAND_SEND, "POST", "groups", group_fields,
      NULL, add_options, NULL, false},
-    {"group", "change", "PROJECT GROUP", "rename a group, or change its note", COMMAND_SEND,
-     "PATCH", "groups/{0}/{1}", NULL, NULL, change_options, NULL, false},
+    {"group", "set", "PROJECT GROUP", "rename a group, or change its note", COMMAND_SEND, "PATCH",
+     "groups/{0}/{1}", NULL, NULL, change_options, NULL, false},
     {"group", "remove", "PROJECT GROUP", "remove a group without devices", COMMAND_SEND, "DELETE",
      "groups/{0}/{1}", NULL, NULL, change_only, NULL, false},
     {"agent", "list", "", "accounts of reading software", COMMAND_LIST, "GET", "agents", NULL, NULL,
@@ -155,7 +207,7 @@ const struct command commands[] = {
     {"agent", "add", "NAME",
      "a new agent; without --password-file its password is made and shown once", COMMAND_SEND,
      "POST", "agents", name_field, NULL, agent_add_options, NULL, true},
-    {"agent", "change", "NAME", "change an agent; lists that are given replace the former ones",
+    {"agent", "set", "NAME", "change an agent; lists that are given replace the former ones",
      COMMAND_SEND, "PATCH", "agents/{0}", NULL, NULL, agent_change_options, NULL, false},
     {"agent", "enable", "NAME", "let an agent log in", COMMAND_SEND, "PATCH", "agents/{0}", NULL,
      "enabled", change_only, NULL, false},
@@ -172,19 +224,48 @@ const struct command commands[] = {
      "DELETE", "bindings/{0}", NULL, NULL, binding_remove_options, NULL, false},
     {"listener", "list", "", "ports on which devices dial in", COMMAND_LIST, "GET", "listeners",
      NULL, NULL, no_options, listener_columns, false},
-    {"link", "failed", "", "the last connections that were not identified", COMMAND_LIST, "GET",
-     "links/failed", NULL, NULL, list_options, failed_columns, false},
+    {"link", "list", "", "connections of devices", COMMAND_LIST, "GET", "devices?online=true", NULL,
+     NULL, link_list_options, link_columns, false},
+    {"failed", "list", "", "the last connections that were not identified", COMMAND_LIST, "GET",
+     "links/failed", NULL, NULL, failed_list_options, failed_columns, false},
+    {"consumer", "list", "", "head-end systems that take events", COMMAND_LIST, "GET", "consumers",
+     NULL, NULL, no_options, consumer_columns, false},
     {"session", "list", "", "sessions of agents with devices", COMMAND_LIST, "GET", "sessions",
      NULL, NULL, session_list_options, session_columns, false},
     {"session", "kill", "ID", "end a session", COMMAND_SEND, "DELETE", "sessions/{0}", NULL, NULL,
      no_options, NULL, false},
+    {"audit", "", "[FOLDER]",
+     "who reached which device, and who changed what: from the journal in FOLDER, or beside the "
+     "socket",
+     COMMAND_AUDIT, NULL, NULL, NULL, NULL, audit_options, NULL, false},
+    {"journal", "verify", "FOLDER",
+     "read every record of the journal in FOLDER (the folder `journal` in the server's state "
+     "folder); one line for each segment. The server may run; what it writes meanwhile may look "
+     "like a torn tail",
+     COMMAND_VERIFY, NULL, NULL, NULL, NULL, no_options, NULL, false},
+    {"journal", "dump", "FOLDER", "print the records as JSON, one to a line", COMMAND_DUMP, NULL,
+     NULL, NULL, NULL, dump_options, NULL, false},
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
 const struct command *command_find(const char *noun, const char *verb)
 {
     for (size_t i = 0; i < command_count; i++)
-        if (strcmp(commands[i].noun, noun) == 0 && strcmp(commands[i].verb, verb) == 0)
+        if (strcmp(commands[i].noun, noun) == 0 &&
+            (commands[i].verb[0] == '\0' || (verb != NULL && strcmp(commands[i].verb, verb) == 0)))
             return &commands[i];
+    return NULL;
+}
+
+const struct option_spec *command_option(const struct command *command, size_t index)
+{
+    for (const struct option_spec *option = command->options; option->name != NULL; option++)
+        if (index-- == 0)
+            return option;
+    if (command->sort >= COMMAND_AUDIT)
+        return NULL;
+    for (const struct option_spec *option = server_options; option->name != NULL; option++)
+        if (!(option->sort == OPTION_WATCH && command->sort == COMMAND_SEND) && index-- == 0)
+            return option;
     return NULL;
 }

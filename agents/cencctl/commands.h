@@ -1,5 +1,5 @@
-/* The commands that ask a running server, as a table: from it come what is understood, the help,
- * the manual page and what the shell completes. */
+/* All commands and options, as a table: from it come what is understood, the help, the manual page
+ * and what the shell completes. */
 #ifndef CENCD_AGENTS_CENCCTL_COMMANDS_H
 #define CENCD_AGENTS_CENCCTL_COMMANDS_H
 
@@ -18,9 +18,16 @@ enum option_sort {
     OPTION_EMPTY,    /* the field becomes an empty list */
     OPTION_LIST,     /* may be given several times */
     OPTION_GROUPS,   /* PROJECT/GROUP, several times */
-    OPTION_PASSWORD, /* a file with it; - is the standard input */
-    OPTION_SCOPE,    /* a part of the path */
+    OPTION_PASSWORD, /* a file with it; without a value: it is asked for */
+    OPTION_NO_PASSWORD,
+    OPTION_SCOPE, /* a part of the path */
     OPTION_IF_MATCH,
+    OPTION_FILTER, /* items with this value in the field, or they aren't shown */
+    OPTION_LIMIT,
+    OPTION_OWN, /* the command looks at it itself */
+    OPTION_SOCKET,
+    OPTION_JSON,
+    OPTION_WATCH, /* its value may be missing */
 };
 
 struct option_spec {
@@ -31,12 +38,19 @@ struct option_spec {
     const char *help;
 };
 
-enum command_sort { COMMAND_LIST, COMMAND_SHOW, COMMAND_SEND };
+enum command_sort {
+    COMMAND_LIST,
+    COMMAND_SHOW,
+    COMMAND_SEND,
+    COMMAND_AUDIT, /* from here on: they read files */
+    COMMAND_VERIFY,
+    COMMAND_DUMP,
+};
 
 struct command {
     const char *noun;
-    const char *verb;
-    const char *operands; /* "NAME", "PROJECT GROUP"; "": none */
+    const char *verb;     /* "": it has none */
+    const char *operands; /* "NAME", "PROJECT GROUP", "[MAY BE MISSING]"; "": none */
     const char *help;
     enum command_sort sort;
     const char *method;
@@ -44,14 +58,20 @@ struct command {
     const char *const *fields; /* of the body: those of the operands, in order; NULL: none */
     const char *constant;      /* a field that is set to true (or with ! to false); NULL: none */
     const struct option_spec *options;
-    const char *const *columns; /* LIST */
+    const char *const *columns; /* LIST: see table.h */
     bool new_password;          /* SEND: one is made and printed if none is given */
 };
 
 extern const struct command commands[];
 extern const size_t command_count;
 
-/* NULL: there is none. */
+/* Options of all commands that ask the server. */
+extern const struct option_spec server_options[];
+
+/* verb may be NULL. NULL: there is none. */
 const struct command *command_find(const char *noun, const char *verb);
+
+/* The command's options, then those of all commands of its sort: 0, 1 ... up to NULL. */
+const struct option_spec *command_option(const struct command *command, size_t index);
 
 #endif

@@ -1,37 +1,10 @@
 #include "agents/cencctl/help.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "agents/cencctl/cencctl.h"
 #include "agents/cencctl/commands.h"
-
-/* Commands that don't ask a server: they have a line of their own here. */
-static const struct {
-    const char *words;
-    const char *help;
-} others[] = {
-    {"audit FOLDER [--agent NAME] [--serial SERIAL] [--from N] [--json]",
-     "who reached which device, and who changed what: from the journal in FOLDER"},
-    {"journal verify FOLDER",
-     "read every record of the journal in FOLDER (the folder `journal` in the server's state "
-     "folder); one line for each segment. The server may run; what it writes meanwhile may look "
-     "like a torn tail"},
-    {"journal dump FOLDER [--from N] [--to N] [--kind KIND]",
-     "print the records as JSON, one to a line; --kind: only events of this kind, by the name of "
-     "the field in events.proto (last_gasp, connected ...)"},
-    {"completion", "what bash completes: source <(cencctl completion)"},
-    {"manual", "this as a manual page: cencctl manual | man -l -"},
-};
-
-static const struct {
-    const char *words;
-    const char *help;
-} common[] = {
-    {"--socket PATH", "the server's admin.sock, in its state folder; otherwise what the "
-                      "environment's CENCCTL_SOCKET says, otherwise /var/lib/cencd/admin.sock"},
-    {"--json", "JSON instead of a table; list: an array"},
-    {"--watch", "list and show: again every two seconds, until interrupted"},
-};
 
 static const struct {
     int code;
@@ -40,15 +13,29 @@ static const struct {
     {EXIT_GOOD, "done. journal: all is whole (a torn tail, which an interrupted write leaves, is "
                 "told and is no error: nothing of it was committed)"},
     {EXIT_DAMAGED, "damage: what was committed to the journal is bad or missing"},
-    {EXIT_NOT_FOUND, "there is no such thing, or what it refers to isn't there"},
-    {EXIT_CONFLICT, "it exists already, is in use, or was changed meanwhile"},
-    {EXIT_REFUSED, "a value is not allowed, or the caller may not"},
-    {EXIT_NOT_NOW, "the server can't: it is full, or its disk takes nothing"},
     {EXIT_USAGE, "usage"},
-    {EXIT_NO_SERVER, "no server answers on the socket"},
+    {EXIT_REFUSED, "the server takes no such value"},
+    {EXIT_NOT_FOUND, "there is no such thing, or what it refers to isn't there"},
+    {EXIT_NO_SERVER,
+     "no server answers on the socket; or it can't now: it is full, or its disk takes nothing"},
     {EXIT_UNREAD, "a file or folder can't be read, or the output takes no more"},
+    {EXIT_CONFLICT, "it exists already, is in use, or was changed meanwhile"},
+    {EXIT_NOT_ALLOWED, "the caller may not"},
 };
 
+/* What can be asked of cencctl itself. */
+static const struct {
+    const char *words;
+    const char *help;
+} itself[] = {
+    {"help NOUN [VERB]", "the options of a command; NOUN VERB --help is the same"},
+    {"--man", "this as a manual page: cencctl --man | man -l -"},
+    {"--completion bash", "what bash completes: source <(cencctl --completion bash)"},
+    {"--version", "the version"},
+    {"--help", "all commands"},
+};
+
+#define WORDS_SIZE   160u
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Text in lines of at most 78 characters, behind `indent` spaces. */
@@ -72,58 +59,72 @@ static void wrap(FILE *out, const char *text, int indent)
     (void)fputc('\n', out);
 }
 
-static void print_command(FILE *out, const struct command *command)
+/* "device show SERIAL"; nothing is longer than the manual's lines. */
+static const char *words_of(const struct command *command, char words[static WORDS_SIZE])
 {
-    (void)fprintf(out, "  %s %s%s%s\n", command->noun, command->verb,
-                  command->operands[0] != '\0' ? " " : "", command->operands);
-    wrap(out, command->help, 6);
+    (void)snprintf(words, WORDS_SIZE, "%s%s%s%s%s", command->noun,
+                   command->verb[0] != '\0' ? " " : "", command->verb,
+                   command->operands[0] != '\0' ? " " : "", command->operands);
+    return words;
 }
 
-static void print_options(FILE *out, const struct command *command)
+static const char *option_words(const struct option_spec *option, char words[static WORDS_SIZE])
 {
-    for (const struct option_spec *option = command->options; option->name != NULL; option++) {
-        (void)fprintf(out, "      --%s%s%s\n", option->name, option->value != NULL ? " " : "",
-                      option->value != NULL ? option->value : "");
-        wrap(out, option->help, 10);
-    }
+    (void)snprintf(words, WORDS_SIZE, "--%s%s%s", option->name, option->value != NULL ? " " : "",
+                   option->value != NULL ? option->value : "");
+    return words;
+}
+
+static void print_term(FILE *out, const char *words, const char *help, int indent)
+{
+    (void)fprintf(out, "%*s%s\n", indent, "", words);
+    wrap(out, help, indent + 4);
+}
+
+static void print_options(FILE *out, const struct option_spec *option, int indent)
+{
+    char words[WORDS_SIZE];
+
+    for (; option->name != NULL; option++)
+        print_term(out, option_words(option, words), option->help, indent);
 }
 
 void help_print(FILE *out)
 {
-    (void)fputs("usage: cencctl NOUN VERB [OPERANDS] [OPTIONS]\n"
-                "       cencctl help NOUN [VERB]      the options of a command\n"
-                "       cencctl --version | --help\n\n",
-                out);
+    char words[WORDS_SIZE];
+
+    (void)fputs("usage: cencctl NOUN VERB [OPERANDS] [OPTIONS]\n\n", out);
     for (size_t i = 0; i < command_count; i++)
-        print_command(out, &commands[i]);
-    for (size_t i = 0; i < COUNT(others); i++) {
-        (void)fprintf(out, "  %s\n", others[i].words);
-        wrap(out, others[i].help, 6);
-    }
+        print_term(out, words_of(&commands[i], words), commands[i].help, 2);
     (void)fputs("\noptions of all commands that ask the server:\n", out);
-    for (size_t i = 0; i < COUNT(common); i++) {
-        (void)fprintf(out, "  %s\n", common[i].words);
-        wrap(out, common[i].help, 6);
-    }
+    print_options(out, server_options, 2);
+    (void)fputs("\nof cencctl itself:\n", out);
+    for (size_t i = 0; i < COUNT(itself); i++)
+        print_term(out, itself[i].words, itself[i].help, 2);
     (void)fputs("\nexit codes:\n", out);
     for (size_t i = 0; i < COUNT(codes); i++) {
-        (void)fprintf(out, "  %d\n", codes[i].code);
-        wrap(out, codes[i].help, 6);
+        (void)snprintf(words, sizeof(words), "%d", codes[i].code);
+        print_term(out, words, codes[i].help, 2);
     }
 }
 
 int help_of(const char *noun, const char *verb)
 {
+    char words[WORDS_SIZE];
+    bool server = false;
     bool any = false;
 
     for (size_t i = 0; i < command_count; i++) {
         const struct command *command = &commands[i];
         if (strcmp(command->noun, noun) != 0 || (verb != NULL && strcmp(command->verb, verb) != 0))
             continue;
-        print_command(stdout, command);
-        print_options(stdout, command);
+        print_term(stdout, words_of(command, words), command->help, 0);
+        print_options(stdout, command->options, 4);
         any = true;
+        server = server || command->sort < COMMAND_AUDIT;
     }
+    if (server)
+        print_options(stdout, server_options, 4);
     return any ? EXIT_GOOD : usage_error("there is no help about ", noun);
 }
 
@@ -152,89 +153,127 @@ static void term(FILE *out, const char *words, const char *help)
     roff(out, help);
 }
 
-static void manual_command(FILE *out, const struct command *command)
+static void manual_options(FILE *out, const struct option_spec *option)
 {
-    char words[160];
+    char words[WORDS_SIZE];
 
-    (void)snprintf(words, sizeof(words), "%s %s%s%s", command->noun, command->verb,
-                   command->operands[0] != '\0' ? " " : "", command->operands);
-    term(out, words, command->help);
-    if (command->options->name == NULL)
-        return;
-    (void)fputs(".RS\n", out);
-    for (const struct option_spec *option = command->options; option->name != NULL; option++) {
-        (void)snprintf(words, sizeof(words), "--%s%s%s", option->name,
-                       option->value != NULL ? " " : "",
-                       option->value != NULL ? option->value : "");
-        term(out, words, option->help);
-    }
-    (void)fputs(".RE\n", out);
+    for (; option->name != NULL; option++)
+        term(out, option_words(option, words), option->help);
 }
+
+static void manual_commands(FILE *out)
+{
+    char words[WORDS_SIZE];
+
+    for (size_t i = 0; i < command_count; i++) {
+        term(out, words_of(&commands[i], words), commands[i].help);
+        if (commands[i].options->name == NULL)
+            continue;
+        (void)fputs(".RS\n", out);
+        manual_options(out, commands[i].options);
+        (void)fputs(".RE\n", out);
+    }
+}
+
+static const char examples[] =
+    ".PP\nWho of a project isn't here:\n.PP\n.RS\n.EX\n"
+    "cencctl device list \\-\\-project north \\-\\-offline\n.EE\n.RE\n"
+    ".PP\nAn account that reaches one group, its password asked for without echo:\n"
+    ".PP\n.RS\n.EX\n"
+    "cencctl agent add hes \\-\\-group 'north/feeder 7' \\-\\-password\n.EE\n.RE\n"
+    ".PP\nWhat was done with a device in the last day:\n.PP\n.RS\n.EX\n"
+    "cencctl audit \\-\\-device 868441036757234 \\-\\-since 1d\n.EE\n.RE\n";
 
 void help_manual(FILE *out)
 {
     char number[16];
 
-    (void)fputs(".TH CENCCTL 1\n.SH NAME\ncencctl \\- look at and change what cencd keeps\n"
-                ".SH SYNOPSIS\n.B cencctl\nNOUN VERB [OPERANDS] [OPTIONS]\n.br\n"
-                ".B cencctl help\nNOUN [VERB]\n.SH DESCRIPTION\n",
+    (void)fputs(".TH CENCCTL 1 \"\" \"cencd " CENCD_VERSION "\" \"User Commands\"\n.SH NAME\n"
+                "cencctl \\- look at and change what cencd keeps\n"
+                ".SH SYNOPSIS\n.B cencctl\nNOUN VERB [OPERANDS] [OPTIONS]\n.SH DESCRIPTION\n",
                 out);
     roff(out, "It asks a running server over the Unix socket admin.sock in its state folder. "
               "Only root and the server's own user may. audit and journal read files instead, "
               "whether or not a server runs, and change nothing.");
+    (void)fputs(".PP\n", out);
+    roff(out, "Tables fit the terminal (or the environment's COLUMNS): what is cut ends with a "
+              "tilde, and columns at the right are left out; --json has all. Passwords are "
+              "never taken from the command line.");
     (void)fputs(".SH COMMANDS\n", out);
-    for (size_t i = 0; i < command_count; i++)
-        manual_command(out, &commands[i]);
-    for (size_t i = 0; i < COUNT(others); i++)
-        term(out, others[i].words, others[i].help);
-    (void)fputs(".SH OPTIONS\n", out);
-    for (size_t i = 0; i < COUNT(common); i++)
-        term(out, common[i].words, common[i].help);
+    manual_commands(out);
+    (void)fputs(".SH OPTIONS\nOf all commands that ask the server:\n", out);
+    manual_options(out, server_options);
+    (void)fputs(".PP\nOf cencctl itself:\n", out);
+    for (size_t i = 0; i < COUNT(itself); i++)
+        term(out, itself[i].words, itself[i].help);
     (void)fputs(".SH EXIT STATUS\n", out);
     for (size_t i = 0; i < COUNT(codes); i++) {
         (void)snprintf(number, sizeof(number), "%d", codes[i].code);
         term(out, number, codes[i].help);
     }
+    (void)fputs(".SH EXAMPLES\n", out);
+    (void)fputs(examples, out);
     (void)fputs(".SH SEE ALSO\n.BR cencd (8)\n", out);
 }
 
 /* ---- completion ---- */
 
-static void words_of(FILE *out, const struct command *command)
+static bool begins_noun(size_t i)
 {
-    (void)fprintf(out, "    '%s %s') words='--json --socket", command->noun, command->verb);
-    if (command->sort != COMMAND_SEND)
-        (void)fputs(" --watch", out);
-    for (const struct option_spec *option = command->options; option->name != NULL; option++)
-        (void)fprintf(out, " --%s", option->name);
-    (void)fputs("';;\n", out);
+    return i == 0 || strcmp(commands[i - 1].noun, commands[i].noun) != 0;
+}
+
+/* "noun verb) words=...;;" */
+static void complete_options(FILE *out, const struct command *command)
+{
+    const struct option_spec *option = NULL;
+
+    (void)fprintf(out, "    '%s %s') words='", command->noun,
+                  command->verb[0] != '\0' ? command->verb : "'*'");
+    for (size_t i = 0; (option = command_option(command, i)) != NULL; i++)
+        (void)fprintf(out, "--%s ", option->name);
+    (void)fputs("--help';;\n", out);
+}
+
+static void complete_verbs(FILE *out)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (commands[i].verb[0] == '\0')
+            continue;
+        if (begins_noun(i))
+            (void)fprintf(out, "    %s) words='", commands[i].noun);
+        (void)fprintf(out, "%s ", commands[i].verb);
+        if (i + 1 == command_count || begins_noun(i + 1))
+            (void)fputs("';;\n", out);
+    }
 }
 
 void help_completion(FILE *out)
 {
-    const char *former = "";
-
     (void)fputs("_cencctl() {\n"
                 "    local words='' now=\"${COMP_WORDS[COMP_CWORD]}\"\n"
-                "    case \"$COMP_CWORD\" in\n"
-                "    1) words='audit completion help journal manual",
+                "    if [ \"$COMP_CWORD\" = 1 ]; then\n"
+                "        words='help --help --man --completion --version",
                 out);
-    for (size_t i = 0; i < command_count; former = commands[i++].noun)
-        if (strcmp(former, commands[i].noun) != 0)
-            (void)fprintf(out, " %s", commands[i].noun);
-    (void)fputs("';;\n    2) case \"${COMP_WORDS[1]}\" in\n    journal) words='verify dump';;\n",
-                out);
-    for (size_t i = 0; i < command_count; i++) {
-        if (i == 0 || strcmp(commands[i - 1].noun, commands[i].noun) != 0)
-            (void)fprintf(out, "    %s) words='", commands[i].noun);
-        (void)fprintf(out, "%s ", commands[i].verb);
-        if (i + 1 == command_count || strcmp(commands[i + 1].noun, commands[i].noun) != 0)
-            (void)fputs("';;\n", out);
-    }
-    (void)fputs("    esac;;\n    *) case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n", out);
     for (size_t i = 0; i < command_count; i++)
-        words_of(out, &commands[i]);
-    (void)fputs("    esac;;\n    esac\n"
+        if (begins_noun(i))
+            (void)fprintf(out, " %s", commands[i].noun);
+    (void)fputs("'\n    elif [ \"$COMP_CWORD\" = 2 ]; then\n    case \"${COMP_WORDS[1]}\" in\n",
+                out);
+    complete_verbs(out);
+    (void)fputs("    esac\n    fi\n"
+                "    [ \"$COMP_CWORD\" -gt 1 ] && case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n",
+                out);
+    for (size_t i = 0; i < command_count; i++)
+        if (commands[i].verb[0] == '\0')
+            complete_options(out, &commands[i]);
+    (void)fputs("    esac\n"
+                "    [ \"$COMP_CWORD\" -gt 2 ] && case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n",
+                out);
+    for (size_t i = 0; i < command_count; i++)
+        if (commands[i].verb[0] != '\0')
+            complete_options(out, &commands[i]);
+    (void)fputs("    esac\n"
                 "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$now\")\n"
                 "}\n"
                 "complete -o default -F _cencctl cencctl\n",

@@ -152,40 +152,30 @@ static bool number(const char *text, uint64_t *value)
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0;
 }
 
-static int dump_command(const char *folder, int argc, char **argv)
+static int to_the_end(int code)
 {
-    struct print_choice choice = {.from = 1, .to = UINT64_MAX};
-    for (int i = 0; i < argc; i += 2) {
-        bool is_kind = strcmp(argv[i], "--kind") == 0;
-        bool is_from = strcmp(argv[i], "--from") == 0;
-        if (!is_kind && !is_from && strcmp(argv[i], "--to") != 0)
-            return usage_error("no such option: ", argv[i]);
-        if (i + 1 == argc)
-            return usage_error("a value is missing after ", argv[i]);
-        if (is_kind)
-            choice.kind = argv[i + 1];
-        else if (!number(argv[i + 1], is_from ? &choice.from : &choice.to))
-            return usage_error("no sequence: ", argv[i + 1]);
-    }
-    if (choice.kind != NULL && !print_knows_kind(choice.kind))
-        return usage_error("no kind of event: ", choice.kind);
-    return dump(folder, &choice);
-}
-
-int journal_command(int argc, char **argv)
-{
-    int code;
-    if (argc < 2)
-        return usage_error("a folder is missing", "");
-    if (strcmp(argv[0], "verify") == 0 && argc > 2)
-        return usage_error("one word too many: ", argv[2]);
-    if (strcmp(argv[0], "verify") == 0)
-        code = verify(argv[1]);
-    else if (strcmp(argv[0], "dump") == 0)
-        code = dump_command(argv[1], argc - 2, argv + 2);
-    else
-        return usage_error("no such command: journal ", argv[0]);
     if (fflush(stdout) != 0)
         return can_not_read("what was asked to its end: the output takes no more", -errno);
     return code;
+}
+
+int journal_verify(const struct request *request)
+{
+    return to_the_end(verify(request->operands[0]));
+}
+
+int journal_dump(const struct request *request)
+{
+    struct print_choice choice = {.from = 1, .to = UINT64_MAX};
+    const char *from = request_given(request, "from");
+    const char *to = request_given(request, "to");
+
+    choice.kind = request_given(request, "kind");
+    if (from != NULL && !number(from, &choice.from))
+        return usage_error("no sequence: ", from);
+    if (to != NULL && !number(to, &choice.to))
+        return usage_error("no sequence: ", to);
+    if (choice.kind != NULL && !print_knows_kind(choice.kind))
+        return usage_error("no kind of event: ", choice.kind);
+    return to_the_end(dump(request->operands[0], &choice));
 }

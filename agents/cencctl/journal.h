@@ -3,7 +3,10 @@
 #ifndef CENCD_AGENTS_CENCCTL_JOURNAL_H
 #define CENCD_AGENTS_CENCCTL_JOURNAL_H
 
-/* The words after `journal`. Returns an exit code. */
-int journal_command(int argc, char **argv);
+#include "agents/cencctl/request.h"
+
+/* Both return an exit code. */
+int journal_verify(const struct request *request);
+int journal_dump(const struct request *request);
 
 #endif

@@ -1,6 +1,7 @@
 #include "agents/cencctl/manage.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,29 +9,28 @@
 
 #include "agents/cencctl/cencctl.h"
 #include "agents/cencctl/client.h"
-#include "agents/cencctl/request.h"
 #include "agents/cencctl/table.h"
 
-#define PAGE    1000u
-#define PAUSE_S 2u
-#define CLEAR   "\033[H\033[J"
+#define PAGE  1000u
+#define CLEAR "\033[H\033[J"
 
 /* ---- calls ---- */
 
 static int code_of(unsigned status)
 {
     switch (status) {
+    case 400:
+    case 413:
+        return EXIT_REFUSED;
+    case 403:
+        return EXIT_NOT_ALLOWED;
     case 404:
         return EXIT_NOT_FOUND;
     case 409:
     case 412:
         return EXIT_CONFLICT;
-    case 503:
-    case 507:
-    case 500:
-        return EXIT_NOT_NOW;
     default:
-        return EXIT_REFUSED;
+        return EXIT_NO_SERVER;
     }
 }
 
@@ -42,7 +42,7 @@ static int no_server(const struct request *request, int number)
         (void)fputs("cencctl: is it running, with a server.state_dir? --socket names its "
                     "admin.sock\n",
                     stderr);
-    return EXIT_NO_SERVER;
+    return number == -EACCES || number == -EPERM ? EXIT_NOT_ALLOWED : EXIT_NO_SERVER;
 }
 
 static int call(const struct request *request, const char *path, struct client_answer *answer)
@@ -67,76 +67,118 @@ static char *with_query(const struct request *request, const char *path, unsigne
                         const char *after)
 {
     char *whole = NULL;
-    bool list = request->command->sort == COMMAND_LIST && limit > 0;
+    bool is_page = request->command->sort == COMMAND_LIST && limit > 0;
+    const char *mark = strchr(path, '?') != NULL ? "&" : "?";
     char page[64] = "";
 
-    if (list)
+    if (is_page)
         (void)snprintf(page, sizeof(page), "limit=%lu%s%s", limit, after != NULL ? "&after=" : "",
                        after != NULL ? after : "");
-    if (asprintf(&whole, "%s%s%s%s%s", path, request->query != NULL || list ? "?" : "",
+    if (asprintf(&whole, "%s%s%s%s%s", path, request->query != NULL || is_page ? mark : "",
                  request->query != NULL ? request->query : "",
-                 request->query != NULL && list ? "&" : "", page) < 0)
+                 request->query != NULL && is_page ? "&" : "", page) < 0)
         return NULL;
     return whole;
 }
 
 /* ---- lists ---- */
 
+struct listing {
+    const struct request *request;
+    struct table table;
+    unsigned long left; /* entries that may still be printed */
+    bool any;
+};
+
 /* Lists that are never long have no pages. */
 static bool has_pages(const struct command *command)
 {
     for (const struct option_spec *option = command->options; option->name != NULL; option++)
-        if (option->field != NULL && strcmp(option->field, "limit") == 0)
+        if (option->sort == OPTION_LIMIT)
             return true;
     return false;
 }
 
-static void print_items(const struct request *request, const json_t *items, bool first)
+static bool passes(const struct request *request, const json_t *item)
+{
+    for (const struct given *filter = request->filters; filter->option != NULL; filter++) {
+        const char *text = json_string_value(json_object_get(item, filter->option->field));
+        if (text == NULL || strcmp(text, filter->value) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void print_json(struct listing *listing, const json_t *items)
 {
     size_t i;
     const json_t *item;
 
-    if (!request->json) {
-        table_print(items, request->command->columns, first);
-        return;
-    }
     json_array_foreach((json_t *)items, i, item)
     {
-        (void)fputs(first && i == 0 ? "[\n" : ",\n", stdout);
+        (void)fputs(listing->any ? ",\n" : "[\n", stdout);
         (void)json_dumpf(item, stdout, JSON_COMPACT);
+        listing->any = true;
     }
-    if (first && json_array_size(items) == 0)
-        (void)fputs("[", stdout);
+}
+
+static int print_page(struct listing *listing, const json_t *page)
+{
+    size_t i;
+    json_t *item;
+    json_t *items = json_array();
+
+    if (items == NULL)
+        return EXIT_UNREAD;
+    json_array_foreach((json_t *)page, i, item)
+    {
+        if (listing->left > 0 && passes(listing->request, item)) {
+            (void)json_array_append(items, item);
+            listing->left--;
+        }
+    }
+    if (listing->request->json)
+        print_json(listing, items);
+    else
+        table_rows(&listing->table, items);
+    json_decref(items);
+    return EXIT_GOOD;
+}
+
+/* after: where the page begins; becomes that of the next one, "" at the end. */
+static int list_page(struct listing *listing, const char *path, char after[static 32])
+{
+    const struct request *request = listing->request;
+    struct client_answer answer = {0};
+    bool filtered = request->filters[0].option != NULL;
+    unsigned long size = !filtered && listing->left < PAGE ? listing->left : PAGE;
+    char *whole = with_query(request, path, has_pages(request->command) ? size : 0,
+                             after[0] != '\0' ? after : NULL);
+    int code = whole != NULL ? call(request, whole, &answer) : EXIT_UNREAD;
+
+    free(whole);
+    if (code == EXIT_GOOD)
+        code = print_page(listing, json_object_get(answer.value, "items"));
+    const char *next = json_string_value(json_object_get(answer.value, "next"));
+    (void)snprintf(after, 32, "%s", next != NULL ? next : "");
+    json_decref(answer.value);
+    return code;
 }
 
 static int list(const struct request *request, const char *path)
 {
-    unsigned long left = request->limit > 0 ? request->limit : (unsigned long)-1;
+    struct listing listing = {
+        .request = request,
+        .table = {.out = stdout, .columns = request->command->columns, .room = table_room()},
+        .left = request->limit > 0 ? request->limit : ULONG_MAX};
     char after[32] = "";
-    bool first = true;
-    int code = EXIT_GOOD;
+    int code;
 
-    while (code == EXIT_GOOD && left > 0) {
-        struct client_answer answer = {0};
-        unsigned long page = left < PAGE ? left : PAGE;
-        char *whole = with_query(request, path, has_pages(request->command) ? page : 0,
-                                 after[0] != '\0' ? after : NULL);
-        code = whole != NULL ? call(request, whole, &answer) : EXIT_UNREAD;
-        free(whole);
-        const json_t *items = json_object_get(answer.value, "items");
-        const char *next = json_string_value(json_object_get(answer.value, "next"));
-        if (code == EXIT_GOOD)
-            print_items(request, items, first);
-        first = false;
-        left -= json_array_size(items) < left ? json_array_size(items) : left;
-        (void)snprintf(after, sizeof(after), "%s", next != NULL ? next : "");
-        bool ends = next == NULL;
-        json_decref(answer.value);
-        if (ends)
-            break;
-    }
+    do {
+        code = list_page(&listing, path, after);
+    } while (code == EXIT_GOOD && after[0] != '\0' && listing.left > 0);
     if (code == EXIT_GOOD && request->json)
-        (void)fputs("\n]\n", stdout);
+        (void)fputs(listing.any ? "\n]\n" : "[]\n", stdout);
     return code;
 }
 
@@ -151,7 +193,7 @@ static void print_one(const struct request *request, const struct client_answer 
         (void)json_dumpf(answer->value, stdout, JSON_COMPACT);
         (void)fputc('\n', stdout);
     } else if (request->command->sort == COMMAND_SHOW) {
-        table_print_one(answer->value);
+        table_one(stdout, answer->value);
     }
 }
 
@@ -174,38 +216,26 @@ static int one(const struct request *request, const char *path)
     return code;
 }
 
-static int run(const struct request *request)
+static int run_once(const struct request *request, const char *path)
 {
-    char *path = request_path(request);
-    int code = EXIT_UNREAD;
-
-    if (path == NULL)
+    if (request->watch_s > 0 && isatty(STDOUT_FILENO))
+        (void)fputs(CLEAR, stdout);
+    int code = request->command->sort == COMMAND_LIST ? list(request, path) : one(request, path);
+    if (fflush(stdout) == 0)
         return code;
-    do {
-        if (request->watch && isatty(STDOUT_FILENO))
-            (void)fputs(CLEAR, stdout);
-        code = request->command->sort == COMMAND_LIST ? list(request, path) : one(request, path);
-        if (fflush(stdout) != 0)
-            code = EXIT_UNREAD;
-        if (request->watch && code == EXIT_GOOD)
-            (void)sleep(PAUSE_S);
-    } while (request->watch && code == EXIT_GOOD);
-    free(path);
-    return code;
+    (void)fprintf(stderr, "cencctl: the output takes no more: %s\n", strerrordesc_np(errno));
+    return EXIT_UNREAD;
 }
 
-int manage_command(int argc, char **argv)
+int manage_command(const struct request *request)
 {
-    struct request request;
-    const struct command *command = argc >= 2 ? command_find(argv[0], argv[1]) : NULL;
+    char *path = request_path(request);
+    int code = path != NULL ? run_once(request, path) : EXIT_UNREAD;
 
-    if (argc < 2)
-        return usage_error("what of it? after ", argv[0]);
-    if (command == NULL)
-        return usage_error("no such command: ", argv[1]);
-    int code = request_read(command, argc - 2, argv + 2, &request);
-    if (code == EXIT_GOOD)
-        code = run(&request);
-    request_free(&request);
+    while (code == EXIT_GOOD && request->watch_s > 0) {
+        (void)sleep((unsigned)request->watch_s);
+        code = run_once(request, path);
+    }
+    free(path);
     return code;
 }

@@ -1,10 +1,12 @@
-/* The commands of commands.h: words to a request, the answer to text. */
+/* The commands that ask the server: a request goes there, the answer becomes text. */
 #ifndef CENCD_AGENTS_CENCCTL_MANAGE_H
 #define CENCD_AGENTS_CENCCTL_MANAGE_H
 
+#include "agents/cencctl/request.h"
+
 #define DEFAULT_SOCKET "/var/lib/cencd/admin.sock"
 
-/* argv: noun, verb and what follows. Returns an exit code. */
-int manage_command(int argc, char **argv);
+/* Returns an exit code. */
+int manage_command(const struct request *request);
 
 #endif

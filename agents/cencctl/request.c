@@ -1,6 +1,7 @@
 #include "agents/cencctl/request.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,11 @@
 
 #include "agents/cencctl/cencctl.h"
 #include "agents/cencctl/manage.h"
+#include "agents/cencctl/secret.h"
 
 #define PASSWORD_CHARACTERS 20u /* of 64: 120 bits */
+#define PAUSE_S             2u
+#define LONGEST_PAUSE_S     86400u
 
 /* ---- escaping ---- */
 
@@ -75,22 +79,33 @@ static int set_text(struct request *request, const char *field, const char *valu
 {
     json_t *text = json_string(value);
 
-    if (text == NULL)
-        return usage_error("this is no UTF-8: ", value);
+    if (text == NULL) /* not told: it may be a password */
+        return usage_error("this is no UTF-8: ", field);
     set(request, field, text);
     return EXIT_GOOD;
 }
 
-static int set_number(struct request *request, const char *field, const char *value)
+static int read_number(const char *text, unsigned long least, unsigned long most,
+                       unsigned long *number)
 {
     char *end = NULL;
 
     errno = 0;
-    long long number = strtoll(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0)
-        return usage_error("no number: ", value);
-    set(request, field, json_integer(number));
-    return EXIT_GOOD;
+    *number = strtoul(text, &end, 10);
+    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= least &&
+        *number <= most)
+        return EXIT_GOOD;
+    return usage_error("no such number is possible: ", text);
+}
+
+static int set_number(struct request *request, const char *field, const char *value)
+{
+    unsigned long number = 0;
+    int code = read_number(value, 0, UINT32_MAX, &number);
+
+    if (code == EXIT_GOOD)
+        set(request, field, json_integer((json_int_t)number));
+    return code;
 }
 
 static int append(struct request *request, const char *field, json_t *value, const char *text)
@@ -122,20 +137,13 @@ static int append_group(struct request *request, const char *field, const char *
 
 static int read_password(struct request *request, const char *field, const char *path)
 {
-    char line[PASSWORD_MAX + 2];
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    int code = EXIT_UNREAD;
+    char secret[SECRET_SIZE] = "";
+    int code = secret_read(path, secret);
 
-    if (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        line[strcspn(line, "\r\n")] = '\0';
-        code = set_text(request, field, line);
-        request->has_password = true;
-    } else {
-        (void)fprintf(stderr, "cencctl: no password can be read from %s\n", path);
-    }
-    explicit_bzero(line, sizeof(line));
-    if (file != NULL && file != stdin)
-        (void)fclose(file);
+    if (code == EXIT_GOOD)
+        code = set_text(request, field, secret);
+    request->has_password = true;
+    explicit_bzero(secret, sizeof(secret));
     return code;
 }
 
@@ -154,98 +162,153 @@ static int make_password(struct request *request)
 
 /* ---- options ---- */
 
+static int keep(struct given *kept, const struct option_spec *option, const char *value)
+{
+    size_t count = 0;
+
+    while (kept[count].option != NULL)
+        count++;
+    if (count + 1 == GIVEN_MAX)
+        return usage_error("too often: --", option->name);
+    kept[count] = (struct given){option, value};
+    return EXIT_GOOD;
+}
+
+/* Options that set a field of the body. */
+static int take_field(struct request *request, const struct option_spec *option, const char *value)
+{
+    const char *field = option->field;
+
+    switch (option->sort) {
+    case OPTION_TEXT:
+        return set_text(request, field, value);
+    case OPTION_NUMBER:
+        return set_number(request, field, value);
+    case OPTION_LIST:
+        return append(request, field, json_string(value), value);
+    case OPTION_GROUPS:
+        return append_group(request, field, value);
+    case OPTION_PASSWORD:
+        return read_password(request, field, value);
+    case OPTION_NULL:
+        set(request, field, json_null());
+        return EXIT_GOOD;
+    case OPTION_EMPTY:
+        set(request, field, json_array());
+        return EXIT_GOOD;
+    default:
+        set(request, field, json_boolean(option->sort == OPTION_TRUE));
+        return EXIT_GOOD;
+    }
+}
+
 static int take_option(struct request *request, const struct option_spec *option, const char *value)
 {
     switch (option->sort) {
     case OPTION_QUERY:
-        if (strcmp(option->field, "limit") == 0)
-            request->limit = strtoul(value, NULL, 10);
-        else
-            add_query(request, option->field, value);
+        add_query(request, option->field, value);
         return EXIT_GOOD;
     case OPTION_QUERY_TRUE:
     case OPTION_QUERY_FALSE:
         add_query(request, option->field, option->sort == OPTION_QUERY_TRUE ? "true" : "false");
         return EXIT_GOOD;
-    case OPTION_TEXT:
-        return set_text(request, option->field, value);
-    case OPTION_NUMBER:
-        return set_number(request, option->field, value);
-    case OPTION_TRUE:
-    case OPTION_FALSE:
-        set(request, option->field, json_boolean(option->sort == OPTION_TRUE));
+    case OPTION_LIMIT:
+        return read_number(value, 1, UINT32_MAX, &request->limit);
+    case OPTION_FILTER:
+        return keep(request->filters, option, value);
+    case OPTION_OWN:
+        return keep(request->own, option, value);
+    case OPTION_NO_PASSWORD:
+        request->has_password = true;
         return EXIT_GOOD;
-    case OPTION_NULL:
-        set(request, option->field, json_null());
-        return EXIT_GOOD;
-    case OPTION_EMPTY:
-        set(request, option->field, json_array());
-        return EXIT_GOOD;
-    case OPTION_LIST:
-        return append(request, option->field, json_string(value), value);
-    case OPTION_GROUPS:
-        return append_group(request, option->field, value);
-    case OPTION_PASSWORD:
-        return read_password(request, option->field, value);
     case OPTION_SCOPE:
         request->scope = value;
         return EXIT_GOOD;
     case OPTION_IF_MATCH:
         request->if_match = value;
         return EXIT_GOOD;
-    }
-    return EXIT_USAGE;
-}
-
-/* Options that all commands have. True if it is one. */
-static bool take_common(struct request *request, int argc, char **argv, int *at)
-{
-    if (strcmp(argv[*at], "--json") == 0) {
+    case OPTION_SOCKET:
+        request->socket_path = value;
+        return EXIT_GOOD;
+    case OPTION_JSON:
         request->json = true;
-    } else if (strcmp(argv[*at], "--watch") == 0 && request->command->sort != COMMAND_SEND) {
-        request->watch = true;
-    } else if (strcmp(argv[*at], "--socket") == 0 && *at + 1 < argc) {
-        request->socket_path = argv[++*at];
-    } else {
-        return false;
+        return EXIT_GOOD;
+    case OPTION_WATCH:
+        request->watch_s = PAUSE_S;
+        return value == NULL ? EXIT_GOOD
+                             : read_number(value, 1, LONGEST_PAUSE_S, &request->watch_s);
+    default:
+        return take_field(request, option, value);
     }
-    return true;
 }
 
-static int take_word(struct request *request, int argc, char **argv, int *at)
+/* "--name" or "--name=value". */
+static const struct option_spec *find_option(const struct command *command, const char *word)
+{
+    size_t size = strcspn(word, "=");
+    const struct option_spec *option = NULL;
+
+    for (size_t i = 0; (option = command_option(command, i)) != NULL; i++)
+        if (strncmp(option->name, word, size) == 0 && option->name[size] == '\0')
+            return option;
+    return NULL;
+}
+
+static int take_operand(struct request *request, const char *word)
+{
+    if (request->operand_count == OPERANDS_MAX)
+        return usage_error("one word too many: ", word);
+    request->operands[request->operand_count++] = word;
+    return EXIT_GOOD;
+}
+
+static bool is_number(const char *word)
+{
+    return word != NULL && word[0] != '\0' && word[strspn(word, "0123456789")] == '\0';
+}
+
+static int take_word(struct request *request, char **argv, int *at)
 {
     const char *word = argv[*at];
+    const char *next = argv[*at + 1]; /* NULL at the end */
+    const char *value = strchr(word, '=');
 
-    if (strncmp(word, "--", 2) != 0) {
-        if (request->operand_count == OPERANDS_MAX)
-            return usage_error("one word too many: ", word);
-        request->operands[request->operand_count++] = word;
-        return EXIT_GOOD;
-    }
-    if (take_common(request, argc, argv, at))
-        return EXIT_GOOD;
-    for (const struct option_spec *option = request->command->options; option->name != NULL;
-         option++) {
-        if (strcmp(option->name, word + 2) != 0)
-            continue;
-        if (option->value == NULL)
-            return take_option(request, option, NULL);
-        if (*at + 1 == argc)
-            return usage_error("a value is missing after ", word);
-        return take_option(request, option, argv[++*at]);
-    }
-    return usage_error("no such option: ", word);
+    const struct option_spec *option = find_option(request->command, word + 2);
+    if (option == NULL)
+        return usage_error("no such option: ", word);
+    if (value != NULL)
+        return option->value != NULL ? take_option(request, option, value + 1)
+                                     : usage_error("it takes no value: --", option->name);
+    if (option->value == NULL || (option->value[0] == '[' && !is_number(next)))
+        return take_option(request, option, NULL);
+    if (next == NULL)
+        return usage_error("a value is missing after ", word);
+    (*at)++;
+    return take_option(request, option, next);
 }
 
 /* ---- all of it ---- */
 
-static int operands_wanted(const char *operands)
+/* How many words; those in brackets may be missing. */
+static int check_operands(const struct request *request)
 {
-    int count = operands[0] != '\0';
+    const char *operands = request->command->operands;
+    int most = operands[0] != '\0';
+    int least = most;
 
-    for (; *operands != '\0'; operands++)
-        count += *operands == ' ';
-    return count;
+    for (const char *at = operands; *at != '\0'; at++) {
+        most += *at == ' ';
+        least += *at == ' ';
+        least -= *at == '[';
+    }
+    if (request->operand_count > most)
+        return usage_error("one word too many: ", request->operands[most]);
+    if (request->operand_count < least)
+        return usage_error("missing: ", operands);
+    for (int i = 0; i < request->operand_count; i++)
+        if (request->operands[i][0] == '\0')
+            return usage_error("a word is empty; wanted: ", operands);
+    return EXIT_GOOD;
 }
 
 static int fill_body(struct request *request)
@@ -264,23 +327,46 @@ static int fill_body(struct request *request)
     return code;
 }
 
-int request_read(const struct command *command, int argc, char **argv, struct request *request)
+static int read_words(struct request *request, int argc, char **argv)
 {
-    const char *socket_path = getenv("CENCCTL_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
+    bool options_end = false;
     int code = EXIT_GOOD;
 
+    for (int at = 0; at < argc && code == EXIT_GOOD; at++) {
+        if (options_end || strncmp(argv[at], "--", 2) != 0)
+            code = take_operand(request, argv[at]);
+        else if (argv[at][2] == '\0')
+            options_end = true;
+        else
+            code = take_word(request, argv, &at);
+    }
+    return code;
+}
+
+int request_read(const struct command *command, int argc, char **argv, struct request *request)
+{
+    const char *socket_path = getenv("CENCD_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
+
     *request = (struct request){.command = command, .scope = "default"};
-    request->socket_path = socket_path != NULL ? socket_path : DEFAULT_SOCKET;
+    request->socket_path =
+        socket_path != NULL && socket_path[0] != '\0' ? socket_path : DEFAULT_SOCKET;
     request->body = json_object();
-    for (int at = 0; at < argc && code == EXIT_GOOD; at++)
-        code = take_word(request, argc, argv, &at);
-    if (code != EXIT_GOOD)
-        return code;
-    if (request->operand_count < operands_wanted(command->operands))
-        return usage_error("missing: ", command->operands);
-    if (request->operand_count > operands_wanted(command->operands))
-        return usage_error("one word too many: ", request->operands[request->operand_count - 1]);
-    return fill_body(request);
+    if (request->body == NULL)
+        return EXIT_UNREAD;
+    int code = read_words(request, argc, argv);
+    if (code == EXIT_GOOD)
+        code = check_operands(request);
+    return code == EXIT_GOOD ? fill_body(request) : code;
+}
+
+const char *request_given(const struct request *request, const char *name)
+{
+    const char *value = NULL;
+
+    for (size_t i = 0; request->own[i].option != NULL; i++)
+        if (strcmp(request->own[i].option->name, name) == 0)
+            value = request->own[i].value; /* the last one counts */
+    return value;
 }
 
 void request_free(struct request *request)

@@ -1,4 +1,5 @@
-/* Words of a command line made into a request. */
+/* Words of a command line made into a request. --option VALUE and --option=VALUE are the same; what
+ * comes behind -- is no option. */
 #ifndef CENCD_AGENTS_CENCCTL_REQUEST_H
 #define CENCD_AGENTS_CENCCTL_REQUEST_H
 
@@ -8,7 +9,14 @@
 #include "agents/cencctl/commands.h"
 
 #define OPERANDS_MAX 3
-#define PASSWORD_MAX 256
+#define GIVEN_MAX    16
+#define NEW_PASSWORD 24u /* bytes with a NUL */
+
+/* An option that the command looks at itself. */
+struct given {
+    const struct option_spec *option;
+    const char *value;
+};
 
 struct request {
     const struct command *command;
@@ -19,16 +27,21 @@ struct request {
     const char *if_match;
     char *query; /* "a=b&c=d"; NULL: none */
     json_t *body;
-    unsigned long limit; /* of a list; 0: all */
+    struct given filters[GIVEN_MAX]; /* option NULL ends them */
+    struct given own[GIVEN_MAX];
+    unsigned long limit;   /* of a list; 0: all */
+    unsigned long watch_s; /* 0: once */
     bool json;
-    bool watch;
     bool has_password;
-    char new_password[PASSWORD_MAX]; /* one that was made here; "": none */
+    char new_password[NEW_PASSWORD]; /* one that was made here; "": none */
 };
 
 /* Returns EXIT_GOOD, or another code: it has been said then. request_free in any case. */
 int request_read(const struct command *command, int argc, char **argv, struct request *request);
 void request_free(struct request *request);
+
+/* The value of an OPTION_OWN; NULL: not given. */
+const char *request_given(const struct request *request, const char *name);
 
 /* The path with its operands, escaped; to be freed. NULL: no memory. */
 char *request_path(const struct request *request);

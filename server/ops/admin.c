@@ -38,7 +38,7 @@ static const struct {
 } resources[] = {
     {"projects", admin_projects}, {"groups", admin_groups},     {"agents", admin_agents},
     {"bindings", admin_bindings}, {"devices", admin_devices},   {"listeners", admin_listeners},
-    {"links", admin_links},       {"sessions", admin_sessions},
+    {"links", admin_links},       {"sessions", admin_sessions}, {"consumers", admin_consumers},
 };
 
 /* ---- who asks ---- */

@@ -1,10 +1,11 @@
-/* Devices, and what is looked at only: listeners, links, sessions. */
+/* Devices, and what is looked at only: listeners, consumers, links, sessions. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/proto/text.h"
 #include "server/bridge/session.h"
 #include "server/ops/admin_request.h"
+#include "server/ops/northbound_numbers.h"
 #include "server/ops/stats_rows.h"
 
 #define FAILED_MAX 1000u
@@ -288,6 +289,24 @@ void admin_listeners(struct admin_request *request)
         (void)json_array_append_new(items, shown);
     }
     admin_answer_list(request, items, 0);
+}
+
+/* ---- consumers ---- */
+
+void admin_consumers(struct admin_request *request)
+{
+    static const char *const known[] = {NULL};
+
+    if (request->part_count != 1 || request->method != ADMIN_GET) {
+        no_method(request);
+        return;
+    }
+    if (!admin_query_known(request, known))
+        return;
+    json_t *numbers = northbound_stats(request->server);
+    json_t *items = json_incref(json_object_get(numbers, "consumers"));
+    json_decref(numbers);
+    admin_answer_list(request, items != NULL ? items : json_array(), 0);
 }
 
 /* ---- links: those of devices are seen at the devices ---- */

@@ -81,6 +81,7 @@ void admin_agents(struct admin_request *request);
 void admin_bindings(struct admin_request *request);
 void admin_devices(struct admin_request *request);
 void admin_listeners(struct admin_request *request);
+void admin_consumers(struct admin_request *request);
 void admin_links(struct admin_request *request);
 void admin_sessions(struct admin_request *request);
 
