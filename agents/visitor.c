@@ -216,21 +216,28 @@ enum visitor_next visitor_refuse(struct visitor *visitor, enum close_reason reas
     return VISITOR_GONE;
 }
 
-static void hint(const struct visitor *visitor, const struct destination *destination)
+static void hint(const struct visitor *visitor)
 {
     struct log_context context = {.module = "agents"};
     char peer[ADDRESS_TEXT_SIZE];
-    char asked[DESTINATION_SERIAL_SIZE * 4];
-    const uint8_t *ip = destination->ip;
-    char text[16];
-    (void)snprintf(text, sizeof text, "%u.%u.%u.%u", ip[0], ip[1], ip[2], ip[3]);
+    char asked[PLUGIN_SERIAL_SIZE * 4];
     log_line(LOG_WARN, &context,
              "an IP address was asked for, not a serial: clients make IPv4 addresses of short "
              "numeric names; ask for SERIAL.meter",
              "listener=%s agent=%s asked=%s", visitor->config->name,
              address_format(&visitor->session->peer, peer),
-             destination->serial[0] != '\0' ? log_quote(destination->serial, asked, sizeof asked)
-                                            : text);
+             log_quote(visitor->session->wanted, asked, sizeof asked));
+}
+
+/* What was asked for, as far as it can be told. */
+static void note_wanted(struct session *session, const struct destination *destination)
+{
+    const uint8_t *ip = destination->ip;
+    if (destination->kind == DESTINATION_IPV4 && destination->serial[0] == '\0')
+        (void)snprintf(session->wanted, sizeof session->wanted, "%u.%u.%u.%u", ip[0], ip[1], ip[2],
+                       ip[3]);
+    else
+        (void)snprintf(session->wanted, sizeof session->wanted, "%s", destination->serial);
 }
 
 static struct device *find_device(const struct visitor *visitor, const char *serial)
@@ -256,10 +263,10 @@ enum visitor_next visitor_ask(struct visitor *visitor, const struct destination 
 {
     struct session *session = visitor->session;
     enum close_reason reason;
-    (void)snprintf(session->wanted, sizeof session->wanted, "%s", destination->serial);
+    note_wanted(session, destination);
     if (destination->kind != DESTINATION_SERIAL) {
         if (destination->kind != DESTINATION_BAD)
-            hint(visitor, destination);
+            hint(visitor);
         return visitor_refuse(visitor, CLOSE_SESSION_NO_SERIAL);
     }
     session->device = find_device(visitor, destination->serial);

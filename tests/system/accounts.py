@@ -4,6 +4,7 @@ in a group that nobody was granted."""
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import secrets
@@ -61,6 +62,7 @@ class Served(SystemTest):
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         listeners = [{"name": kind, "kind": kind, "address": f"127.0.0.1:{port}", **settings}
                      for kind, port in self.ports.items()]
+        self.state = pathlib.Path(folder)
         self.server = self.cencd({"server": {"state_dir": folder},
                                   "sessions": {"half_close_s": 3},
                                   "direct_ports": {"anonymous": "refuse"},
@@ -69,7 +71,7 @@ class Served(SystemTest):
             Modem(self.server, number).close()
         for number in AWAY, KEPT:
             self.server.wait_device(imei_of(number), "offline")
-        path = pathlib.Path(folder) / "directory.sqlite"
+        path = self.state / "directory.sqlite"
         self.server.wait(lambda: self.stored(path) == 2, "the store has the devices")
         self.server.stop()
         self.add_accounts(path)
@@ -108,8 +110,16 @@ class Served(SystemTest):
         return Task(answer)
 
     def refused(self, layer, cause):
-        """The log has it, and the journal's counter of refusals."""
         self.server.wait_logged(msg="agent refused", layer=layer, cause=cause)
+
+    def recorded(self, kind):
+        """Bodies of the journal's events of this kind, with the device's serial."""
+        output = subprocess.run([pathlib.Path(os.environ["CENCD_BUILD"]) / "cencctl", "journal",
+                                 "dump", self.state / "journal", "--kind", kind],
+                                capture_output=True, text=True, timeout=LIMIT_S, check=True).stdout
+        events = [json.loads(line) for line in output.splitlines()]
+        return [dict(event[kind], serial=event.get("device", {}).get("serial"))
+                for event in events]
 
 
 def name_of(number):

@@ -31,6 +31,12 @@ class Socks5(Served):
         self.assertEqual(finished["account"], NAME)
         self.assertEqual(finished["serial"], imei_of(HERE))
         self.assertNotIn(SECRET, server.log())
+        server.stop()
+        for kind in "access_started", "access_finished":
+            event, = self.recorded(kind)
+            self.assertEqual((event["agent"], event["path"], event["serial"], event["session"]),
+                             (NAME, "ACCESS_PATH_SOCKS5", imei_of(HERE), "1"))
+        self.assertEqual((event["bytes_to_agent"], event["reason"]["layer"]), ("63", "agent"))
 
     def test_what_curl_is_told(self):
         self.serve("socks5")
@@ -51,6 +57,14 @@ class Socks5(Served):
         self.refuse(name_of(HERE), 5, "session", "busy")
         line = self.server.wait_logged(msg="agent refused", cause="busy")[0]
         self.assertEqual(line["holder"], NAME)
+        self.server.stop()
+        refused = {(event["reason"]["cause"], event["serial"] or event.get("wanted")):
+                   event.get("agent") for event in self.recorded("access_refused")}
+        self.assertEqual(refused, {("no_serial", "0.152.150.129"): NAME,
+                                   ("unknown", imei_of(UNKNOWN)): NAME,
+                                   ("offline", imei_of(AWAY)): NAME,
+                                   ("not_granted", imei_of(KEPT)): NAME,
+                                   ("busy", imei_of(HERE)): NAME})
 
     def test_ncat(self):
         self.serve("socks5")
