@@ -55,6 +55,8 @@ static void claim(struct session *session, struct link *link)
         session_turn_away(session, CLOSE_LIMIT_MEMORY);
 }
 
+// NOLINTBEGIN(misc-no-recursion): at most ROUTE_ATTEMPTS times
+
 /* In the shard of the link, as far as is known. */
 static void arrive(struct session *session)
 {
@@ -84,8 +86,6 @@ static void arrive_by_move(struct stream_move *move, struct reactor *reactor)
     session_registry_update(session);
     arrive(session);
 }
-
-// NOLINTBEGIN(misc-no-recursion): at most ROUTE_ATTEMPTS times
 
 void session_route(struct session *session)
 {

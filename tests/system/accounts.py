@@ -7,16 +7,18 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import secrets
 import shutil
 import sqlite3
 import subprocess
 import tempfile
 
-from cencd import LIMIT_S, Modem, SystemTest, Task, free_ports, imei_of, read_exactly
+from cencd import FIRST_PORT, LIMIT_S, Modem, SystemTest, Task, imei_of, is_free, read_exactly
 
 NAME, SECRET = "petrov", "Quagga7Okapi"
 HERE, AWAY, KEPT, UNKNOWN = 1, 2, 3, 999
+FIRST_ID = 101  # of accounts; smaller ones are those that the server made itself
 
 
 # ---- protobuf, as far as it is needed ----
@@ -36,6 +38,13 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
+def free_port():
+    """Below those among which a server's other ports are chosen."""
+    while True:
+        if is_free(port := random.randrange(5000, FIRST_PORT)):
+            return port
+
+
 def agent_row(identity, name, password, sources=(), extended=False, max_sessions=0):
     """id, revision, name, item and secret of an agent."""
     item = (field(1, name) + field(2, int(extended)) + field(6, identity) + field(7, 1) +
@@ -53,11 +62,10 @@ def agent_row(identity, name, password, sources=(), extended=False, max_sessions
 class Served(SystemTest):
     """ways: configuration of the listeners, by kind; the port is self.ports[kind]."""
 
-    agents = [agent_row(1, NAME, SECRET)]
+    agents = [agent_row(FIRST_ID, NAME, SECRET)]
 
     def serve(self, *kinds, changes=None, **settings):
-        first = free_ports(len(kinds))
-        self.ports = {kind: first + i for i, kind in enumerate(kinds)}
+        self.ports = {kind: free_port() for kind in kinds}
         folder = tempfile.mkdtemp(prefix="state-", dir=os.environ["TMPDIR"])
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         listeners = [{"name": kind, "kind": kind, "address": f"127.0.0.1:{port}", **settings}
@@ -78,6 +86,8 @@ class Served(SystemTest):
         self.server.start()
         self.here = self.modem(self.server, HERE)
         self.modem(self.server, KEPT)
+        for number in HERE, KEPT:  # a new device counts when it is recorded
+            self.server.wait_logged(msg="registered", serial=imei_of(number))
         return self.server
 
     @staticmethod
@@ -96,7 +106,7 @@ class Served(SystemTest):
             store.execute("UPDATE device SET project_id = 1, group_id = 1 WHERE serial = ?",
                           [imei_of(KEPT)])
             store.execute("UPDATE last_id SET project = 1, device_group = 1, agent = ?",
-                          [len(self.agents)])
+                          [FIRST_ID + len(self.agents)])
 
     def answer_http(self):
         """What the meter does: one answer to one HTTP request, which every client can ask."""

@@ -1,10 +1,11 @@
 """The virtual modem, as software for telephone modems talks to one: the dialogue of a session, the
 result codes of each refusal, and the two ways to log in."""
 
+import socket
 import time
 import unittest
 
-from accounts import AWAY, HERE, KEPT, NAME, SECRET, UNKNOWN, Served, agent_row
+from accounts import AWAY, FIRST_ID, HERE, KEPT, NAME, SECRET, UNKNOWN, Served, agent_row
 from cencd import connect, imei_of, read_exactly
 
 
@@ -21,8 +22,12 @@ class Line:
         self.socket.sendall(text.encode())
 
     def expect(self, text):
-        if (got := read_exactly(self.socket, len(text)).decode()) != text:
-            raise AssertionError(f"the modem said {got!r}, not {text!r}")
+        got = b""
+        while got != text.encode():
+            got += read_exactly(self.socket, 1)
+            if not text.encode().startswith(got):
+                got += self.socket.recv(100, socket.MSG_DONTWAIT)
+                raise AssertionError(f"the modem said {got!r}, not {text!r}")
 
     def command(self, text, result):
         """Without echo."""
@@ -101,7 +106,7 @@ class VirtualModem(Served):
 class ByAddress(VirtualModem):
     """The account lists the agent's address: no line is typed."""
 
-    agents = [agent_row(1, NAME, None, sources=["127.0.0.0/8"])]
+    agents = [agent_row(FIRST_ID, NAME, None, sources=["127.0.0.0/8"])]
 
     def test_a_dialogue(self):
         server = self.serve("modem", login="")
