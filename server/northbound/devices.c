@@ -103,7 +103,7 @@ static bool read_token(struct grpc_call *call, const char *token, uint64_t *sequ
 {
     char *end = NULL;
 
-    *sequence = journal_committed(call->northbound->journal) + 1;
+    *sequence = northbound_told(call->northbound) + 1;
     *position = 0;
     if (token[0] == '\0')
         return true;

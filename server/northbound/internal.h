@@ -12,6 +12,7 @@
 #define CENCD_NORTHBOUND_INTERNAL_H
 
 #include "server/directory/directory.h"
+#include "server/journal/told.h"
 #include "server/northbound/feed.h"
 #include "server/northbound/ledger.h"
 #include "server/northbound/northbound.h"
@@ -43,6 +44,9 @@ struct northbound {
     struct positions positions;
     struct registry registry;
     struct proto_arena arena;
+    struct journal_point point; /* the directory will have all up to there */
+    bool point_taken;
+    uint64_t told;               /* the directory has all up to there */
     struct list health_watchers; /* health.c */
     bool serving;                /* as they were told last */
     uint32_t jobs;               /* under way in the helper thread */
@@ -71,6 +75,10 @@ extern const struct grpc_method method_health_check;
 extern const struct grpc_method method_health_watch;
 extern const struct grpc_method method_reflection_v1;
 extern const struct grpc_method method_reflection_v1alpha;
+
+/* The directory has what all events up to this one tell: who reads it now, and events from the next
+ * one on, misses nothing. What was committed last may be on its way into it. */
+uint64_t northbound_told(struct northbound *northbound);
 
 /* positions.c */
 enum status positions_load(struct northbound *northbound, struct ledger_error *error) MUST_CHECK;

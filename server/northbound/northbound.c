@@ -137,6 +137,28 @@ void northbound_stop(struct northbound *northbound, void (*stopped)(void *contex
     timer_start_fine(northbound->reactor, &northbound->tick, STOP_TICK_MS);
 }
 
+/* ---- what the directory has ---- */
+
+uint64_t northbound_told(struct northbound *northbound)
+{
+    struct journal_point now;
+
+    journal_point_take(northbound->journal, &now);
+    if (journal_point_told(northbound->journal, &now)) {
+        northbound->told = now.sequence;
+        northbound->point_taken = false;
+        return northbound->told;
+    }
+    if (northbound->point_taken && journal_point_told(northbound->journal, &northbound->point)) {
+        northbound->told = northbound->point.sequence;
+        northbound->point_taken = false;
+    }
+    if (!northbound->point_taken)
+        northbound->point = now;
+    northbound->point_taken = true;
+    return northbound->told;
+}
+
 /* ---- starting ---- */
 
 static void tick(struct timer *timer)
@@ -144,6 +166,7 @@ static void tick(struct timer *timer)
     struct northbound *northbound = container_of(timer, struct northbound, tick);
 
     health_tick(northbound);
+    (void)northbound_told(northbound);
     timer_start(northbound->reactor, timer, TICK_MS);
 }
 
@@ -232,6 +255,8 @@ enum status northbound_create(const struct northbound_settings *settings,
     northbound->directory = settings->directory;
     northbound->reactor = settings->reactor;
     northbound->serving = true;
+    uint64_t oldest = journal_oldest(northbound->journal);
+    northbound->told = oldest > 0 ? oldest - 1 : 0;
     list_init(&northbound->health_watchers);
     timer_init(&northbound->tick, tick);
     enum status status = start(northbound, settings, error);

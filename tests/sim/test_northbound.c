@@ -17,7 +17,7 @@
 #include "server/base/log.h"
 #include "server/directory/directory.h"
 #include "server/journal/internal.h"
-#include "server/northbound/northbound.h"
+#include "server/northbound/internal.h"
 #include "server/reactor/sim/world.h"
 #include "tests/sim/duo.h"
 #include "tests/sim/hes.h"
@@ -330,12 +330,15 @@ static void run_seed(uint64_t seed)
             append_one();
         consumer_step(leaving);
         step();
+        /* a list of devices mustn't promise more than the directory was told */
+        SEEDS_REQUIRE(northbound_told(world.northbound) <= world.committed);
     }
     /* on a good network it has all of it soon */
     sim_calm_down(world.sim);
     append_one();
     UNTIL(world.committed == world.appended);
     UNTIL(world.log >= world.appended);
+    UNTIL(northbound_told(world.northbound) == world.appended);
     stop();
     sim_destroy(world.sim);
 }
