@@ -1,137 +1,167 @@
 #include "agents/cencctl/client.h"
 
+#include <curl/curl.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#define ANSWER_MAX (64u << 20)
-#define PATIENCE_S 60
+#define ANSWER_MAX (16u << 20) /* a page of a thousand devices is well below one MiB */
+#define PATIENCE_S 60L
+#define ETAG       "ETag:"
 
-static int dial(const char *path)
+struct exchange {
+    CURL *curl;
+    struct curl_slist *headers;
+    char *url;
+    char *body;
+    char *text; /* what came */
+    size_t size;
+    struct client_answer *answer;
+};
+
+/* Fewer bytes than came end the transfer. */
+static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = PATIENCE_S};
-    int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct exchange *exchange = context;
 
-    if (connection < 0)
-        return -errno;
-    if (strlen(path) >= sizeof(name.sun_path)) {
-        (void)close(connection);
-        return -ENAMETOOLONG;
-    }
-    memcpy(name.sun_path, path, strlen(path) + 1);
-    (void)setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (connect(connection, (const struct sockaddr *)&name, sizeof(name)) != 0) {
-        int number = errno;
-        (void)close(connection);
-        return -number;
-    }
-    return connection;
-}
-
-static int send_all(int connection, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t sent = send(connection, data, size, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EINTR)
-            return -errno;
-        if (sent > 0) {
-            data += sent;
-            size -= (size_t)sent;
-        }
-    }
-    return 0;
-}
-
-/* Up to the end: the server closes after an answer to HTTP/1.0. */
-static int receive_all(int connection, char **text, size_t *size)
-{
-    size_t capacity = 65536;
-    ssize_t got = 1;
-
-    *size = 0;
-    *text = malloc(capacity);
-    while (*text != NULL && got > 0) {
-        if (*size + 1 == capacity) {
-            capacity *= 2;
-            char *larger = capacity <= ANSWER_MAX ? realloc(*text, capacity) : NULL;
-            if (larger == NULL)
-                return -ENOMEM;
-            *text = larger;
-        }
-        got = recv(connection, *text + *size, capacity - *size - 1, 0);
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got > 0)
-            *size += (size_t)got;
-    }
-    if (*text == NULL)
-        return -ENOMEM;
-    (*text)[*size] = '\0';
-    return 0;
-}
-
-static int read_answer(char *text, size_t size, struct client_answer *answer)
-{
-    char *end = strstr(text, "\r\n\r\n");
-
-    if (end == NULL || sscanf(text, "HTTP/1.%*c %u", &answer->status) != 1)
-        return -EPROTO;
-    *end = '\0';
-    const char *etag = strcasestr(text, "\r\nETag:");
-    if (etag != NULL)
-        (void)sscanf(etag + 7, " %63[^\r]", answer->etag);
-    end += 4;
-    size -= (size_t)(end - text);
-    if (size == 0)
+    if (exchange->size + size > ANSWER_MAX)
         return 0;
-    answer->value = json_loadb(end, size, 0, NULL);
-    return answer->value != NULL ? 0 : -EPROTO;
+    char *larger = realloc(exchange->text, exchange->size + size + 1);
+    if (larger == NULL)
+        return 0;
+    memcpy(larger + exchange->size, data, size);
+    exchange->text = larger;
+    exchange->size += size;
+    return one * size;
 }
 
-static int exchange(int connection, const char *head, const char *body,
-                    struct client_answer *answer)
+static size_t on_header(char *data, size_t one, size_t size, void *context)
 {
-    char *text = NULL;
-    size_t size = 0;
-    int result = send_all(connection, head, strlen(head));
+    struct client_answer *answer = ((struct exchange *)context)->answer;
+    size_t begin = strlen(ETAG);
+    size_t end = size;
 
-    if (result == 0 && body != NULL)
-        result = send_all(connection, body, strlen(body));
-    if (result == 0)
-        result = receive_all(connection, &text, &size);
-    if (result == 0)
-        result = read_answer(text, size, answer);
+    if (size <= begin || strncasecmp(data, ETAG, begin) != 0)
+        return one * size;
+    while (begin < end && data[begin] == ' ')
+        begin++;
+    while (end > begin && (data[end - 1] == '\r' || data[end - 1] == '\n' || data[end - 1] == ' '))
+        end--;
+    if (end - begin < sizeof(answer->etag)) {
+        memcpy(answer->etag, data + begin, end - begin);
+        answer->etag[end - begin] = '\0';
+    }
+    return one * size;
+}
+
+static bool add_header(struct exchange *exchange, const char *text)
+{
+    struct curl_slist *longer = curl_slist_append(exchange->headers, text);
+
+    if (longer != NULL)
+        exchange->headers = longer;
+    return longer != NULL;
+}
+
+static bool set_headers(struct exchange *exchange, const char *if_match)
+{
+    char line[128];
+
+    if (!add_header(exchange, "Expect:") || !add_header(exchange, "Content-Type: application/json"))
+        return false;
+    if (if_match == NULL)
+        return true;
+    (void)snprintf(line, sizeof(line), "If-Match: %s", if_match);
+    return add_header(exchange, line);
+}
+
+static bool set_up(struct exchange *exchange, const char *socket_path, const char *method)
+{
+    CURL *curl = exchange->curl;
+
+    return curl_easy_setopt(curl, CURLOPT_URL, exchange->url) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXY, "") ==
+               CURLE_OK && /* nor that of the environment */
+           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT, PATIENCE_S) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, exchange->headers) == CURLE_OK &&
+           (exchange->body == NULL ||
+            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, exchange->body) == CURLE_OK) &&
+           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEDATA, exchange) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange) == CURLE_OK;
+}
+
+static int error_of(CURL *curl, CURLcode code)
+{
+    long number = 0;
+
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+        (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+        return number > 0 ? -(int)number : -ECONNREFUSED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return -ETIMEDOUT;
+    case CURLE_OUT_OF_MEMORY:
+        return -ENOMEM;
+    default:
+        return -EPROTO;
+    }
+}
+
+static int perform(struct exchange *exchange)
+{
+    long status = 0;
+    CURLcode code = curl_easy_perform(exchange->curl);
+
+    if (code != CURLE_OK)
+        return error_of(exchange->curl, code);
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    exchange->answer->status = (unsigned)status;
+    if (exchange->size == 0)
+        return 0;
+    exchange->answer->value = json_loadb(exchange->text, exchange->size, 0, NULL);
+    return exchange->answer->value != NULL ? 0 : -EPROTO;
+}
+
+/* A password may be in it. */
+static void wipe(char *text, size_t size)
+{
+    if (text != NULL)
+        explicit_bzero(text, size);
     free(text);
-    return result;
 }
 
 int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
                 const char *if_match, struct client_answer *answer)
 {
-    char *head = NULL;
-    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
-    int result;
+    struct exchange exchange = {.answer = answer};
+    int result = -ENOMEM;
 
     *answer = (struct client_answer){0};
-    if (asprintf(&head, "%s /v1/%s HTTP/1.0\r\nHost: cencd\r\nContent-Length: %zu\r\n%s%s%s\r\n",
-                 method, path, text != NULL ? strlen(text) : 0,
-                 if_match != NULL ? "If-Match: " : "", if_match != NULL ? if_match : "",
-                 if_match != NULL ? "\r\n" : "") < 0)
-        return -ENOMEM;
-    int connection = dial(socket_path);
-    result = connection < 0 ? connection : exchange(connection, head, text, answer);
-    if (connection >= 0)
-        (void)close(connection);
-    if (text != NULL)
-        explicit_bzero(text, strlen(text));
-    free(text);
-    free(head);
+    if (strlen(socket_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return -ENAMETOOLONG;
+    exchange.curl = curl_easy_init();
+    if (body != NULL)
+        exchange.body = json_dumps(body, JSON_COMPACT);
+    if (asprintf(&exchange.url, "http://cencd/v1/%s", path) < 0)
+        exchange.url = NULL;
+    if (exchange.curl != NULL && exchange.url != NULL && (body == NULL || exchange.body != NULL) &&
+        set_headers(&exchange, if_match) && set_up(&exchange, socket_path, method))
+        result = perform(&exchange);
+    curl_easy_cleanup(exchange.curl);
+    curl_slist_free_all(exchange.headers);
+    wipe(exchange.body, exchange.body != NULL ? strlen(exchange.body) : 0);
+    wipe(exchange.text, exchange.size);
+    free(exchange.url);
     return result;
 }

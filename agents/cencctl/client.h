@@ -1,4 +1,4 @@
-/* A request to the server's admin API, over its Unix socket. Blocking. */
+/* A request to the server's admin API, over its Unix socket. Blocking, with a time limit. */
 #ifndef CENCD_AGENTS_CENCCTL_CLIENT_H
 #define CENCD_AGENTS_CENCCTL_CLIENT_H
 
@@ -10,8 +10,8 @@ struct client_answer {
     json_t *value;   /* NULL: none; the caller's */
 };
 
-/* Returns 0, or a negative errno: the server can't be reached, or broke off. body and if_match may
- * be NULL. */
+/* path: what follows /v1/, escaped. body and if_match may be NULL. Returns 0, or a negative errno:
+ * the server can't be reached, or (EPROTO) it broke off, or it says what isn't JSON. */
 int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
                 const char *if_match, struct client_answer *answer);
 

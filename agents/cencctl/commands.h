@@ -14,13 +14,13 @@ enum option_sort {
     OPTION_NUMBER,
     OPTION_TRUE,
     OPTION_FALSE,
-    OPTION_NULL,     /* the field becomes null: none */
-    OPTION_EMPTY,    /* the field becomes an empty list */
-    OPTION_LIST,     /* may be given several times */
-    OPTION_GROUPS,   /* PROJECT/GROUP, several times */
-    OPTION_PASSWORD, /* a file with it; without a value: it is asked for */
-    OPTION_NO_PASSWORD,
-    OPTION_SCOPE, /* a part of the path */
+    OPTION_NULL,        /* the field becomes null: none */
+    OPTION_EMPTY,       /* the field becomes an empty list */
+    OPTION_LIST,        /* may be given several times */
+    OPTION_GROUPS,      /* PROJECT/GROUP, several times */
+    OPTION_PASSWORD,    /* a file with it; without a value: it is asked for */
+    OPTION_NO_PASSWORD, /* where it is offered, one is made and shown unless something is said */
+    OPTION_SCOPE,       /* a part of the path */
     OPTION_IF_MATCH,
     OPTION_FILTER, /* items with this value in the field, or they aren't shown */
     OPTION_LIMIT,
@@ -59,7 +59,6 @@ struct command {
     const char *constant;      /* a field that is set to true (or with ! to false); NULL: none */
     const struct option_spec *options;
     const char *const *columns; /* LIST: see table.h */
-    bool new_password;          /* SEND: one is made and printed if none is given */
 };
 
 extern const struct command commands[];

@@ -22,11 +22,9 @@ static int about_itself(int argc, char **argv)
 {
     const char *word = argv[1];
 
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        help_print(stdout);
-    else if (strcmp(word, "help") == 0 && argc > 2)
+    if (strcmp(word, "help") == 0 && argc > 2)
         return help_of(argv[2], argc > 3 ? argv[3] : NULL);
-    else if (strcmp(word, "help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         help_print(stdout);
     else if (strcmp(word, "--version") == 0)
         (void)printf("cencctl %s\n", CENCD_VERSION);

@@ -10,6 +10,7 @@
 #include "agents/cencctl/cencctl.h"
 #include "agents/cencctl/manage.h"
 #include "agents/cencctl/secret.h"
+#include "server/base/check.h"
 
 #define PASSWORD_CHARACTERS 20u /* of 64: 120 bits */
 #define PAUSE_S             2u
@@ -90,6 +91,7 @@ static int read_number(const char *text, unsigned long least, unsigned long most
 {
     char *end = NULL;
 
+    CHECK(text != NULL);
     errno = 0;
     *number = strtoul(text, &end, 10);
     if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *number >= least &&
@@ -311,6 +313,14 @@ static int check_operands(const struct request *request)
     return EXIT_GOOD;
 }
 
+static bool needs_password(const struct command *command)
+{
+    for (const struct option_spec *option = command->options; option->name != NULL; option++)
+        if (option->sort == OPTION_NO_PASSWORD)
+            return true;
+    return false;
+}
+
 static int fill_body(struct request *request)
 {
     const struct command *command = request->command;
@@ -322,7 +332,7 @@ static int fill_body(struct request *request)
     if (command->constant != NULL)
         set(request, command->constant + (command->constant[0] == '!'),
             json_boolean(command->constant[0] != '!'));
-    if (code == EXIT_GOOD && command->new_password && !request->has_password)
+    if (code == EXIT_GOOD && needs_password(command) && !request->has_password)
         code = make_password(request);
     return code;
 }

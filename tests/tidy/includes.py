@@ -67,6 +67,7 @@ KEPT_FOR = [
     (r"liburing", ["server/reactor/ring", "bench", "tests"]),
     (r"microhttpd", ["server/ops", "tests"]),
     (r"jansson", ["server/ops", "agents/cencctl", "bench", "tests"]),
+    (r"curl/", ["agents/cencctl", "tests"]),
     (r"yaml", ["config", "tests"]),
     (r"hiredis/", ["server/redis", "tests"]),
     (r"nghttp2", ["server/northbound", "bench", "tests"]),
