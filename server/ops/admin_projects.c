@@ -320,7 +320,12 @@ static void set_binding(struct admin_request *request, struct edit *edit)
         admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "project is missing");
         return;
     }
-    if (admin_project_called(request, project, &edit->project) && admin_edit(request, edit))
+    if (!admin_project_called(request, project, &edit->project))
+        return;
+    struct binding_info former = {0};
+    bool same = binding_find(request->server->directory, edit->listener, &former) &&
+                former.project == edit->project;
+    if (same || admin_edit(request, edit)) /* what is so already is done */
         answer_binding(request, edit->listener);
 }
 
