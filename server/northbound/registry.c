@@ -29,7 +29,9 @@ struct device *registry_device(struct directory *directory, const char *scope, c
     if (size == 0 || size >= sizeof(bytes) || memchr(bytes, '\0', size) != NULL)
         return NULL;
     bytes[size] = '\0';
-    return directory_known(directory, scope, bytes);
+    /* the journal has told of it, or a list shows it: its shard may not know yet that it is
+     * recorded */
+    return directory_find(directory, scope, bytes);
 }
 
 /* ---- those who wait, in memory ---- */
