@@ -16,7 +16,7 @@ import threading
 import grpc
 
 import cencd
-from cencd import LIMIT_S, SystemTest, free_ports, wait_until
+from cencd import LIMIT_S, SystemTest, wait_until
 
 PROTOS = pathlib.Path(os.environ["CENCD_SOURCE"]) / "codec" / "proto"
 TOKEN = "correct-horse-battery-staple-0123456789"
@@ -116,16 +116,21 @@ class Stream:
 class NorthboundTest(SystemTest):
     def server(self, state="state", consumers=None, northbound=None, start=True, **changes):
         folder = pathlib.Path(os.environ["TMPDIR"])
-        port = free_ports(1)
-        server = self.cencd(cencd.merged({
+        server = self.cencd(changes, ports=51, start=False)
+        port = server.port + 52  # the last of its own; one direct port less
+        server.config = cencd.merged(server.config, {
             "server": {"state_dir": str(folder / f"{state}-{port}")},
+            "direct_ports": {"range": f"{server.port + 2}-{port - 1}"},
             "northbound": cencd.merged({
                 "enabled": True, "address": f"127.0.0.1:{port}",
                 "consumers": consumers or [{"name": "hes", "projects": "all",
                                             "token_sha256": self.hash_of(TOKEN)}],
             }, northbound or {}),
-        }, changes), start=start)
+        })
+        server.config_path.write_text(json.dumps(server.config, indent=1))
         server.north = f"127.0.0.1:{port}"
+        if start:
+            server.start()
         return server
 
     @staticmethod

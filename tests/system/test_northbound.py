@@ -90,11 +90,12 @@ class EventsTest(NorthboundTest):
         stub = self.stub(server)
         for number in range(3):
             self.modem(server, number)
-        last = committed(server)
         kinds = self.stream(stub, pb.Subscribe(
             filter=pb.EventFilter(kinds=["connected"])))
-        kinds.wait(lambda s: s.through >= last, "a progress mark")
+        kinds.wait(lambda s: len(s.events) >= 3, "all are connected")
         self.assertEqual(kinds.kinds(), ["connected"] * 3)
+        last = committed(server)
+        kinds.wait(lambda s: s.through >= last, "a progress mark")
         kinds.close()
         key = pb.DeviceKey(scope="default", serial=imei_of(1))
         # a filter that lets little through doesn't hold the position back
