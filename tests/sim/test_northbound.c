@@ -381,9 +381,29 @@ static void strangers_are_sent_away(void **state)
     seeds_run("northbound-stranger", 20, a_stranger_is_sent_away);
 }
 
+/* The journal told a consumer of a device, who asks for it at once: its shard comes to know that
+ * the record is on the disk a moment later. It was "no such device", and wasn't announced. */
+static void a_device_that_was_just_recorded(void **state)
+{
+    const struct directory_config config = {.max_devices = 10, .recorded = true};
+    const struct plugin_identity identity = {.serial = "867793"};
+    struct registration registration = {
+        .scope = "default", .identity = &identity, .link = {.id = 1}, .utc_ms = 1};
+    struct directory *directory = NULL;
+
+    (void)state;
+    assert_int_equal(directory_create(&config, &directory), STATUS_OK);
+    assert_int_equal(directory_register(directory, &registration), REGISTERED_NEW);
+    assert_null(directory_known(directory, "default", "867793"));
+    assert_ptr_equal(registry_device(directory, "default", "867793"), registration.device);
+    assert_null(registry_device(directory, "default", "867794"));
+    directory_free(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_device_that_was_just_recorded),
         cmocka_unit_test(a_consumer_gets_all_events_in_order),
         cmocka_unit_test(strangers_are_sent_away),
     };

@@ -15,7 +15,6 @@
 #include "server/northbound/filter.h"
 #include "server/northbound/ledger.h"
 #include "server/northbound/pointer_set.h"
-#include "server/northbound/registry.h"
 #include "server/northbound/window.h"
 #include "tests/history/history.h"
 
@@ -329,25 +328,6 @@ static void test_ledger_leaves_other_files_alone(void **state)
     history_remove_folder(folder);
 }
 
-/* The journal told a consumer of a device, who asks for it at once: its shard comes to know that
- * the record is on the disk a moment later. It was "no such device", and wasn't announced. */
-static void test_a_device_that_was_just_recorded(void **state)
-{
-    const struct directory_config config = {.max_devices = 10, .recorded = true};
-    const struct plugin_identity identity = {.serial = "867793"};
-    struct registration registration = {
-        .scope = "default", .identity = &identity, .link = {.id = 1}, .utc_ms = 1};
-    struct directory *directory = NULL;
-
-    (void)state;
-    assert_int_equal(directory_create(&config, &directory), STATUS_OK);
-    assert_int_equal(directory_register(directory, &registration), REGISTERED_NEW);
-    assert_null(directory_known(directory, "default", "867793"));
-    assert_ptr_equal(registry_device(directory, "default", "867793"), registration.device);
-    assert_null(registry_device(directory, "default", "867794"));
-    directory_free(directory);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,7 +341,6 @@ int main(void)
         cmocka_unit_test(test_filters_that_are_refused),
         cmocka_unit_test(test_ledger_keeps_what_was_said),
         cmocka_unit_test(test_ledger_leaves_other_files_alone),
-        cmocka_unit_test(test_a_device_that_was_just_recorded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
