@@ -161,6 +161,7 @@ static void longest_name(void **state)
 
     (void)state;
     memset(bytes, 'm', sizeof(bytes));
+    // NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes
     memcpy(bytes, "\5\1\0\3\xff", 5);
     read_whole(bytes, sizeof(bytes), &found);
     assert_int_equal(found.destination.kind, DESTINATION_BAD);
