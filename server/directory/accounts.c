@@ -127,3 +127,8 @@ void accounts_count_device(struct accounts *accounts, uint32_t project, uint32_t
         atomic_fetch_add(&group_of(inside)->devices, (uint64_t)(int64_t)by);
     accounts_unlock(accounts);
 }
+
+const struct login_counters *directory_login_counters(const struct directory *directory)
+{
+    return &directory->accounts->logins;
+}

@@ -62,11 +62,6 @@ static struct login_counters *counters_of(const struct login_desk *desk)
     return &desk->directory->accounts->logins;
 }
 
-const struct login_counters *directory_login_counters(const struct directory *directory)
-{
-    return &directory->accounts->logins;
-}
-
 static void forget(struct login *login)
 {
     login->desk->waiting--;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "server/base/log.h"
+#include "server/ops/account_numbers.h"
 #include "server/ops/durable_numbers.h"
 #include "server/ops/northbound_numbers.h"
 #include "server/ops/totals.h"
@@ -306,6 +307,7 @@ void metrics_write(const struct server *server, struct page *page)
     write_limits(server, page);
     write_directory(server, page);
     durable_metrics(server, page);
+    account_metrics(server, page);
     northbound_metrics(server, page);
     write_close_reasons(server, page);
     write_listeners(server, page);

@@ -89,6 +89,13 @@ class Admin(unittest.TestCase):
             self.assertNotIn(password.encode(), path.read_bytes())
         self.assertNotIn(password, self.server.log())
 
+    def test_numbers(self):
+        server = self.start()
+        self.ctl("agent", "add", "hes")
+        metrics = server.metrics()
+        self.assertEqual((metrics["cencd_agents"], metrics["cencd_agents_extended"]), (2, 1))
+        self.assertEqual(metrics['cencd_logins_total{verdict="wrong_password"}'], 0)
+
     # -- the life of a project --
 
     def test_from_empty_to_audited(self):
