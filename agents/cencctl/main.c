@@ -11,12 +11,6 @@
 #include "agents/cencctl/journal.h"
 #include "agents/cencctl/manage.h"
 
-int usage_error(const char *text, const char *what)
-{
-    (void)fprintf(stderr, "cencctl: %s%s; see cencctl --help\n", text, what);
-    return EXIT_USAGE;
-}
-
 /* Help, and what else is said without any work. -1: something else is wanted. */
 static int about_itself(int argc, char **argv)
 {

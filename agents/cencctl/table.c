@@ -189,8 +189,8 @@ static size_t fit(const struct table *table, size_t *widths, size_t count)
 
 /* ---- printing ---- */
 
-/* The bytes of at most so many places. */
-static size_t bytes_of(const struct cell *cell, size_t places)
+/* The bytes of at most so many places; *places becomes how many they are. */
+static size_t bytes_of(const struct cell *cell, size_t *places)
 {
     size_t at = 0;
     size_t seen = 0;
@@ -200,23 +200,26 @@ static size_t bytes_of(const struct cell *cell, size_t places)
         size_t size =
             proto_utf8_decode((const uint8_t *)cell->text + at, cell->size - at, &character);
         int wide = wcwidth((wchar_t)character);
-        seen += wide > 0 ? (size_t)wide : 0;
-        if (size == 0 || seen > places)
+        size_t width = wide > 0 ? (size_t)wide : 0;
+        if (size == 0 || seen + width > *places)
             break;
+        seen += width;
         at += size;
     }
+    *places = seen;
     return at;
 }
 
 static void print_cell(FILE *out, const struct cell *cell, size_t width, bool is_last)
 {
     bool is_cut = cell->places > width;
-    size_t bytes = is_cut ? bytes_of(cell, width - 1) : cell->size;
+    size_t places = is_cut ? width - 1 : cell->places;
+    size_t bytes = is_cut ? bytes_of(cell, &places) : cell->size;
 
     (void)fwrite(cell->text, 1, bytes, out);
     if (is_cut)
         (void)fputc('~', out);
-    for (size_t i = is_cut ? width : cell->places; !is_last && i < width + GAP; i++)
+    for (size_t i = places + is_cut; !is_last && i < width + GAP; i++)
         (void)fputc(' ', out);
 }
 
