@@ -108,7 +108,7 @@ static int error_of(CURL *curl, CURLcode code)
     switch (code) {
     case CURLE_COULDNT_CONNECT:
         (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
-        return number > 0 ? -(int)number : -ECONNREFUSED;
+        return number > 0 ? -(int)number : -EPROTO;
     case CURLE_OPERATION_TIMEDOUT:
         return -ETIMEDOUT;
     case CURLE_OUT_OF_MEMORY:
