@@ -25,17 +25,15 @@
 #include "server/directory/load.h"
 #include "server/directory/restore.h"
 #include "server/journal/internal.h"
-#include "server/reactor/internal.h"
-#include "server/reactor/sim/world.h"
 #include "tests/history/history.h"
+#include "tests/sim/duo.h"
 #include "tests/sim/seeds.h"
 
-#define FOLDER    "/journal"
-#define ROUNDS    4u
-#define DEVICES   9u
-#define EDITS     600u
-#define COMINGS   300u
-#define MAX_STEPS 400000u
+#define FOLDER  "/journal"
+#define ROUNDS  4u
+#define DEVICES 9u
+#define EDITS   600u
+#define COMINGS 300u
 
 static const struct config_listener listeners[] = {{.name = "one"}, {.name = "two"}};
 
@@ -47,7 +45,7 @@ struct coming {
 };
 
 static struct {
-    struct sim *sim;
+    struct duo duo; /* the journal's writer; keeper and editor */
     char folder[64];
     char path[128];
     unsigned stores;
@@ -56,8 +54,6 @@ static struct {
     struct directory *directory;
     struct keeper *keeper;
     struct editor *editor;
-    struct reactor *writer;
-    struct reactor *reader;
     struct edit edits[EDITS];
     unsigned edit_count;
     unsigned edits_open;
@@ -196,22 +192,22 @@ static void edited(struct edit *edit)
 
 static uint32_t below(uint64_t bound)
 {
-    return (uint32_t)sim_below(world.sim, bound);
+    return (uint32_t)sim_below(world.duo.sim, bound);
 }
 
 /* An id that may be, was, or never was. */
 static uint32_t some_id(uint32_t last)
 {
-    return sim_chance(world.sim, 100) ? 0 : 1 + below((uint64_t)last + 1);
+    return sim_chance(world.duo.sim, 100) ? 0 : 1 + below((uint64_t)last + 1);
 }
 
 static void fill_agent(struct edit *edit)
 {
     const struct accounts *accounts = world.directory->accounts;
-    edit->agent.enabled = sim_chance(world.sim, 800);
-    edit->agent.extended = sim_chance(world.sim, 200);
+    edit->agent.enabled = sim_chance(world.duo.sim, 800);
+    edit->agent.extended = sim_chance(world.duo.sim, 200);
     edit->agent.max_sessions = below(4);
-    edit->agent.expires_utc_ms = sim_chance(world.sim, 300) ? 1700000000000u + below(100) : 0;
+    edit->agent.expires_utc_ms = sim_chance(world.duo.sim, 300) ? 1700000000000u + below(100) : 0;
     edit->agent.group_count = below(3);
     edit->agent.project_count = below(3);
     edit->agent.source_count = below(2);
@@ -219,9 +215,9 @@ static void fill_agent(struct edit *edit)
         edit->agent.groups[i] = some_id(accounts->last_group);
         edit->agent.projects[i] = some_id(accounts->last_project);
     }
-    SEEDS_REQUIRE(cidr_parse(sim_chance(world.sim, 500) ? "10.0.0.0/8" : "192.0.2.7",
+    SEEDS_REQUIRE(cidr_parse(sim_chance(world.duo.sim, 500) ? "10.0.0.0/8" : "192.0.2.7",
                              &edit->agent.sources[0]) == STATUS_OK);
-    if (!sim_chance(world.sim, 500))
+    if (!sim_chance(world.duo.sim, 500))
         return;
     edit->password = (struct password_hash){.log2_n = 14, .r = 8, .p = 1};
     for (size_t i = 0; i < PASSWORD_HASH_SIZE; i++)
@@ -239,10 +235,10 @@ static void fill_place(struct edit *edit)
 {
     struct group_info group;
     edit->project = some_id(world.directory->accounts->last_project);
-    if (!sim_chance(world.sim, 500))
+    if (!sim_chance(world.duo.sim, 500))
         return;
     edit->group = some_id(world.directory->accounts->last_group);
-    if (group_get(world.directory, edit->group, &group) && sim_chance(world.sim, 800))
+    if (group_get(world.directory, edit->group, &group) && sim_chance(world.duo.sim, 800))
         edit->project = group.project;
 }
 
@@ -262,8 +258,8 @@ static void edit_one(void)
     (void)snprintf(edit->note, sizeof edit->note, "%u", below(3));
     (void)snprintf(edit->listener, sizeof edit->listener, "%s", below(2) ? "one" : "two");
     (void)snprintf(edit->serial, sizeof edit->serial, "d%u", below(DEVICES));
-    edit->move = sim_chance(world.sim, 500);
-    edit->revision = sim_chance(world.sim, 700) ? 0 : 1 + below(3);
+    edit->move = sim_chance(world.duo.sim, 500);
+    edit->revision = sim_chance(world.duo.sim, 700) ? 0 : 1 + below(3);
     edit->id = some_id(edit->kind <= EDIT_PROJECT_REMOVE ? accounts->last_project
                        : edit->kind <= EDIT_GROUP_REMOVE ? accounts->last_group
                                                          : accounts->last_agent);
@@ -321,7 +317,7 @@ static bool tell(struct coming *coming, bool is_new)
         .size = (uint32_t)size,
         .kind = JOURNAL_EVENT,
         .class = JOURNAL_FIRST,
-        .from = world.reader,
+        .from = world.duo.user,
         .done = came,
     };
     return journal_append(world.journal, &coming->entry) == STATUS_OK;
@@ -391,38 +387,7 @@ static void copy_store(void)
 
 /* ---- a round ---- */
 
-static void make_reactor(struct reactor **reactor)
-{
-    struct kernel_error error;
-    struct reactor_config config = {
-        .limits = {.slots = 4,
-                   .reserved_slots = 1,
-                   .buffer_count = {2, 2},
-                   .buffer_size = {256, 256}},
-    };
-    SEEDS_REQUIRE(reactor_create(&config, reactor, &error) == STATUS_OK);
-}
-
-static void let_happen(void)
-{
-    sim_step(world.sim);
-    struct kernel *kernel = sim_pick_due(world.sim);
-    if (kernel == NULL)
-        return;
-    if (world.writer != NULL && kernel == reactor_kernel(world.writer))
-        reactor_turn(world.writer, -1);
-    else
-        reactor_turn(world.reader, -1);
-}
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        unsigned steps_left = MAX_STEPS;                                                           \
-        while (!(condition)) {                                                                     \
-            SEEDS_REQUIRE(steps_left-- > 0);                                                       \
-            let_happen();                                                                          \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(condition) DUO_UNTIL(&world.duo, condition)
 
 static void open_journal(const struct journal_config *config)
 {
@@ -431,7 +396,7 @@ static void open_journal(const struct journal_config *config)
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
         if (attempt == 9)
-            sim_calm_down(world.sim);
+            sim_calm_down(world.duo.sim);
         SEEDS_REQUIRE(attempt < 10);
         status = journal_open(config, &world.journal, &recovery, &error);
     }
@@ -444,7 +409,7 @@ static void load(const char *path, struct directory **directory, struct store **
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
         if (attempt == 9)
-            sim_calm_down(world.sim);
+            sim_calm_down(world.duo.sim);
         SEEDS_REQUIRE(attempt < 10);
         *directory = make_directory();
         status = directory_load(*directory, path, world.journal, store, &report, &error);
@@ -483,14 +448,13 @@ static void round_begin(const struct journal_config *config)
     check_what_came_back();
     world.keeper_stopped = world.journal_stopped = world.editor_stopped = false;
     world.edit_count = world.edits_open = world.coming_count = world.comings_open = 0;
-    make_reactor(&world.writer);
-    make_reactor(&world.reader);
-    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.reader,
+    duo_make_reactors(&world.duo);
+    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.duo.user,
                                &world.keeper) == STATUS_OK);
-    journal_start(world.journal, world.writer);
+    journal_start(world.journal, world.duo.writer);
     struct editor_config editor = {.directory = world.directory,
                                    .journal = world.journal,
-                                   .reactor = world.reader,
+                                   .reactor = world.duo.user,
                                    .node = "sim"};
     SEEDS_REQUIRE(editor_start(&editor, &world.editor) == STATUS_OK);
 }
@@ -501,11 +465,11 @@ static void round_run(void)
     unsigned edits = 20 + below(200);
     unsigned comings = below(100);
     for (unsigned i = 0; i < steps; i++) {
-        if (sim_chance(world.sim, edits))
+        if (sim_chance(world.duo.sim, edits))
             edit_one();
-        if (sim_chance(world.sim, comings))
+        if (sim_chance(world.duo.sim, comings))
             come_one();
-        let_happen();
+        duo_step(&world.duo);
     }
 }
 
@@ -523,7 +487,6 @@ static void stop_keeper(void)
 
 static void free_rest(void)
 {
-    reactor_destroy(world.reader);
     journal_free(world.journal);
     directory_free(world.directory);
 }
@@ -551,12 +514,11 @@ static void round_stop(void)
     journal_stop(world.journal, set_flag, &world.journal_stopped);
     UNTIL(world.journal_stopped && world.comings_open == 0 && world.editor_stopped);
     SEEDS_REQUIRE(world.edits_open == 0); /* each was answered */
-    UNTIL(reactor_idle(world.writer) && reactor_idle(world.reader));
+    UNTIL(reactor_idle(world.duo.writer) && reactor_idle(world.duo.user));
     if (exact)
         world.in_force = describe(world.directory);
     world.in_force_until = journal_committed(world.journal);
-    reactor_destroy(world.writer);
-    world.writer = NULL;
+    duo_stop(&world.duo);
     free_rest();
 }
 
@@ -581,17 +543,15 @@ static void round_crash(bool power_too)
     if (!under_way())
         world.in_force = describe(world.directory);
     world.in_force_until = journal_committed(world.journal);
-    world.writer->in_flight = 0;
-    reactor_destroy(world.writer);
-    world.writer = NULL;
+    duo_kill(&world.duo.writer);
     world.journal->state = WRITER_STOPPED;
     world.editor->slots_used += SWEEP_SLOTS; /* so that it begins nothing any more */
     stop_keeper();
     free_editor();
-    world.reader->in_flight = 0;
+    duo_kill(&world.duo.user);
     free_rest();
     if (power_too)
-        sim_crash_disk(world.sim);
+        sim_crash_disk(world.duo.sim);
 }
 
 /* ---- properties ---- */
@@ -628,51 +588,37 @@ static void check_the_end(void)
     UNTIL(keeper_counters(world.keeper)->sequence == journal_committed(world.journal));
 }
 
-static void choose_faults(struct sim_options *options, uint64_t seed)
-{
-    static const uint16_t rates[] = {0, 0, 0, 10, 50, 200};
-    uint64_t luck = sim_hash(&seed, sizeof seed);
-    sim_options_calm(options, seed);
-    options->delay = (uint16_t)(luck % 100);
-    options->reorder = (uint16_t)(luck / 100 % 100);
-    options->early_submit = (uint16_t)(luck / 10000 % 1000);
-    options->work_delay = (uint16_t)(luck / 10000000 % 500);
-    options->time_passes = (uint16_t)(luck % 7 * 30);
-    options->file_short = rates[luck / 7 % 6];
-    options->file_error = rates[luck / 42 % 6];
-    options->file_full = rates[luck / 252 % 6];
-}
-
 static void run_seed(uint64_t seed)
 {
     struct sim_options options;
-    choose_faults(&options, seed);
+    duo_choose_faults(&options, seed);
+    options.disk_bytes = 0; /* the end is on a good disk */
     memset(&world, 0, sizeof world);
-    world.sim = sim_create(&options);
+    world.duo.sim = sim_create(&options);
     history_make_folder(world.folder);
     (void)snprintf(world.path, sizeof world.path, "%s/0", world.folder);
     struct journal_config config = {
         .folder = FOLDER,
         .node = "sim",
-        .segment_bytes = 500 + sim_below(world.sim, 20000),
-        .queue_bytes = sim_chance(world.sim, 200) ? 3000 : 300000,
+        .segment_bytes = 500 + sim_below(world.duo.sim, 20000),
+        .queue_bytes = sim_chance(world.duo.sim, 200) ? 3000 : 300000,
         .retention_bytes = UINT64_MAX,
     };
     for (unsigned round = 0; round < ROUNDS; round++) {
         round_begin(&config);
         round_run();
-        if (sim_chance(world.sim, 300))
+        if (sim_chance(world.duo.sim, 300))
             round_stop();
         else
-            round_crash(sim_chance(world.sim, 700));
+            round_crash(sim_chance(world.duo.sim, 700));
     }
-    sim_calm_down(world.sim);
+    sim_calm_down(world.duo.sim);
     round_begin(&config);
     check_the_end();
     round_stop();
     free(world.in_force);
     history_remove_folder(world.folder);
-    sim_destroy(world.sim);
+    sim_destroy(world.duo.sim);
 }
 
 static void edits_outlast_crashes(void **state)
