@@ -143,26 +143,27 @@ const struct option_spec server_options[] = {
      "list and show: again and again, every two seconds unless told otherwise"},
     END};
 
-static const char *const device_columns[] = {"=serial", "state",     "project",     "group",
-                                             "kind",    "peer",      "direct_port", "signal_csq",
-                                             "model",   "last_seen", "last_gasp",   NULL};
+static const char *const device_columns[] = {"=serial",     "=state", "project",      "group",
+                                             "=last_seen",  "peer",   "=direct_port", "kind",
+                                             "=signal_csq", "model",  "=last_gasp",   NULL};
 static const char *const project_columns[] = {"=name", "devices", "groups", "note", NULL};
 static const char *const group_columns[] = {"project", "name", "devices", "note", NULL};
-static const char *const agent_columns[] = {"=name",    "enabled", "extended", "sessions", "groups",
-                                            "projects", "sources", "expires",  "note",     NULL};
+static const char *const agent_columns[] = {"=name",    "=enabled", "=extended", "groups",
+                                            "projects", "sources",  "=sessions", "=expires",
+                                            "note",     NULL};
 static const char *const binding_columns[] = {"=listener", "port", "project", "moving", NULL};
 static const char *const listener_columns[] = {
-    "=name", "address", "scope", "project", "links", "accepted", "failed", "accepting", NULL};
-static const char *const failed_columns[] = {"=time", "peer", "listener",  "reason",
-                                             "why",   "size", "bytes_hex", NULL};
-static const char *const link_columns[] = {"=serial",     "state",      "peer",    "listener",
-                                           "direct_port", "signal_csq", "project", "epoch",
-                                           "last_seen",   NULL};
+    "=name", "address", "project", "=links", "=accepting", "=accepted", "=failed", "scope", NULL};
+static const char *const failed_columns[] = {"=time", "reason",     "peer",      "listener", "why",
+                                             "=size", "bytes_text", "bytes_hex", NULL};
+static const char *const link_columns[] = {
+    "=serial",      "=state",      "listener", "=last_seen", "peer",
+    "=direct_port", "=signal_csq", "project",  "=epoch",     NULL};
 static const char *const consumer_columns[] = {"=name",    "connected", "lag",
                                                "position", "sent",      NULL};
 static const char *const session_columns[] = {
-    "=id",  "=serial", "agent",           "path",           "state",
-    "peer", "started", "bytes_to_device", "bytes_to_agent", NULL};
+    "=id",  "=serial",          "agent",           "=state", "=started", "peer",
+    "path", "=bytes_to_device", "=bytes_to_agent", NULL};
 
 static const char *const name_field[] = {"name", NULL};
 static const char *const group_fields[] = {"project", "name", NULL};

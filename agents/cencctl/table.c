@@ -12,7 +12,7 @@
 
 #define CELL_SIZE 4096u
 #define GAP       2u
-#define NARROWEST 6u
+#define NARROWEST 10u /* less says nothing */
 
 /* ---- cells ---- */
 

@@ -134,9 +134,9 @@ static void characters_have_places(void **state)
            "Север  1\n"
            "計     2\n");
     /* a wide one isn't halved */
-    expect(columns, 9, "[{\"a\":\"計計計計計\",\"b\":1}]",
-           "A       B\n"
-           "計計~   1\n");
+    expect(columns, 15, "[{\"a\":\"計計計計計計計計\",\"b\":1}]",
+           "A             B\n"
+           "計計計計計~   1\n");
 }
 
 static void one_object_has_a_line_for_each_field(void **state)
