@@ -238,7 +238,7 @@ struct datagram {
     struct address local; /* what the peer asked: an answer comes from there */
     uint8_t *data;        /* valid during the callback */
     uint32_t size;
-    bool truncated; /* it was longer than a buffer of BUFFERS_DATAGRAM has room for */
+    bool truncated;  /* it was longer than a buffer of BUFFERS_DATAGRAM has room for */
     uint64_t utc_ms; /* when it came, however long it waited since */
 };
 
