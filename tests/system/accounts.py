@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import tempfile
 
-from cencd import FIRST_PORT, LIMIT_S, Modem, SystemTest, Task, imei_of, is_free, read_exactly
+from cencd import FIRST_LOW_PORT, LAST_LOW_PORT, LIMIT_S, Modem, SystemTest, Task, imei_of, is_free, read_exactly
 
 NAME, SECRET = "petrov", "Quagga7Okapi"
 HERE, AWAY, KEPT, UNKNOWN = 1, 2, 3, 999
@@ -41,7 +41,7 @@ def field(number, value):
 def free_port():
     """Below those among which a server's other ports are chosen."""
     while True:
-        if is_free(port := random.randrange(5000, FIRST_PORT)):
+        if is_free(port := random.randrange(FIRST_LOW_PORT, LAST_LOW_PORT)):
             return port
 
 

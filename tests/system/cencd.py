@@ -23,7 +23,9 @@ PROGRAM = pathlib.Path(os.environ["CENCD_BUILD"]) / "cencd"
 KEEPALIVE = bytes.fromhex("B5BCBDBEBF")
 FRAME = bytes.fromhex("C8CACBCCCD")
 PASSWORD = "Zebra7Quagga"
-FIRST_PORT, LAST_PORT = 10000, 32000  # below the kernel's ephemeral ports
+# Of the module that runs (run.py), below the kernel's ephemeral ports.
+FIRST_PORT, LAST_PORT = map(int, os.environ.get("CENCD_PORTS", "10000-32000").split("-"))
+FIRST_LOW_PORT, LAST_LOW_PORT = map(int, os.environ.get("CENCD_LOW_PORTS", "5000-9999").split("-"))
 SANITIZED = b"__asan_init" in PROGRAM.read_bytes() or b"__tsan_init" in PROGRAM.read_bytes()
 
 

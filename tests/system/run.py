@@ -14,6 +14,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,25 @@ import time
 NOBODY = 65534
 TIME_LIMIT_S = 170  # below ctest's own limit, which would end only this process
 PR_SET_CHILD_SUBREAPER = 36
+# Modules that run at the same time have ports of their own: so many ranges, below the kernel's
+# ephemeral ports, and for what needs few of them another so large.
+FIRST_PORT, RANGE_PORTS, RANGES = 10000, 2700, 8
+FIRST_LOW_PORT, LOW_RANGE_PORTS = 5000, 600
+
+
+def take_ports():
+    """Takes a range until this process ends. Returns its holder and what tells the tests."""
+    for number in range(RANGES):
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0cencd-test-ports-{number}")
+        except OSError:
+            holder.close()
+            continue
+        first, low = FIRST_PORT + number * RANGE_PORTS, FIRST_LOW_PORT + number * LOW_RANGE_PORTS
+        return holder, {"CENCD_PORTS": f"{first}-{first + RANGE_PORTS - 1}",
+                        "CENCD_LOW_PORTS": f"{low}-{low + LOW_RANGE_PORTS - 1}"}
+    sys.exit(f"{RANGES} modules of system tests run already")
 
 
 def readable_by(identity, paths):
@@ -88,6 +108,7 @@ def main():
     if os.geteuid() == 0:
         identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
 
+    ports, ranges = take_ports()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -102,7 +123,7 @@ def main():
                       source / "tests" / "system"]
             if not readable_by(identity, needed):
                 source, build = copy_tree(source, build, folder)
-        environment = dict(os.environ, CENCD_SOURCE=str(source), CENCD_BUILD=str(build),
+        environment = dict(os.environ, **ranges, CENCD_SOURCE=str(source), CENCD_BUILD=str(build),
                            TMPDIR=str(work), HOME=str(work), PYTHONDONTWRITEBYTECODE="1",
                            PYTHONUNBUFFERED="1", PYTHONPATH=str(source / "tests" / "system"))
         tests = subprocess.Popen(["/usr/bin/python3", "-m", "unittest", "-v", module],
@@ -113,6 +134,7 @@ def main():
             print(f"not done after {TIME_LIMIT_S} s")
             failed = True
         leftovers = end_leftovers()
+    ports.close()
     if leftovers:
         print("left running:", ", ".join(leftovers))
     sys.exit(1 if failed or leftovers else 0)
