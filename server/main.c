@@ -223,11 +223,8 @@ static int serve(struct server *server, struct ops **ops, struct admin **admin)
     atomic_store(&server->ready, true);
     if (server->editor != NULL)
         first_agent_make(server->directory, server->editor, server->config->server.state_dir);
-    if (server->editor != NULL && admin_start(server, admin, &error) != STATUS_OK) {
-        (void)fprintf(stderr, "cencd: %s\n", error.text);
-        code = EXIT_LISTEN;
-        server_stop(server);
-    } else if (server->config->ops.enabled && ops_start(server, ops, &error) != STATUS_OK) {
+    if ((server->editor != NULL && admin_start(server, admin, &error) != STATUS_OK) ||
+        (server->config->ops.enabled && ops_start(server, ops, &error) != STATUS_OK)) {
         (void)fprintf(stderr, "cencd: %s\n", error.text);
         code = EXIT_LISTEN;
         server_stop(server);

@@ -30,6 +30,7 @@ struct journal {
     struct reactor *reactor;
     struct journal_counters counters;
     _Atomic bool stopping;
+    _Atomic bool awaits_readers; /* nothing is let go until they are back */
 
     struct told_count told;
 
@@ -38,8 +39,7 @@ struct journal {
     size_t segment_count;
     size_t segment_capacity;
     struct list holds;
-    uint64_t left_at;            /* slowest of the readers that left until the next start */
-    _Atomic bool awaits_readers; /* nothing is let go until they are back */
+    uint64_t left_at; /* slowest of the readers that left until the next start */
     struct list watches;
 
     /* the journal's thread only */
