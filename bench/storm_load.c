@@ -6,6 +6,7 @@
  *     --rate N      a second; 0: as fast as they go          (default 0)
  *     --clients N   tcp: connections at the same time        (default 200)
  *     --answers     udp: text that is answered, and waits for the answers
+ *     --times FILE  udp: when each was sent, into this file: 8 bytes each, ns
  *
  * Serials are numbers of 16 digits. A gasp is an EventNotification of DLMS/COSEM, or with --answers
  * the text PWRFAIL,<serial>. Over tcp a device connects, says its gasp, shuts its side and waits
@@ -45,6 +46,7 @@ static struct {
     unsigned first;
     unsigned rate;
     unsigned clients;
+    const char *times; /* NULL: nobody wants to know */
 } options = {.count = 100000, .clients = 200};
 
 static struct {
@@ -54,7 +56,7 @@ static struct {
     unsigned failed;
     _Atomic unsigned answered;
     struct histogram latencies; /* of answers, microseconds */
-    uint64_t *sent_ns;          /* with answers: of each gasp */
+    uint64_t *sent_ns;          /* of each gasp, if somebody wants to know */
 } seen;
 
 static _Noreturn void die(const char *what)
@@ -154,6 +156,16 @@ static unsigned send_batch(int device, unsigned from, unsigned count)
     return sent > 0 ? (unsigned)sent : 0;
 }
 
+static void write_times(void)
+{
+    FILE *file = fopen(options.times, "we");
+
+    if (file == NULL || seen.sent_ns == NULL ||
+        fwrite(seen.sent_ns, sizeof *seen.sent_ns, options.count, file) != options.count ||
+        fclose(file) != 0)
+        die(options.times);
+}
+
 static void storm_of_datagrams(void)
 {
     struct sockaddr_in address = server_address();
@@ -168,11 +180,11 @@ static void storm_of_datagrams(void)
     if (setsockopt(device, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
         (void)setsockopt(device, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     seen.start_ns = now_ns();
-    if (options.answers) {
+    if (options.answers || options.times != NULL)
         seen.sent_ns = calloc(options.count, sizeof *seen.sent_ns);
-        if (seen.sent_ns == NULL || pthread_create(&listener, NULL, hear_answers, &device) != 0)
-            die("listener");
-    }
+    if (options.answers &&
+        (seen.sent_ns == NULL || pthread_create(&listener, NULL, hear_answers, &device) != 0))
+        die("listener");
     while (seen.sent < options.count) {
         unsigned number = due(seen.sent);
         if (number > 0)
@@ -181,6 +193,8 @@ static void storm_of_datagrams(void)
     seen.end_ns = now_ns();
     if (options.answers)
         (void)pthread_join(listener, NULL);
+    if (options.times != NULL)
+        write_times();
     free(seen.sent_ns);
     (void)close(device);
 }
@@ -273,7 +287,7 @@ static unsigned number(const char *text, unsigned least, unsigned most)
 static _Noreturn void refuse(void)
 {
     (void)fputs("usage: storm_load udp|tcp PORT [--count N] [--first N] [--rate N] [--clients N] "
-                "[--answers]\n",
+                "[--answers] [--times FILE]\n",
                 stderr);
     exit(2);
 }
@@ -301,6 +315,8 @@ static void parse(int count, char **arguments)
             options.rate = number(value, 0, 100000000);
         else if (strcmp(name, "--clients") == 0)
             options.clients = number(value, 1, 10000);
+        else if (strcmp(name, "--times") == 0)
+            options.times = value;
         else
             refuse();
     }

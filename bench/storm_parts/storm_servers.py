@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import platform
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,16 @@ def backlog_drops():
     """Packets that this machine lost before any socket saw them: a processor's backlog was full."""
     lines = pathlib.Path("/proc/net/softnet_stat").read_text().splitlines()
     return sum(int(line.split()[1], 16) for line in lines)
+
+
+def machine(folder):
+    model = "processor"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], stdout=subprocess.PIPE, check=False)
+    return (f"Linux {platform.release()}, {os.cpu_count()} x {model}, files on "
+            f"{kind.stdout.decode().strip()}, load average {os.getloadavg()[0]:.2f}")
 
 
 class CallCounter:
