@@ -22,7 +22,7 @@
 #define SCOPE                                                                                      \
     {                                                                                              \
         "scope", "SCOPE", "scope", OPTION_SCOPE,                                                   \
-            "the name space of the serial; \"default\" otherwise"                                  \
+            "the name space of the serial; otherwise \"default\", or the only one that has it"     \
     }
 
 static const struct option_spec no_options[] = {END};

@@ -39,7 +39,7 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-static int run(const struct request *request)
+static int run(struct request *request)
 {
     switch (request->command->sort) {
     case COMMAND_AUDIT:

@@ -11,8 +11,9 @@
 #include "agents/cencctl/client.h"
 #include "agents/cencctl/table.h"
 
-#define PAGE  1000u
-#define CLEAR "\033[H\033[J"
+#define PAGE       1000u
+#define SCOPE_SIZE 128u
+#define CLEAR      "\033[H\033[J"
 
 /* ---- calls ---- */
 
@@ -216,6 +217,64 @@ static int one(const struct request *request, const char *path)
     return code;
 }
 
+/* ---- devices in other scopes ---- */
+
+static int asked(const struct request *request, const char *before, const char *serial,
+                 struct client_answer *answer)
+{
+    char *path = NULL;
+    char *escaped = request_escape(serial);
+    int result = -ENOMEM;
+
+    *answer = (struct client_answer){0};
+    if (escaped != NULL && asprintf(&path, "%s%s", before, escaped) >= 0)
+        result = client_call(request->socket_path, "GET", path, NULL, NULL, answer);
+    free(escaped);
+    free(path);
+    return result;
+}
+
+/* Keeps the scope of the only device with this serial; leaves it alone if there is none. */
+static int only_scope(struct request *request, const json_t *items, char scope[static SCOPE_SIZE])
+{
+    size_t i;
+    const json_t *item;
+
+    json_array_foreach((json_t *)items, i, item)
+    {
+        const char *serial = json_string_value(json_object_get(item, "serial"));
+        const char *name = json_string_value(json_object_get(item, "scope"));
+        if (serial == NULL || name == NULL || strcmp(serial, request->operands[0]) != 0)
+            continue;
+        if (request->scope != NULL)
+            return usage_error("several scopes have it, name one by --scope: ", serial);
+        (void)snprintf(scope, SCOPE_SIZE, "%s", name);
+        request->scope = scope;
+    }
+    return EXIT_GOOD;
+}
+
+/* Where --scope isn't given. If this fails, what follows fails, too, and says why. */
+static int find_scope(struct request *request, char scope[static SCOPE_SIZE])
+{
+    struct client_answer answer;
+    int code = EXIT_GOOD;
+    const char *serial = request->operands[0];
+
+    if (request->scope != NULL || strstr(request->command->path, "{scope}") == NULL)
+        return EXIT_GOOD;
+    int result = asked(request, "devices/" DEFAULT_SCOPE "/", serial, &answer);
+    json_decref(answer.value);
+    if (result != 0 || answer.status != 404)
+        return EXIT_GOOD;
+    if (asked(request, "devices?limit=1000&serial=", serial, &answer) == 0)
+        code = only_scope(request, json_object_get(answer.value, "items"), scope);
+    json_decref(answer.value);
+    return code;
+}
+
+/* ---- all of it ---- */
+
 static int run_once(const struct request *request, const char *path)
 {
     if (request->watch_s > 0 && isatty(STDOUT_FILENO))
@@ -227,10 +286,15 @@ static int run_once(const struct request *request, const char *path)
     return EXIT_UNREAD;
 }
 
-int manage_command(const struct request *request)
+int manage_command(struct request *request)
 {
+    char scope[SCOPE_SIZE];
+    int code = find_scope(request, scope);
+
+    if (code != EXIT_GOOD)
+        return code;
     char *path = request_path(request);
-    int code = path != NULL ? run_once(request, path) : EXIT_UNREAD;
+    code = path != NULL ? run_once(request, path) : EXIT_UNREAD;
 
     while (code == EXIT_GOOD && request->watch_s > 0) {
         (void)sleep((unsigned)request->watch_s);

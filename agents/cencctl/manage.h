@@ -6,7 +6,7 @@
 
 #define DEFAULT_SOCKET "/var/lib/cencd/admin.sock"
 
-/* Returns an exit code. */
-int manage_command(const struct request *request);
+/* The scope that is found out is put into the request. Returns an exit code. */
+int manage_command(struct request *request);
 
 #endif

@@ -30,6 +30,18 @@ static void escape(const char *text, FILE *out)
     }
 }
 
+char *request_escape(const char *text)
+{
+    char *escaped = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&escaped, &size);
+
+    if (out == NULL)
+        return NULL;
+    escape(text, out);
+    return fclose(out) == 0 ? escaped : NULL;
+}
+
 char *request_path(const struct request *request)
 {
     char *path = NULL;
@@ -40,7 +52,7 @@ char *request_path(const struct request *request)
         return NULL;
     for (const char *at = request->command->path; *at != '\0'; at++) {
         if (strncmp(at, "{scope}", 7) == 0) {
-            escape(request->scope, out);
+            escape(request->scope != NULL ? request->scope : DEFAULT_SCOPE, out);
             at += 6;
         } else if (*at == '{') {
             escape(request->operands[at[1] - '0'], out);
@@ -357,7 +369,7 @@ int request_read(const struct command *command, int argc, char **argv, struct re
 {
     const char *socket_path = getenv("CENCD_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
 
-    *request = (struct request){.command = command, .scope = "default"};
+    *request = (struct request){.command = command};
     request->socket_path =
         socket_path != NULL && socket_path[0] != '\0' ? socket_path : DEFAULT_SOCKET;
     request->body = json_object();

@@ -8,9 +8,10 @@
 
 #include "agents/cencctl/commands.h"
 
-#define OPERANDS_MAX 3
-#define GIVEN_MAX    16
-#define NEW_PASSWORD 24u /* bytes with a NUL */
+#define DEFAULT_SCOPE "default"
+#define OPERANDS_MAX  3
+#define GIVEN_MAX     16
+#define NEW_PASSWORD  24u /* bytes with a NUL */
 
 /* An option that the command looks at itself. */
 struct given {
@@ -23,7 +24,7 @@ struct request {
     const char *operands[OPERANDS_MAX];
     int operand_count;
     const char *socket_path;
-    const char *scope;
+    const char *scope; /* NULL: not given */
     const char *if_match;
     char *query; /* "a=b&c=d"; NULL: none */
     json_t *body;
@@ -42,6 +43,9 @@ void request_free(struct request *request);
 
 /* The value of an OPTION_OWN; NULL: not given. */
 const char *request_given(const struct request *request, const char *name);
+
+/* A text as a part of a path or a query; to be freed. NULL: no memory. */
+char *request_escape(const char *text);
 
 /* The path with its operands, escaped; to be freed. NULL: no memory. */
 char *request_path(const struct request *request);

@@ -112,6 +112,19 @@ class Served(unittest.TestCase):
             self.assertTrue(lines[1].startswith(ONE))  # what people copy is whole
         self.assertIn(f"serial       {ONE}", self.ctl("device", "show", ONE))
 
+    def test_a_device_is_found_in_the_only_scope_that_has_it(self):
+        self.ctl("device", "add", "1", "--scope", "depot")
+        self.ctl("device", "add", "12", "--scope", "depot")
+        self.assertEqual(self.show("device", "1")["scope"], "depot")
+        self.ctl("device", "add", "1", "--scope", "yard")
+        self.assertIn("--scope", self.ctl("device", "show", "1", code=64))
+        self.assertEqual(self.show("device", "1", "--scope", "yard")["scope"], "yard")
+        self.ctl("device", "add", "1")
+        self.assertEqual(self.show("device", "1")["scope"], "default")
+        self.ctl("device", "show", "2", code=66)
+        self.ctl("device", "remove", "12")
+        self.assertEqual(len(self.list("device")), 3)
+
     # -- changes --
 
     def test_accounts_are_made_changed_and_removed(self):
