@@ -127,6 +127,9 @@ void directory_set_signal(struct directory *directory, struct device *device,
                           const struct link_ref *link, uint8_t signal_csq);
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms);
+/* An event says that it was seen then, which may be some time after it was registered, or after its
+ * link was gone. An earlier time than is known changes nothing. */
+void directory_seen(struct directory *directory, struct device *device, uint64_t utc_ms);
 
 /* A last gasp was recorded. STATUS_NOT_FOUND: the device isn't recorded, nothing changes. An older
  * gasp than the one that is kept changes nothing either. *heard_utc_ms: see below. */

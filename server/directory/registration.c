@@ -197,6 +197,15 @@ void directory_set_signal(struct directory *directory, struct device *device,
     unlock_stripe(stripe);
 }
 
+void directory_seen(struct directory *directory, struct device *device, uint64_t utc_ms)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    if (device->last_seen_utc_ms < utc_ms)
+        device->last_seen_utc_ms = utc_ms;
+    unlock_stripe(stripe);
+}
+
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms)
 {

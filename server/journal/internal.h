@@ -32,7 +32,8 @@ struct journal {
     _Atomic bool stopping;
     _Atomic bool awaits_readers; /* nothing is let go until they are back */
 
-    struct told_count told;
+    struct told_count committed; /* and not told */
+    struct told_count appended;  /* likewise */
 
     pthread_mutex_t lock;     /* segments, holds, watches */
     struct segment *segments; /* in order; the last one is written to */

@@ -114,6 +114,7 @@ enum status journal_append(struct journal *journal, struct journal_entry *entry)
     }
     entry->journal = journal;
     entry->appended_ms = entry->from != NULL ? reactor_now_ms(entry->from) : 0;
+    entry->appended_half = told_add(&journal->appended);
     entry->message.deliver = arrive;
     reactor_post(entry->from, journal->reactor, &entry->message);
     return STATUS_OK;

@@ -54,7 +54,8 @@ struct journal_entry {
     struct journal *journal;
     uint64_t appended_ms;
     enum status status;
-    uint8_t half; /* told.c */
+    uint8_t committed_half; /* told.c */
+    uint8_t appended_half;
 };
 
 struct journal_config {

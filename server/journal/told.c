@@ -27,12 +27,23 @@ void journal_point_take(const struct journal *journal, struct journal_point *poi
 {
     /* In this order: a turn in between only makes the point wait for longer. */
     point->sequence = atomic_load(&journal->counters.committed);
-    point->turns = atomic_load(&journal->told.turns);
+    point->committed_turns = atomic_load(&journal->committed.turns);
+    point->appended_turns = atomic_load(&journal->appended.turns);
+}
+
+static bool all_told(const struct told_count *told, uint64_t turns)
+{
+    if (atomic_load(&told->turns) >= turns + 2)
+        return true;
+    return atomic_load(&told->untold[0]) == 0 && atomic_load(&told->untold[1]) == 0;
 }
 
 bool journal_point_told(const struct journal *journal, const struct journal_point *point)
 {
-    if (atomic_load(&journal->told.turns) >= point->turns + 2)
-        return true;
-    return atomic_load(&journal->told.untold[0]) == 0 && atomic_load(&journal->told.untold[1]) == 0;
+    return all_told(&journal->committed, point->committed_turns);
+}
+
+bool journal_point_recorded(const struct journal *journal, const struct journal_point *point)
+{
+    return all_told(&journal->appended, point->appended_turns);
 }

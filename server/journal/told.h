@@ -1,6 +1,6 @@
-/* Whether everybody who appended was told of what is committed. A reader that looks at what the
- * appending threads change in `done` (the directory) takes a point, and knows when they have
- * changed it for all records up to there.
+/* Whether everybody who appended was told of what is committed, and whether what was appended is. A
+ * reader that looks at what the appending threads change in `done` (the directory) takes a point,
+ * and knows when they have changed it for all records up to there.
  *
  * Committed entries are counted in one of two halves until their done was called. New ones go to
  * one half until the other is empty; then the halves change places. So whatever was committed at
@@ -16,7 +16,8 @@ struct told_count {
     _Atomic uint64_t turns; /* times that the halves changed places */
 };
 
-/* The writer, before an entry can be seen as committed. Returns its half. */
+/* Any thread: one more that isn't told. For what is committed: before anybody can see that it is.
+ * Returns its half. */
 uint8_t told_add(struct told_count *told);
 /* The writer, now and then: after each group. */
 void told_turn(struct told_count *told);
@@ -25,7 +26,8 @@ void told_remove(struct told_count *told, uint8_t half);
 
 struct journal_point {
     uint64_t sequence; /* committed when it was taken */
-    uint64_t turns;
+    uint64_t committed_turns;
+    uint64_t appended_turns;
 };
 
 /* Any thread. */
@@ -34,5 +36,9 @@ void journal_point_take(const struct journal *journal, struct journal_point *poi
 /* Any thread: done was called for all records up to point->sequence. Soon, and for ever, as long as
  * the appending threads run. */
 bool journal_point_told(const struct journal *journal, const struct journal_point *point);
+
+/* Any thread: all that was appended before the point was taken, and not refused, is committed (or
+ * the journal stopped), and done was called. For ever, once the disk takes it. */
+bool journal_point_recorded(const struct journal *journal, const struct journal_point *point);
 
 #endif

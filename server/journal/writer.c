@@ -14,11 +14,13 @@ static void stop_if_done(struct journal *journal);
 static void call_done(struct journal_entry *entry)
 {
     struct journal *journal = entry->journal;
-    uint8_t half = entry->half;
-    bool counted = entry->status == STATUS_OK;
+    uint8_t committed_half = entry->committed_half;
+    uint8_t appended_half = entry->appended_half;
+    bool committed = entry->status == STATUS_OK;
     entry->done(entry, entry->status); /* the entry may be gone */
-    if (counted)
-        told_remove(&journal->told, half);
+    if (committed)
+        told_remove(&journal->committed, committed_half);
+    told_remove(&journal->appended, appended_half);
 }
 
 static void tell(struct message *message, struct reactor *reactor)
@@ -125,8 +127,9 @@ static void commit(struct journal *journal)
     counter_add(&journal->counters.bytes, journal->group_size);
     counter_add(&journal->counters.groups, 1);
     for (struct message *each = message; each != NULL; each = each->next)
-        entry_of(each)->half = told_add(&journal->told);
-    told_turn(&journal->told);
+        entry_of(each)->committed_half = told_add(&journal->committed);
+    told_turn(&journal->committed);
+    told_turn(&journal->appended);
     atomic_store(&journal->counters.committed, last);
     atomic_store(&journal->counters.durable, true);
     note_latencies(journal, message);

@@ -145,6 +145,12 @@ void event_tell(struct shard *shard, Cenc__V1__Event *event)
         count_up(&shard->counters.events_lost, 1);
 }
 
+/* What the event says to whoever reads the journal, the directory knows, too. */
+static void note_seen(struct shard *shard, struct device *device, const Cenc__V1__Event *event)
+{
+    directory_seen(shard->server->directory, device, (uint64_t)event->received_unix_ms);
+}
+
 /* ---- devices ---- */
 
 static void fill_signal(uint8_t csq, struct event_texts *texts, Cenc__V1__Signal **signal)
@@ -236,6 +242,7 @@ void events_connected(struct link *link)
     if (off(shard))
         return;
     event_begin(shard, link->device, &texts, &event);
+    note_seen(shard, link->device, &event);
     cenc__v1__connected__init(&body);
     event_endpoint(&link->peer, &texts.peer, texts.peer_text);
     fill_signal(texts.info.signal_csq, &texts, &body.signal);
@@ -299,6 +306,7 @@ void events_access_started(const struct session *session)
     if (off(shard))
         return;
     event_begin(shard, session->device, &texts, &event);
+    note_seen(shard, session->device, &event);
     cenc__v1__access_started__init(&body);
     event_endpoint(&session->peer, &texts.other, texts.other_text);
     body.agent = proto_string(session->agent_name);
@@ -320,6 +328,7 @@ void events_access_finished(const struct session *session, enum close_reason rea
     if (off(shard))
         return;
     event_begin(shard, session->device, &texts, &event);
+    note_seen(shard, session->device, &event);
     cenc__v1__access_finished__init(&body);
     event_endpoint(&session->peer, &texts.other, texts.other_text);
     fill_reason(reason, &texts);

@@ -1,6 +1,8 @@
-#include "server/redis/internal.h"
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "server/base/check.h"
+#include "server/redis/internal.h"
 #include "server/redis/script.h"
 
 #define WALK_VISITS     4096u /* devices looked at for one batch */
@@ -16,6 +18,19 @@ bool redis_send(struct redis *redis, enum purpose purpose, uint64_t sequence, ui
     redis->sent[redis->in_flight++] = (struct sent){purpose, sequence, records};
     count(&redis->counters.commands, 1);
     return connection_send(&redis->connection);
+}
+
+/* The one that Redis has when all that was sent is done. */
+static void add_sequence(struct redis *redis)
+{
+    char text[16];
+
+    if (redis->state != REDIS_REBUILDING) {
+        command_number(&redis->command, redis->sequence);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "-%" PRIu32, redis->mark);
+    command_text(&redis->command, text);
 }
 
 /* expected NULL: the sequence that Redis should have. */
@@ -35,15 +50,18 @@ void redis_begin_script(struct redis *redis, const char *expected)
     if (expected != NULL)
         command_text(command, expected);
     else
-        command_number(command, redis->sequence);
-    command_number(command, redis->sequence);
+        add_sequence(redis);
+    add_sequence(redis);
     CHECK(command->count == FIRST_OPERATION);
 }
 
 bool redis_send_script(struct redis *redis, enum purpose purpose, uint64_t sequence,
                        uint32_t records)
 {
-    command_replace(&redis->command, SET_ARGUMENT, sequence);
+    bool rebuilds = purpose == BEGIN || purpose == WALK || purpose == WIPE;
+
+    if (!rebuilds)
+        command_replace(&redis->command, SET_ARGUMENT, sequence);
     redis->sequence = sequence;
     if (sequence > redis->highest)
         redis->highest = sequence;
@@ -58,8 +76,10 @@ bool redis_send_probe(struct redis *redis)
                    atomic_load(&redis->counters.sequence) >= redis->ahead_until;
 
     redis_begin_script(redis, NULL);
-    if (settles)
+    if (settles) {
         command_text(&redis->command, "N");
+        command_number(&redis->command, redis->mark);
+    }
     return redis_send_script(redis, settles ? SETTLE : BATCH, redis->sequence, 0);
 }
 

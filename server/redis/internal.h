@@ -57,6 +57,7 @@ struct redis {
     bool told;     /* since the last reading began something was committed */
     bool begun;    /* Redis knows of the rebuild */
     bool rebuild;  /* is needed */
+    bool gap;      /* no rebuild was done, and Redis may know more than the directory */
     bool followed; /* once since start */
     uint32_t retry_ms;
 
@@ -76,11 +77,15 @@ struct redis {
     uint64_t rebuild_from_ms; /* not before */
     uint64_t follows_ms;      /* since */
     uint32_t rebuild_pause_ms;
-    bool ahead;           /* of the journal, Redis may be: script.h */
-    uint64_t ahead_until; /* once Redis has this event it isn't; 0: not known yet */
-    char life[20];        /* of this process */
-    uint64_t refused;     /* by the journal, when last looked at */
-    uint64_t refused_rebuilt;
+    bool ahead;                       /* of the journal, Redis may be: script.h */
+    struct journal_point ahead_point; /* when the last rebuild was done */
+    uint64_t ahead_until;             /* once Redis has this event it isn't; 0: not known yet */
+    uint32_t mark;    /* of the rebuild, the last one or the one under way: script.h */
+    uint64_t refused; /* by the journal, when last looked at */
+    struct journal_point refused_point; /* when that last changed */
+    uint64_t refused_settled; /* the same, once all is recorded that was appended before */
+    uint64_t refused_base;    /* when the last rebuild began */
+    uint64_t refused_rebuilt; /* the same of the last one that was done */
     uint32_t refused_ticks;
 
     char problem[64];
@@ -125,6 +130,9 @@ void redis_follow_committed(struct journal_watch *watch);
 
 /* ---- rebuild.c ---- */
 
+uint32_t redis_new_mark(const struct redis *redis);
+/* Not too soon after the last one. */
+bool redis_may_rebuild(const struct redis *redis);
 void redis_rebuild_on(struct redis *redis);
 void redis_rebuild_wiped(struct redis *redis, int64_t left);
 void redis_rebuild_finished(struct redis *redis);

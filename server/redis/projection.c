@@ -87,17 +87,19 @@ static void set_state(struct command *command, const char *id, const Cenc__V1__E
     command_number(command, seen ? time_of(event->received_unix_ms) : 0);
 }
 
-static void set_time(struct command *command, const char *letter, const char *id, uint64_t utc_ms)
+static void set_gasp(struct command *command, const char *letter, const char *id,
+                     const Cenc__V1__Event *event, int64_t unix_ms)
 {
     begin(command, letter, id);
-    command_number(command, utc_ms);
+    command_number(command, event->link_epoch);
+    command_number(command, time_of(unix_ms));
 }
 
 static void restored(struct command *command, const char *id, const Cenc__V1__Event *event)
 {
     int64_t named_ms = event->power_restored->last_gasp_unix_ms;
 
-    set_time(command, "C", id, time_of(named_ms != 0 ? named_ms : event->received_unix_ms));
+    set_gasp(command, "C", id, event, named_ms != 0 ? named_ms : event->received_unix_ms);
 }
 
 static void add_body(struct command *command, const char *id, const Cenc__V1__Event *event)
@@ -113,8 +115,9 @@ static void add_body(struct command *command, const char *id, const Cenc__V1__Ev
         update(command, id, event, NULL);
         break;
     case CENC__V1__EVENT__BODY_DISCONNECTED:
-        if (!event->disconnected->newer_link)
-            set_state(command, id, event, DEVICE_OFFLINE);
+        /* also if a newer link was about to come: it may have gone again before it was one, and if
+         * it is there its epoch says so */
+        set_state(command, id, event, DEVICE_OFFLINE);
         break;
     case CENC__V1__EVENT__BODY_ACCESS_STARTED:
         set_state(command, id, event, DEVICE_IN_SESSION);
@@ -123,7 +126,7 @@ static void add_body(struct command *command, const char *id, const Cenc__V1__Ev
         set_state(command, id, event, DEVICE_IDLE);
         break;
     case CENC__V1__EVENT__BODY_LAST_GASP:
-        set_time(command, "G", id, time_of(event->received_unix_ms));
+        set_gasp(command, "G", id, event, event->received_unix_ms);
         break;
     case CENC__V1__EVENT__BODY_POWER_RESTORED:
         restored(command, id, event);

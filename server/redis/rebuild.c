@@ -12,9 +12,22 @@ static const struct log_context module = {.module = "redis"};
 
 /* ---- rebuilding ---- */
 
-static bool may_rebuild(const struct redis *redis)
+uint32_t redis_new_mark(const struct redis *redis)
 {
-    return redis->in_flight == 0 && reactor_now_ms(redis->reactor) >= redis->rebuild_from_ms;
+    return 1 + (uint32_t)(reactor_random(redis->reactor) % 1000000000);
+}
+
+bool redis_may_rebuild(const struct redis *redis)
+{
+    return reactor_now_ms(redis->reactor) >= redis->rebuild_from_ms;
+}
+
+/* While a rebuild waits presence isn't renewed. */
+static uint32_t longest_pause_ms(const struct redis *redis)
+{
+    uint32_t presence_ms = redis->config->redis.presence_ttl_s * 1000 / 3;
+
+    return presence_ms < RETRY_MAX_MS ? presence_ms : RETRY_MAX_MS;
 }
 
 static void begin_rebuild(struct redis *redis)
@@ -28,23 +41,25 @@ static void begin_rebuild(struct redis *redis)
     redis->rebuild_pause_ms *= 2;
     if (redis->rebuild_pause_ms < REBUILD_PAUSE_MS)
         redis->rebuild_pause_ms = REBUILD_PAUSE_MS;
-    if (redis->rebuild_pause_ms > RETRY_MAX_MS)
-        redis->rebuild_pause_ms = RETRY_MAX_MS;
+    if (redis->rebuild_pause_ms > longest_pause_ms(redis))
+        redis->rebuild_pause_ms = longest_pause_ms(redis);
     redis->rebuild_from_ms = now_ms + redis->rebuild_pause_ms;
     redis_set_state(redis, REDIS_REBUILDING);
     redis->rebuild = false;
+    timer_stop(&redis->retry);
     redis->phase = BEGINNING;
     redis->begun = false;
     redis->records = NULL;
-    redis->refused_rebuilt = redis->refused;
+    redis->refused_base = redis->refused_settled;
     journal_point_take(redis->journal, &redis->base);
+    redis->mark = redis_new_mark(redis);
     redis->ahead = true;
     redis->ahead_until = 0;
     redis->sequence = 0;
     atomic_store(&redis->counters.sequence, 0);
     redis_begin_script(redis, "*");
     command_text(&redis->command, "B");
-    command_text(&redis->command, redis->life);
+    command_number(&redis->command, redis->mark);
     (void)redis_send_script(redis, BEGIN, 0, 0);
 }
 
@@ -57,6 +72,7 @@ static void begin_walk(struct redis *redis)
         timer_start_fine(redis->reactor, &redis->retry, LOOK_MS);
         return;
     }
+    timer_stop(&redis->retry);
     redis->phase = WALKING;
     redis_start_walk(redis, true, true);
 }
@@ -72,7 +88,7 @@ static void send_wipe(struct redis *redis)
 void redis_rebuild_on(struct redis *redis)
 {
     if (redis->state != REDIS_REBUILDING || redis->rebuild) {
-        if (may_rebuild(redis))
+        if (redis->in_flight == 0 && redis_may_rebuild(redis))
             begin_rebuild(redis);
         return;
     }
@@ -105,8 +121,11 @@ void redis_rebuild_finished(struct redis *redis)
 
     directory_count(redis->directory, &counts);
     count(&redis->counters.rebuilds, 1);
+    redis->gap = false;
+    redis->refused_rebuilt = redis->refused_base;
     if (redis->refused_rebuilt > 0)
         redis->lowest = redis->base.sequence; /* an older copy of Redis may come back */
+    journal_point_take(redis->journal, &redis->ahead_point);
     log_line(LOG_INFO, &module, "Redis has all of the directory",
              "devices=%" PRIu64 " sequence=%" PRIu64, counts.devices, redis->base.sequence);
     redis->followed = true; /* presence is written */

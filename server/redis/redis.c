@@ -54,7 +54,7 @@ static void looked(struct redis *redis, const struct reply *reply)
 {
     uint64_t sequence = parse_sequence(reply);
 
-    if (sequence == 0 || sequence > redis->highest || sequence < redis->lowest ||
+    if (redis->gap || sequence == 0 || sequence > redis->highest || sequence < redis->lowest ||
         sequence + 1 < journal_oldest(redis->journal)) {
         redis->rebuild = true;
         redis_set_state(redis, REDIS_REBUILDING);
@@ -150,7 +150,7 @@ static void ready(struct connection *connection)
     command_text(command, redis_look_script);
     command_number(command, 0);
     command_text(command, key);
-    command_text(command, redis->life);
+    command_number(command, redis->mark);
     (void)redis_send(redis, LOOK, 0, 0);
 }
 
@@ -233,28 +233,32 @@ static uint64_t refused_events(const struct redis *redis)
     return sum;
 }
 
-/* What the journal refused changed the directory all the same: when it is over, all is written
- * anew. That it is over is a guess, but a wrong one costs only another rebuild: what is refused
- * after one has begun asks for the next. */
+/* What the journal refused changed the directory all the same: when it is over, and what had been
+ * appended before is recorded, all is written anew. That it is over is a guess, but a wrong one
+ * costs only another rebuild: what is refused after one has begun asks for the next. */
 static void look_for_refused(struct redis *redis)
 {
     uint64_t refused = refused_events(redis);
 
-    redis->refused_ticks = refused == redis->refused ? redis->refused_ticks + 1 : 0;
-    redis->refused = refused;
-    if (redis->state == REDIS_FOLLOWING && refused != redis->refused_rebuilt &&
-        redis->refused_ticks >= CALM_TICKS)
+    redis->refused_ticks++;
+    if (refused != redis->refused) {
+        redis->refused_ticks = 0;
+        redis->refused = refused;
+        journal_point_take(redis->journal, &redis->refused_point);
+    } else if (journal_point_recorded(redis->journal, &redis->refused_point)) {
+        redis->refused_settled = refused;
+    }
+    if (redis->state == REDIS_FOLLOWING && redis_may_rebuild(redis) &&
+        redis->refused_settled != redis->refused_rebuilt && redis->refused_ticks >= CALM_TICKS)
         redis->rebuild = true;
 }
 
-/* Since the last rebuild there was a moment at which all that had been appended was recorded. What
- * was refused never is. */
+/* All that had been appended when the last rebuild was done is recorded. What was refused never is.
+ */
 static void look_ahead(struct redis *redis)
 {
-    const struct journal_counters *counters = journal_counters(redis->journal);
-
     if (redis->state == REDIS_FOLLOWING && redis->ahead && redis->ahead_until == 0 &&
-        redis->refused == 0 && atomic_load(&counters->queued_bytes) == 0)
+        redis->refused == 0 && journal_point_recorded(redis->journal, &redis->ahead_point))
         redis->ahead_until = journal_committed(redis->journal);
 }
 
@@ -340,7 +344,7 @@ static enum status prepare(struct redis *redis, struct redis_error *error)
 }
 
 enum status redis_start(const struct config *config, struct journal *journal,
-                        struct directory *directory, struct reactor *reactor,
+                        struct directory *directory, bool gap, struct reactor *reactor,
                         struct redis **started, struct redis_error *error)
 {
     struct redis *redis = calloc(1, sizeof(*redis));
@@ -352,6 +356,7 @@ enum status redis_start(const struct config *config, struct journal *journal,
     redis->config = config;
     redis->journal = journal;
     redis->directory = directory;
+    redis->gap = gap;
     redis->reactor = reactor;
     enum status status = prepare(redis, error);
     if (status != STATUS_OK) {
@@ -364,7 +369,7 @@ enum status redis_start(const struct config *config, struct journal *journal,
     redis->connection.password = redis->password;
     redis->connection.command = &redis->command;
     redis->highest = journal_committed(journal);
-    (void)snprintf(redis->life, sizeof(redis->life), "%016" PRIx64, reactor_random(reactor));
+    redis->mark = redis_new_mark(redis);
     redis->watch.reactor = reactor;
     redis->watch.committed = redis_follow_committed;
     journal_watch_add(journal, &redis->watch);

@@ -39,12 +39,13 @@ enum redis_state {
 };
 const char *redis_state_name(enum redis_state state); /* "waiting", "connecting" ... */
 
-/* In the reactor's thread; journal and directory must live until it stopped. Reads the password's
- * file, now and not later. STATUS_SYSTEM, STATUS_INVALID: it can't be read or holds no password;
- * STATUS_NO_MEMORY. */
+/* In the reactor's thread; journal and directory must live until it stopped. gap: the directory was
+ * loaded without some events that the journal had to remove, so Redis may know what it doesn't, and
+ * is written anew. Reads the password's file, now and not later. STATUS_SYSTEM, STATUS_INVALID: it
+ * can't be read or holds no password; STATUS_NO_MEMORY. */
 enum status redis_start(const struct config *config, struct journal *journal,
-                        struct directory *directory, struct reactor *reactor, struct redis **redis,
-                        struct redis_error *error) MUST_CHECK;
+                        struct directory *directory, bool gap, struct reactor *reactor,
+                        struct redis **redis, struct redis_error *error) MUST_CHECK;
 
 /* In the reactor's thread. stopped is called there, never from inside this call, when nothing is in
  * flight any more; it is gone then. What Redis lacks comes after the next start. */

@@ -39,6 +39,7 @@ struct durable {
     struct reactor *reactors[DURABLE_ROLES];
     char journal_folder[CONFIG_PATH_SIZE + 16];
     struct journal_recovery recovery;
+    bool gap;          /* the directory was loaded without some events */
     struct timer tick; /* the writer's thread: watches the journal's state */
     bool was_durable;
     uint64_t lost_at_utc_ms;
@@ -223,6 +224,7 @@ static enum status load_directory(struct durable *durable, struct kernel_error *
         (void)snprintf(error->text, sizeof error->text, "%.250s", store_error.text);
         return status;
     }
+    durable->gap = report.missing > 0;
     return STATUS_OK;
 }
 
@@ -324,7 +326,7 @@ static enum status start_readers(struct durable *durable, struct kernel_error *e
     }
     if (server->config->redis.url.address.family == 0)
         return STATUS_OK;
-    status = redis_start(server->config, durable->journal, server->directory, reactor,
+    status = redis_start(server->config, durable->journal, server->directory, durable->gap, reactor,
                          &durable->redis, &redis_error);
     if (status == STATUS_OK)
         server->redis_counters = redis_counters(durable->redis);

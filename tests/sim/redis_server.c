@@ -107,13 +107,13 @@ static void say_answer(struct redis_client *client, const struct answer *answer)
     say(client, text);
 }
 
+/* Anything but what looks like a good answer: a Redis that lies about what it did is not one to do
+ * anything about. */
 static void babble(struct redis_server *server, struct redis_client *client)
 {
     static const char *const words[] = {
         "+OK\r\n",
-        ":0\r\n",
         ":-1\r\n",
-        ":4294967297\r\n",
         ":99999999999999999999999\r\n",
         "$-1\r\n",
         "$3\r\n123\r\n",
@@ -127,7 +127,6 @@ static void babble(struct redis_server *server, struct redis_client *client)
         "\r\n",
         "\x16\x03\x01",
         "%1\r\n+a\r\n:1\r\n",
-        ":0\r\n:0\r\n",
     };
 
     say(client, words[sim_below(server->sim, sizeof(words) / sizeof(words[0]))]);
@@ -200,17 +199,19 @@ static void serve(struct redis_server *server, struct redis_client *client, size
 {
     static struct answer answer;
 
+    bool done = server->health != HEALTH_BABBLES || sim_chance(server->sim, 500);
+
     answer.kind = ANSWER_NIL;
-    if (server->health != HEALTH_BABBLES || sim_chance(server->sim, 500))
+    if (done)
         execute(server, client, count, arguments, &answer);
     if (server->health == HEALTH_SILENT)
         return;
     if (server->health == HEALTH_SLOW && client->out_size == 0)
         client->out_from_ms = sim_now_ms(server->sim) + sim_below(server->sim, SLOW_MS);
-    if (server->health == HEALTH_BABBLES && sim_chance(server->sim, 500))
-        babble(server, client);
-    else
+    if (done)
         say_answer(client, &answer);
+    if (server->health == HEALTH_BABBLES && (!done || sim_chance(server->sim, 500)))
+        babble(server, client);
     answer_clear(&answer);
 }
 
@@ -274,11 +275,16 @@ static bool receive(struct redis_server *server, struct redis_client *client)
     return size > 0;
 }
 
+static bool is_held(const struct redis_server *server, const struct redis_client *client)
+{
+    return server->health == HEALTH_SLOW && client->out_from_ms > sim_now_ms(server->sim);
+}
+
 static bool transmit(struct redis_server *server, struct redis_client *client)
 {
     size_t size = client->out_size < client->cut_out ? client->out_size : client->cut_out;
 
-    if (size == 0 || client->out_from_ms > sim_now_ms(server->sim))
+    if (size == 0 || is_held(server, client))
         return false;
     size = sim_peer_write(client->peer, (const uint8_t *)client->out, size);
     client->out_size -= size;
@@ -323,8 +329,8 @@ uint64_t redis_server_due_ms(const struct redis_server *server)
 
     for (size_t i = 0; i < REDIS_SERVER_CLIENTS; i++) {
         const struct redis_client *client = &server->clients[i];
-        if (client->peer != NULL && client->out_size > 0 &&
-            client->out_from_ms > sim_now_ms(server->sim) && client->out_from_ms < due_ms)
+        if (client->peer != NULL && client->out_size > 0 && is_held(server, client) &&
+            client->out_from_ms < due_ms)
             due_ms = client->out_from_ms;
     }
     return due_ms;
@@ -364,6 +370,8 @@ void redis_server_down(struct redis_server *server)
 
 void redis_server_up(struct redis_server *server, enum redis_content content)
 {
+    if (content != CONTENT_KEPT)
+        redis_server_down(server);
     if (server->listener == NULL)
         server->listener = sim_peer_listen(server->sim, &server->address, 16);
     SEEDS_REQUIRE(server->listener != NULL);

@@ -20,7 +20,7 @@ enum redis_health {
     HEALTH_SLOW,    /* answers after up to 15 s */
     HEALTH_SILENT,  /* reads, never answers */
     HEALTH_DEAF,    /* doesn't even read */
-    HEALTH_BABBLES, /* answers anything, also what looks right */
+    HEALTH_BABBLES, /* answers anything */
     HEALTH_COUNT,
 };
 

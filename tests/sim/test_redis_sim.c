@@ -68,6 +68,8 @@ static struct {
     char folder[64];
     struct sim_peer *devices[DEVICES];
     struct sim_peer *agents[AGENTS];
+    bool spoils;  /* somebody else writes under the prefix, in this run */
+    bool spoiled; /* he did */
 } world;
 
 static struct {
@@ -202,6 +204,7 @@ static void spoil(void)
     static const char *const others[] = {"cencd:gasps", "cencd:devices:node1", "cencd:meta:node1",
                                          "cencd:stale:node1"};
 
+    world.spoiled = true;
     (void)snprintf(serial, sizeof(serial), "cencd:%s:default:%04u",
                    sim_chance(world.site.sim, 500) ? "device" : "presence",
                    1000u + (unsigned)sim_below(world.site.sim, DEVICES));
@@ -226,7 +229,8 @@ static void trouble(void)
         redis_server_save(&world.redis);
         break;
     case 3:
-        spoil();
+        if (world.spoils)
+            spoil();
         break;
     case 4:
         redis_server_cut(&world.redis);
@@ -330,13 +334,9 @@ static void all_is_recorded(void)
 
 /* ---- and when Redis is well again ---- */
 
-/* Whoever spoiled a key doesn't do it again, and everything is touched once more. */
-static void all_is_well(void)
+/* Something happens to every device, so that every key is written. */
+static void touch_all(void)
 {
-    world.redis.health = HEALTH_WELL;
-    redis_server_up(&world.redis, CONTENT_KEPT);
-    for (uint32_t i = 0; i < AGENTS; i++)
-        hang_up(&world.agents[i]);
     world.site.next_peer = world.site.next_peer > SITE_MAX_PEERS - DEVICES
                                ? SITE_MAX_PEERS - DEVICES
                                : world.site.next_peer;
@@ -351,6 +351,21 @@ static void all_is_well(void)
             hang_up(&world.devices[i]);
     dial_in(0);
     run(1000);
+}
+
+/* Whoever spoiled a key doesn't do it again; that is found when the key is written. All the rest
+ * gets well by itself. */
+static void all_is_well(void)
+{
+    world.redis.health = HEALTH_WELL;
+    redis_server_up(&world.redis, CONTENT_KEPT);
+    if (sim_chance(world.site.sim, 500)) {
+        for (uint32_t i = 0; i < AGENTS; i++)
+            hang_up(&world.agents[i]);
+        run(1000);
+    }
+    if (world.spoiled)
+        touch_all();
 }
 
 static bool is_well(void)
@@ -385,6 +400,7 @@ static void open_world(const struct sim_options *options)
     (void)snprintf(site->config->server.state_dir, sizeof(site->config->server.state_dir), "%s",
                    world.folder);
     sim_file_put(site->sim, PASSWORD_FILE, (const uint8_t *)PASSWORD "\n", sizeof(PASSWORD));
+    world.spoils = sim_chance(site->sim, 300);
     if (sim_chance(site->sim, 300))
         site->config->journal.retention_mb = 1; /* events are gone before Redis has them */
     redis_server_open(&world.redis, site->sim, &address, PASSWORD);

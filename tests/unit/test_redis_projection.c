@@ -63,7 +63,7 @@ static void test_links(void **state)
     event.disconnected = &disconnected;
     assert_event("S|default:868|7|offline|0");
     disconnected.newer_link = true;
-    assert_event("");
+    assert_event("S|default:868|7|offline|0");
 }
 
 static void test_devices(void **state)
@@ -108,7 +108,7 @@ static void test_gasps(void **state)
     (void)state;
     begin(CENC__V1__EVENT__BODY_LAST_GASP);
     event.last_gasp = &gasp;
-    assert_event("G|default:868|1000");
+    assert_event("G|default:868|7|1000");
     gasp.unknown_device = true;
     assert_event("");
     gasp.unknown_device = false;
@@ -116,9 +116,9 @@ static void test_gasps(void **state)
     assert_event("");
     begin(CENC__V1__EVENT__BODY_POWER_RESTORED);
     event.power_restored = &restored;
-    assert_event("C|default:868|1000");
+    assert_event("C|default:868|7|1000");
     restored.last_gasp_unix_ms = 990;
-    assert_event("C|default:868|990");
+    assert_event("C|default:868|7|990");
 }
 
 static void test_other_events(void **state)

@@ -13,8 +13,8 @@ static struct journal journal;
 static void commit(uint8_t *halves, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        halves[i] = told_add(&journal.told);
-    told_turn(&journal.told);
+        halves[i] = told_add(&journal.committed);
+    told_turn(&journal.committed);
     atomic_fetch_add(&journal.counters.committed, count);
 }
 
@@ -57,7 +57,7 @@ static void test_each_before_the_point_counts(void **state)
     assert_int_equal(point.sequence, 3);
     for (unsigned i = 0; i < 3; i++) {
         assert_told(&point, false);
-        told_remove(&journal.told, halves[i]);
+        told_remove(&journal.committed, halves[i]);
     }
     assert_told(&point, true);
 }
@@ -72,10 +72,10 @@ static void test_more_comes_all_the_time(void **state)
     commit(before, 1);
     struct journal_point point = point_now();
     commit(after, 1);
-    told_remove(&journal.told, before[0]);
+    told_remove(&journal.committed, before[0]);
     for (unsigned i = 1; i < 8; i++) {
         commit(after + i, 1);
-        told_remove(&journal.told, after[i - 1]);
+        told_remove(&journal.committed, after[i - 1]);
     }
     assert_told(&point, true);
 }
@@ -91,11 +91,32 @@ static void test_one_is_late(void **state)
     struct journal_point point = point_now();
     for (unsigned i = 0; i < 8; i++) {
         commit(after + i, 1);
-        told_remove(&journal.told, after[i]);
+        told_remove(&journal.committed, after[i]);
         assert_told(&point, false);
     }
-    told_remove(&journal.told, late[0]);
+    told_remove(&journal.committed, late[0]);
     assert_told(&point, true);
+}
+
+/* Appended is more than committed: the disk may not take it for long. */
+static void test_appended(void **state)
+{
+    (void)state;
+    uint8_t half = told_add(&journal.appended);
+    struct journal_point point = point_now();
+    assert_told(&point, true);
+    assert_false(journal_point_recorded(&journal, &point));
+    told_turn(&journal.appended);
+    uint8_t later = told_add(&journal.appended);
+    told_turn(&journal.appended);
+    assert_false(journal_point_recorded(&journal, &point));
+    told_remove(&journal.appended, half);
+    told_turn(&journal.appended);
+    assert_true(journal_point_recorded(&journal, &point));
+    point = point_now();
+    assert_false(journal_point_recorded(&journal, &point));
+    told_remove(&journal.appended, later);
+    assert_true(journal_point_recorded(&journal, &point));
 }
 
 /* Any order of committing and telling, many points: against a plain list of what was told. */
@@ -117,7 +138,7 @@ static void test_any_order(void **state)
             bool old = i + 40 < committed;
             if (!done[i] && (old || rand() % 8 == 0)) { // NOLINT(concurrency-mt-unsafe)
                 done[i] = true;
-                told_remove(&journal.told, halves[i]);
+                told_remove(&journal.committed, halves[i]);
             }
         }
         if (!journal_point_told(&journal, &point))
@@ -137,6 +158,7 @@ int main(void)
         cmocka_unit_test_setup(test_each_before_the_point_counts, start),
         cmocka_unit_test_setup(test_more_comes_all_the_time, start),
         cmocka_unit_test_setup(test_one_is_late, start),
+        cmocka_unit_test_setup(test_appended, start),
         cmocka_unit_test_setup(test_any_order, start),
     };
 
