@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #define EPHEMERAL_RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
+#define STATE_SOCKET         "/admin.sock" /* in server.state_dir: ADMIN_SOCKET of server/ops */
 
 /* The place of section.key, or of the section if the key has its default, or of the file. */
 static struct config_mark mark_of(const struct tree_node *root, const char *section,
@@ -131,7 +133,21 @@ static void check_listeners(const struct config *config, const struct tree_node 
     }
 }
 
-/* ---- direct ports, ops ---- */
+/* ---- the server, direct ports, ops ---- */
+
+/* The admin API's socket lies in it, and a socket's name has little room. */
+static void check_state_dir(const struct config *config, const struct tree_node *root,
+                            struct config_errors *errors)
+{
+    const size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(STATE_SOCKET);
+    size_t length = strlen(config->server.state_dir);
+
+    if (length > longest)
+        config_errors_add(errors, mark_of(root, "server", "state_dir"),
+                          "state_dir: a path of %zu bytes; expected at most %zu, since the admin "
+                          "API's socket lies in it",
+                          length, longest);
+}
 
 /* The range from which the kernel takes ports for outgoing connections. False: not known. */
 static bool read_ephemeral_range(unsigned *first, unsigned *last)
@@ -227,6 +243,7 @@ void rules_check(const struct config *config, const struct tree_node *root,
                  struct config_errors *errors)
 {
     check_listeners(config, tree_find(root, "listeners"), errors);
+    check_state_dir(config, root, errors);
     check_direct_ports(config, root, errors);
     check_ops(config, root, errors);
     check_redis(config, root, errors);

@@ -244,6 +244,23 @@ static void test_direct_ports_lie_outside_the_kernels(void **state)
     assert_config_good(text);
 }
 
+static void test_the_state_folder_has_room_for_a_socket(void **state)
+{
+    char text[256];
+    char folder[98];
+    (void)state;
+
+    memset(folder, 'x', sizeof(folder));
+    folder[0] = '/';
+    folder[97] = '\0';
+    (void)snprintf(text, sizeof(text), "server: {state_dir: %s}\n", folder);
+    assert_config_key_error(text, "f:1:21: state_dir: a path of 97 bytes; expected at most 96, "
+                                  "since the admin API's socket lies in it\n");
+    folder[96] = '\0';
+    (void)snprintf(text, sizeof(text), "server: {state_dir: %s}\n" CONFIG_LISTENER, folder);
+    assert_config_good(text);
+}
+
 static void test_ops_is_loopback_only(void **state)
 {
     (void)state;
@@ -269,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_datagrams_are_for_plugins_that_push),
         cmocka_unit_test(test_direct_ports_are_kept_free),
         cmocka_unit_test(test_direct_ports_lie_outside_the_kernels),
+        cmocka_unit_test(test_the_state_folder_has_room_for_a_socket),
         cmocka_unit_test(test_ops_is_loopback_only),
     };
 
