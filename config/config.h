@@ -18,7 +18,7 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 
-#define CONFIG_MAX_PLUGINS   16 /* per listener */
+#define CONFIG_MAX_PLUGINS   16 /* per list: of a listener, or of registration */
 #define CONFIG_MAX_LISTENERS 1024
 #define CONFIG_MAX_CIDRS     64
 #define CONFIG_PATH_SIZE     201 /* with NUL */
@@ -114,7 +114,7 @@ struct config_projects {
 
 /* A head-end system, as it shows itself. At least one of the three ways is set. */
 struct config_consumer {
-    char name[CONFIG_NAME_SIZE];
+    char name[CONFIG_NAME_SIZE + 8];            /* "plugin:" in front of a registration plugin's */
     char token_file[CONFIG_PATH_SIZE];          /* holds the token and nothing else */
     char token_sha256[CONFIG_LINE_SIZE];        /* its hash, 64 hex digits */
     char certificate_subject[CONFIG_LINE_SIZE]; /* RFC 2253 */
@@ -219,6 +219,10 @@ struct config {
         struct config_way *listeners;
         size_t listener_count;
     } agents;
+    struct {
+        struct config_plugin plugins[CONFIG_MAX_PLUGINS]; /* default none; needs northbound */
+        size_t plugin_count;
+    } registration;
     struct config_listener *listeners;
     size_t listener_count;      /* at least one */
     struct plugin_set *plugins; /* shared objects loaded for it; see plugins/loader.h */

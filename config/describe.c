@@ -67,7 +67,8 @@ static void describe_plugin(FILE *out, const struct plugin *plugin)
 {
     char expected[SETTING_EXPECTED_SIZE];
 
-    (void)fprintf(out, "\nlisteners[].plugins[].%s\n", plugin->name);
+    (void)fprintf(out, "\n%s.plugins[].%s\n",
+                  plugin->identify != NULL ? "listeners[]" : "registration", plugin->name);
     write_help(out, plugin->summary);
     for (const struct plugin_key *key = plugin->keys; key != NULL && key->name != NULL; key++) {
         (void)fprintf(out, "    %s.%s: %s; default %s\n", plugin->name, key->name,

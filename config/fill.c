@@ -45,7 +45,8 @@ static void fill_default(const struct filling *filling, const struct config_key 
     struct tree tree;
     size_t errors_before = filling->errors->count;
 
-    if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS)
+    if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS ||
+        key->type == CONFIG_TELLERS)
         return; /* none */
     if (tree_read(&tree, key->fallback, strlen(key->fallback), filling->errors) != STATUS_OK) {
         CHECK(filling->errors->no_memory);
@@ -155,6 +156,7 @@ static void fill_key(const struct filling *filling, const struct config_key *key
         plugin_list_load(key, node, filling->store, filling->errors);
         break;
     case CONFIG_PLUGINS:
+    case CONFIG_TELLERS:
         plugin_list_configure(key, node, filling->store, base, filling->errors);
         break;
     default:

@@ -29,7 +29,8 @@ void config_free(struct config *config)
         return;
     struct config_store *store = container_of(config, struct config_store, config);
     for (size_t i = 0; i < config->listener_count; i++)
-        plugin_list_destroy(&config->listeners[i]);
+        plugin_list_destroy(config->listeners[i].plugins, config->listeners[i].plugin_count);
+    plugin_list_destroy(config->registration.plugins, config->registration.plugin_count);
     plugin_set_free(config->plugins);
     while (store->texts != NULL) {
         struct config_text *text = store->texts;

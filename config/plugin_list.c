@@ -128,14 +128,35 @@ static bool read_settings(const struct plugin *plugin, const struct tree_node *s
     return valid;
 }
 
-/* ---- entries of a listener's list ---- */
+/* ---- entries of a list ---- */
 
-static bool is_listed(const struct config_listener *listener, const struct plugin *plugin)
+/* Where they go. */
+struct places {
+    const struct config_key *key;
+    struct config_plugin *plugins; /* CONFIG_MAX_PLUGINS */
+    size_t *count;
+};
+
+static bool is_listed(const struct places *places, const struct plugin *plugin)
 {
-    for (size_t i = 0; i < listener->plugin_count; i++) {
-        if (listener->plugins[i].plugin == plugin)
+    for (size_t i = 0; i < *places->count; i++) {
+        if (places->plugins[i].plugin == plugin)
             return true;
     }
+    return false;
+}
+
+/* Has it the face that the list is for? False: an error was added. */
+static bool check_face(const struct places *places, const struct plugin *plugin,
+                       const struct tree_node *name, struct config_errors *errors)
+{
+    bool wants_tell = places->key->type == CONFIG_TELLERS;
+
+    if (wants_tell ? plugin->tell != NULL : plugin->identify != NULL)
+        return true;
+    config_errors_add(errors, name->mark, "plugin %s %s", plugin->name,
+                      wants_tell ? "is told of nothing; expected a registration plugin"
+                                 : "identifies no devices; expected it in registration.plugins");
     return false;
 }
 
@@ -158,7 +179,7 @@ static const struct plugin *find_plugin(const struct tree_node *name,
 }
 
 static void configure_one(const struct tree_node *name, const struct tree_node *settings,
-                          struct config_store *store, struct config_listener *listener,
+                          struct config_store *store, const struct places *places,
                           struct config_errors *errors)
 {
     struct plugin_value values[DESCRIPTOR_MAX_KEYS + 1] = {0};
@@ -168,7 +189,9 @@ static void configure_one(const struct tree_node *name, const struct tree_node *
 
     if (plugin == NULL)
         return;
-    if (is_listed(listener, plugin)) {
+    if (!check_face(places, plugin, name, errors))
+        return;
+    if (is_listed(places, plugin)) {
         config_errors_add(errors, name->mark, "plugin %s is listed twice; expected once",
                           plugin->name);
         return;
@@ -182,20 +205,20 @@ static void configure_one(const struct tree_node *name, const struct tree_node *
                           plugin->name, log_quote(error, sentence, sizeof(sentence)));
         return;
     }
-    CHECK(listener->plugin_count < CONFIG_MAX_PLUGINS);
-    listener->plugins[listener->plugin_count].plugin = plugin;
-    listener->plugins[listener->plugin_count].instance = instance;
-    listener->plugin_count++;
+    CHECK(*places->count < CONFIG_MAX_PLUGINS);
+    places->plugins[*places->count].plugin = plugin;
+    places->plugins[*places->count].instance = instance;
+    (*places->count)++;
 }
 
 static void configure_entry(const struct config_key *key, const struct tree_node *item,
-                            struct config_store *store, struct config_listener *listener,
+                            struct config_store *store, const struct places *places,
                             struct config_errors *errors)
 {
     const struct tree_node *settings = item->first;
 
     if (item->kind == TREE_TEXT) {
-        configure_one(item, NULL, store, listener, errors);
+        configure_one(item, NULL, store, places, errors);
     } else if (item->kind != TREE_MAP || item->count != 1) {
         if (item->kind != TREE_BROKEN)
             config_errors_add(errors, item->mark,
@@ -203,7 +226,7 @@ static void configure_entry(const struct config_key *key, const struct tree_node
                               key->name, tree_kind_text(item),
                               item->kind == TREE_MAP ? " that doesn't have one key" : "");
     } else if (settings->kind == TREE_MAP || tree_is_nothing(settings)) {
-        configure_one(settings->key, settings, store, listener, errors);
+        configure_one(settings->key, settings, store, places, errors);
     } else if (settings->kind != TREE_BROKEN) {
         char quoted[CONFIG_QUOTE_SIZE];
 
@@ -213,18 +236,22 @@ static void configure_entry(const struct config_key *key, const struct tree_node
 }
 
 void plugin_list_configure(const struct config_key *key, const struct tree_node *list,
-                           struct config_store *store, struct config_listener *listener,
-                           struct config_errors *errors)
+                           struct config_store *store, void *base, struct config_errors *errors)
 {
+    struct places places = {
+        .key = key,
+        .plugins = (void *)((char *)base + key->offset),
+        .count = (void *)((char *)base + key->second_offset),
+    };
+
     if (!value_check_list(key, list, errors))
         return;
     for (const struct tree_node *item = list->first; item != NULL; item = item->next)
-        configure_entry(key, item, store, listener, errors);
+        configure_entry(key, item, store, &places, errors);
 }
 
-void plugin_list_destroy(struct config_listener *listener)
+void plugin_list_destroy(struct config_plugin *plugins, size_t count)
 {
-    for (size_t i = listener->plugin_count; i > 0; i--)
-        listener->plugins[i - 1].plugin->destroy(listener->plugins[i - 1].instance);
-    listener->plugin_count = 0;
+    for (size_t i = count; i > 0; i--)
+        plugins[i - 1].plugin->destroy(plugins[i - 1].instance);
 }

@@ -13,13 +13,13 @@
 void plugin_list_load(const struct config_key *key, const struct tree_node *list,
                       struct config_store *store, struct config_errors *errors);
 
-/* Configures each plugin of the list for the listener. Those whose settings are wrong are left
+/* Configures each plugin of the list, a listener's or (key->type CONFIG_TELLERS) that of
+ * registration plugins, whose place and number the key has. Those whose settings are wrong are left
  * out, with an error. */
 void plugin_list_configure(const struct config_key *key, const struct tree_node *list,
-                           struct config_store *store, struct config_listener *listener,
-                           struct config_errors *errors);
+                           struct config_store *store, void *base, struct config_errors *errors);
 
-/* Destroys the listener's instances. */
-void plugin_list_destroy(struct config_listener *listener);
+/* Destroys instances. */
+void plugin_list_destroy(struct config_plugin *plugins, size_t count);
 
 #endif

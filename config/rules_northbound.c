@@ -113,6 +113,10 @@ void rules_check_northbound(const struct config *config, const struct tree_node 
     const struct tree_node *section = tree_find(root, "northbound");
 
     rules_check_tls(&config->northbound.tls, tree_find(section, "tls"), errors);
+    if (!config->northbound.enabled && config->registration.plugin_count > 0)
+        config_errors_add(errors, mark_in(tree_find(root, "registration"), "plugins"),
+                          "plugins: they are told by the northbound, which is off; expected "
+                          "northbound.enabled to be true");
     if (!config->northbound.enabled)
         return;
     if (config->server.state_dir[0] == '\0')

@@ -364,6 +364,14 @@ static const struct config_key northbound_keys[] = {
      .help = "Who may call; each has a position of its own in the events."},
 };
 
+static const struct config_key registration_keys[] = {
+    {"plugins", CONFIG_TELLERS, GLOBAL(registration.plugins), GLOBAL(registration.plugin_count),
+     .minimum = 0, .maximum = CONFIG_MAX_PLUGINS, .fallback = "[]",
+     .help = "Registration plugins, each in a thread of its own: a plugin's name, or a map of its "
+             "name to its settings. They need northbound.enabled."},
+};
+
+static const struct config_section registration_section = SECTION(registration_keys);
 static const struct config_section northbound_section = SECTION(northbound_keys);
 static const struct config_section server_section = SECTION(server_keys);
 static const struct config_section log_section = SECTION(log_keys);
@@ -377,7 +385,7 @@ static const struct config_section redis_section = SECTION(redis_keys);
 static const struct config_section buffers_section = SECTION(buffers_keys);
 static const struct config_section plugins_section = SECTION(plugins_keys);
 
-/* plugins stands before listeners: what it loads is what the listeners may name. */
+/* plugins stands before registration and listeners: what it loads is what they may name. */
 static const struct config_key root_keys[] = {
     {"server", CONFIG_SECTION, .section = &server_section, .help = "This server as a whole."},
     {"log", CONFIG_SECTION, .section = &log_section,
@@ -401,6 +409,8 @@ static const struct config_key root_keys[] = {
     {"buffers", CONFIG_SECTION, .section = &buffers_section,
      .help = "Memory that each shard receives into."},
     {"plugins", CONFIG_SECTION, .section = &plugins_section, .help = "Where plugins come from."},
+    {"registration", CONFIG_SECTION, .section = &registration_section,
+     .help = "Plugins that are told of devices: docs/plugins.md."},
     {"listeners", CONFIG_LISTENERS, GLOBAL(listeners), GLOBAL(listener_count), .minimum = 1,
      .maximum = CONFIG_MAX_LISTENERS, .section = &listener_section,
      .help = "The ports on which devices dial in."},

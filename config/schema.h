@@ -25,6 +25,7 @@ enum config_type {
     CONFIG_CIDRS,        /* struct cidr[CONFIG_MAX_CIDRS], their number at second_offset */
     CONFIG_OBJECTS,      /* paths of shared objects with plugins: nothing stored but the set */
     CONFIG_PLUGINS,      /* struct config_plugin[], their number at second_offset */
+    CONFIG_TELLERS,      /* the same, of registration plugins */
     CONFIG_SECTION,      /* more keys, in the same structure */
     CONFIG_LISTENERS,    /* a list of sections, each a struct config_listener */
     CONFIG_LINE,         /* char[CONFIG_LINE_SIZE]: printable ASCII, or empty */

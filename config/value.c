@@ -56,6 +56,7 @@ static const char *expected_text(enum config_type type)
     case CONFIG_CIDRS:
     case CONFIG_OBJECTS:
     case CONFIG_PLUGINS:
+    case CONFIG_TELLERS:
     case CONFIG_LISTENERS:
     case CONFIG_CONSUMERS:
     case CONFIG_WAYS:
@@ -74,6 +75,8 @@ static const char *expected_items(enum config_type type)
         return "absolute paths";
     case CONFIG_PLUGINS:
         return "plugins, such as [irz]";
+    case CONFIG_TELLERS:
+        return "plugins, such as [jsonl]";
     case CONFIG_LISTENERS:
         return "listeners";
     case CONFIG_CONSUMERS:

@@ -64,8 +64,9 @@ static const char *descriptor_fault(const struct plugin *plugin)
         return "it sets flags that this server doesn't know";
     if (plugin->state_size > PLUGIN_STATE_SIZE)
         return "it wants more state than a link has";
-    if (plugin->configure == NULL || plugin->destroy == NULL || plugin->identify == NULL)
-        return "configure, destroy or identify is missing";
+    if (plugin->configure == NULL || plugin->destroy == NULL ||
+        (plugin->identify == NULL && plugin->tell == NULL))
+        return "configure, destroy or both of identify and tell are missing";
     for (size_t i = 0; i < sizeof(plugin->reserved) / sizeof(plugin->reserved[0]); i++) {
         if (plugin->reserved[i] != NULL)
             return "a reserved field is set";

@@ -13,9 +13,11 @@
 /* The built-in plugins, one file each. */
 extern const struct plugin dlms_push_plugin;
 extern const struct plugin irz_plugin;
+extern const struct plugin jsonl_plugin;
 extern const struct plugin pattern_plugin;
 
-static const struct plugin *const builtin[] = {&irz_plugin, &dlms_push_plugin, &pattern_plugin};
+static const struct plugin *const builtin[] = {&irz_plugin, &dlms_push_plugin, &pattern_plugin,
+                                               &jsonl_plugin};
 
 struct plugin_set {
     size_t count;

@@ -1,9 +1,15 @@
-/* The plugin ABI: how cencd learns a kind of device.
+/* The plugin ABI: how cencd learns a kind of device, and how others learn of devices.
  *
- * A plugin is one constant descriptor. It is a set of pure functions: bytes and time go in, actions
- * come out. It opens no sockets, reads no clock, keeps no globals and allocates only in configure.
+ * A plugin is one constant descriptor, with one or both of two faces.
+ *
+ * A listener's plugin (identify) is a set of pure functions: bytes and time go in, actions come
+ * out. It opens no sockets, reads no clock, keeps no globals and allocates only in configure.
  * Every shard calls it for its own links at the same time; what configure returned is shared and
  * must not change afterwards, the state of one link is touched by one thread at a time.
+ *
+ * A registration plugin (tell) is told of devices, in a thread of its own. It may open files and
+ * sockets, block and change its instance. configure is also called to check a configuration, so it
+ * only keeps the settings; and destroy isn't called if tell doesn't return when the server ends.
  *
  * Nothing a device sends may make a plugin fail: what it doesn't know it declines. Secrets that a
  * device sends (a modem's password) never leave the plugin; mask blanks them in what the server
@@ -184,6 +190,49 @@ struct plugin_sent {
     void *reserved[2];
 };
 
+/* ---- registration: what the server knows of devices ---- */
+
+/* Numbers never change their meaning; DONE is the answer to one that a plugin doesn't know. */
+enum plugin_fact {
+    PLUGIN_FACT_NEW = 1, /* a device was seen for the first time, or was added */
+    PLUGIN_FACT_CONNECTED,
+    PLUGIN_FACT_DISCONNECTED,
+    PLUGIN_FACT_CHANGED, /* what is known of it, or its place in projects */
+    PLUGIN_FACT_GONE,    /* removed */
+};
+
+/* Texts are printable UTF-8, never NULL, "" if it isn't known; bytes of a device that are none, and
+ * the backslash, are written \xHH. All lives until the call returns. */
+struct plugin_facts {
+    uint32_t size;     /* sizeof(struct plugin_facts), grows at the end only */
+    uint32_t what;     /* enum plugin_fact */
+    uint64_t sequence; /* of the event; a repeat has the same */
+    int64_t utc_ms;    /* when the server noticed */
+    const char *node;  /* which server */
+    const char *scope; /* scope and serial: which device */
+    const char *serial;
+    const char *kind;
+    const char *model;
+    const char *firmware;
+    const char *hardware;
+    const char *project;
+    const char *listener;
+    const char *peer;   /* CONNECTED, DISCONNECTED: its IP address */
+    const char *reason; /* DISCONNECTED: "link idle_timeout" */
+    uint32_t peer_port;
+    uint32_t direct_port; /* of the device, for reading software; 0: none, or not known */
+    uint32_t link_epoch;  /* grows with each connection of the device */
+    uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
+    bool newer_link;      /* DISCONNECTED: it has a newer connection, and isn't offline */
+    uint8_t reserved[34];
+};
+
+enum plugin_answer {
+    PLUGIN_DONE,    /* never told again, but after a crash of the server */
+    PLUGIN_LATER,   /* the same again after a while; nothing else before */
+    PLUGIN_REFUSED, /* never mine: logged, counted, and the next one */
+};
+
 /* ---- the descriptor ---- */
 
 #define PLUGIN_PUSHES 0x1u /* in flags: identify may answer PUSHED, so it serves datagrams, too */
@@ -218,7 +267,11 @@ struct plugin {
     /* Blanks secrets (with '*') in bytes kept for diagnosis, and in pushes. May be NULL. */
     void (*mask)(uint8_t *data, size_t size);
 
-    void *reserved[8];
+    /* One fact at a time, in the order in which things happened. May be NULL if identify isn't, and
+     * the other way round. why: a constant string for the log, set unless DONE. */
+    enum plugin_answer (*tell)(void *instance, const struct plugin_facts *facts, const char **why);
+
+    void *reserved[7];
 };
 
 #define PLUGIN_SYMBOL "cencd_plugin"

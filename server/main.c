@@ -15,6 +15,7 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/directory/first_agent.h"
+#include "server/northbound/plugin_host.h"
 #include "server/northbound/thread.h"
 #include "server/ops/admin.h"
 #include "server/ops/ops.h"
@@ -403,6 +404,8 @@ static int with_config(const char *path, bool check_only)
         code = run(config);
         log_stop();
     }
+    if (plugin_host_left_any())
+        _exit(code); /* the thread that was left behind runs in what would be freed */
     config_free(config);
     return code;
 }

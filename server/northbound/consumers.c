@@ -92,19 +92,36 @@ static enum status check_tokens(const struct consumers *consumers, struct kernel
     return STATUS_OK;
 }
 
+static const struct config_consumer *config_of(const struct config *config,
+                                               const struct consumers *consumers, size_t index)
+{
+    if (index < consumers->account_count)
+        return &config->northbound.consumers[index];
+    index -= consumers->account_count;
+    struct config_consumer *plugin = &consumers->plugins[index];
+    (void)snprintf(plugin->name, sizeof(plugin->name), "plugin:%s",
+                   config->registration.plugins[index].plugin->name);
+    return plugin;
+}
+
 enum status consumers_create(const struct config *config, struct consumers *consumers,
                              struct kernel_error *error)
 {
     enum status status = STATUS_OK;
 
-    consumers->count = config->northbound.consumer_count;
+    size_t plugins = config->registration.plugin_count;
+
+    consumers->account_count = config->northbound.consumer_count;
+    consumers->count = consumers->account_count + plugins;
     consumers->all = calloc(consumers->count + 1, sizeof(*consumers->all));
-    if (consumers->all == NULL) {
+    consumers->plugins = calloc(plugins + 1, sizeof(*consumers->plugins));
+    if (consumers->all == NULL || consumers->plugins == NULL) {
+        consumers_free(consumers);
         (void)snprintf(error->text, sizeof(error->text), "not enough memory for the consumers");
         return STATUS_NO_MEMORY;
     }
     for (size_t i = 0; i < consumers->count && status == STATUS_OK; i++) {
-        consumers->all[i].config = &config->northbound.consumers[i];
+        consumers->all[i].config = config_of(config, consumers, i);
         consumers->all[i].hold.name = consumers->all[i].config->name;
         status = take_token(&consumers->all[i], error);
     }
@@ -118,6 +135,8 @@ enum status consumers_create(const struct config *config, struct consumers *cons
 void consumers_free(struct consumers *consumers)
 {
     free(consumers->all);
+    free(consumers->plugins);
+    consumers->plugins = NULL;
     consumers->all = NULL;
     consumers->count = 0;
 }

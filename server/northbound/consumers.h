@@ -37,9 +37,13 @@ struct consumer {
     struct consumer_counters counters;
 };
 
+/* The accounts, and behind them, under names that no account can have, one for each registration
+ * plugin: without a way to log in, it only has a position. */
 struct consumers {
     struct consumer *all;
     size_t count;
+    size_t account_count;
+    struct config_consumer *plugins;
 };
 
 /* Reads the files of tokens. STATUS_INVALID: error holds a sentence (no token in it).

@@ -7,6 +7,7 @@
  *   devices.c       ListDevices, GetDevice, ListLinks; records.c: a device as a message
  *   status.c        WatchDevices
  *   registry.c      who waits for an answer, by the journal; registration.c: its two methods
+ *   plugin_host.c   tells registration plugins; plugin_thread.c: the thread of one
  *   health.c, reflection.c */
 #ifndef CENCD_NORTHBOUND_INTERNAL_H
 #define CENCD_NORTHBOUND_INTERNAL_H
@@ -16,6 +17,7 @@
 #include "server/northbound/feed.h"
 #include "server/northbound/ledger.h"
 #include "server/northbound/northbound.h"
+#include "server/northbound/plugin_host.h"
 #include "server/northbound/registry.h"
 
 #define NORTHBOUND_SERVICE "cenc.v1.Northbound"
@@ -43,6 +45,7 @@ struct northbound {
     struct feed *feed;
     struct positions positions;
     struct registry registry;
+    struct plugin_host plugins;
     struct proto_arena arena;
     struct journal_point point; /* the directory will have all up to there */
     bool point_taken;

@@ -16,7 +16,7 @@
 #define IDLE_S          300u /* a connection without a call */
 #define PING_INTERVAL_S 5u   /* at which a client may ask */
 #define STOP_TICK_MS    50u
-#define STOP_DRAIN_MS   3000u /* for calls under way */
+#define STOP_DRAIN_MS   3000u /* for calls under way, and for plugins that are being told */
 
 static const struct grpc_method *const methods[] = {
     &method_events,
@@ -70,6 +70,7 @@ static void feed_stopped(void *context)
     void *stopped_context = northbound->stopped_context;
 
     registry_free(northbound);
+    plugin_host_free(northbound);
     positions_free(northbound);
     ledger_close(northbound->ledger);
     http2_service_stop(&northbound->http2);
@@ -108,12 +109,13 @@ static void stop_tick(struct timer *timer)
         atomic_load(&northbound->http2.counters.streams) == 0 || waited_ms >= STOP_DRAIN_MS;
 
     bool late = waited_ms >= 2 * STOP_DRAIN_MS;
+    bool told = plugin_host_stopped(northbound, waited_ms >= STOP_DRAIN_MS);
     bool saved = positions_flush(northbound) || late;
     if (drained)
         http2_end_all(&northbound->http2, CLOSE_SERVER_STOPPING);
     if (late)
         http2_close_all(&northbound->http2, CLOSE_SERVER_STOPPING);
-    if (!saved || !is_quiet(northbound)) {
+    if (!told || !saved || !is_quiet(northbound)) {
         timer_start_fine(northbound->reactor, timer, STOP_TICK_MS);
         return;
     }
@@ -132,6 +134,7 @@ void northbound_stop(struct northbound *northbound, void (*stopped)(void *contex
     http2_drain(&northbound->http2);
     end_streams(northbound);
     registry_stop(northbound);
+    plugin_host_stop(northbound);
     timer_stop(&northbound->tick);
     timer_init(&northbound->tick, stop_tick);
     timer_start_fine(northbound->reactor, &northbound->tick, STOP_TICK_MS);
@@ -238,6 +241,8 @@ static enum status start(struct northbound *northbound, const struct northbound_
     status = open_ledger(northbound, settings->ledger_path, error);
     if (status != STATUS_OK)
         return status;
+    if (plugin_host_start(northbound) != STATUS_OK)
+        return no_memory(error);
     (void)positions_flush(northbound);
     return start_listener(northbound, settings->socket) == STATUS_OK ? STATUS_OK : no_memory(error);
 }

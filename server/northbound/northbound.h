@@ -12,6 +12,7 @@
 #include "server/northbound/grpc.h"
 
 struct directory;
+struct plugin_host;
 struct northbound;
 
 struct northbound_counters {
@@ -47,5 +48,6 @@ void northbound_stop(struct northbound *northbound, void (*stopped)(void *contex
 const struct northbound_counters *northbound_counters(const struct northbound *northbound);
 const struct http2_counters *northbound_http2_counters(const struct northbound *northbound);
 const struct consumers *northbound_consumers(const struct northbound *northbound);
+const struct plugin_host *northbound_plugins(const struct northbound *northbound);
 
 #endif

@@ -17,3 +17,8 @@ const struct consumers *northbound_consumers(const struct northbound *northbound
 {
     return &northbound->consumers;
 }
+
+const struct plugin_host *northbound_plugins(const struct northbound *northbound)
+{
+    return &northbound->plugins;
+}

@@ -4,6 +4,7 @@
 
 #include "server/journal/journal.h"
 #include "server/northbound/northbound.h"
+#include "server/northbound/plugin_host.h"
 
 static uint64_t value_of(const _Atomic uint64_t *value)
 {
@@ -76,7 +77,7 @@ static void write_each(const struct northbound *northbound, struct page *page, c
     const struct consumers *consumers = northbound_consumers(northbound);
 
     head(page, name, type, help);
-    for (size_t i = 0; i < consumers->count; i++) {
+    for (size_t i = 0; i < consumers->account_count; i++) {
         const char *counters = (const char *)&consumers->all[i].counters;
         page_print(page, "%s{consumer=\"%s\"} %" PRIu64 "\n", name, consumers->all[i].config->name,
                    value_of((const _Atomic uint64_t *)(const void *)(counters + offset)));
@@ -88,12 +89,12 @@ static void write_consumers(const struct server *server, struct page *page)
     const struct consumers *consumers = northbound_consumers(server->northbound);
 
     head(page, "cencd_consumer_connected", "gauge", "1 if it has a stream of events.");
-    for (size_t i = 0; i < consumers->count; i++)
+    for (size_t i = 0; i < consumers->account_count; i++)
         page_print(page, "cencd_consumer_connected{consumer=\"%s\"} %d\n",
                    consumers->all[i].config->name,
                    atomic_load(&consumers->all[i].counters.connected));
     head(page, "cencd_consumer_lag", "gauge", "Events on the disk that it hasn't acknowledged.");
-    for (size_t i = 0; i < consumers->count; i++)
+    for (size_t i = 0; i < consumers->account_count; i++)
         page_print(page, "cencd_consumer_lag{consumer=\"%s\"} %" PRIu64 "\n",
                    consumers->all[i].config->name, lag_of(server, &consumers->all[i]));
     write_each(server->northbound, page, "cencd_consumer_position", "gauge",
@@ -106,6 +107,45 @@ static void write_consumers(const struct server *server, struct page *page)
                offsetof(struct consumer_counters, streams), "Streams of events it began.");
 }
 
+static void write_told(const struct northbound *northbound, struct page *page, const char *name,
+                       const char *type, size_t offset, const char *help)
+{
+    const struct plugin_host *host = northbound_plugins(northbound);
+
+    head(page, name, type, help);
+    for (size_t i = 0; i < host->count; i++) {
+        const char *counters = (const char *)&host->all[i].counters;
+        page_print(page, "%s{plugin=\"%s\"} %" PRIu64 "\n", name, host->all[i].plugin->plugin->name,
+                   value_of((const _Atomic uint64_t *)(const void *)(counters + offset)));
+    }
+}
+
+static void write_plugins(const struct server *server, struct page *page)
+{
+    const struct plugin_host *host = northbound_plugins(server->northbound);
+
+    head(page, "cencd_registration_plugin_lag", "gauge",
+         "Events on the disk that are beyond what it has been told.");
+    for (size_t i = 0; i < host->count; i++)
+        page_print(page, "cencd_registration_plugin_lag{plugin=\"%s\"} %" PRIu64 "\n",
+                   host->all[i].plugin->plugin->name, lag_of(server, host->all[i].consumer));
+    head(page, "cencd_registration_plugin_unanswered", "gauge",
+         "1 if it hasn't come back for 30 s.");
+    for (size_t i = 0; i < host->count; i++)
+        page_print(page, "cencd_registration_plugin_unanswered{plugin=\"%s\"} %d\n",
+                   host->all[i].plugin->plugin->name,
+                   atomic_load(&host->all[i].counters.unanswered));
+    write_told(server->northbound, page, "cencd_registration_plugin_told_total", "counter",
+               offsetof(struct told_counters, told), "Facts that it took.");
+    write_told(server->northbound, page, "cencd_registration_plugin_retries_total", "counter",
+               offsetof(struct told_counters, retries), "Times that it asked for later.");
+    write_told(server->northbound, page, "cencd_registration_plugin_refused_total", "counter",
+               offsetof(struct told_counters, refused), "Facts that it refused.");
+    write_told(server->northbound, page, "cencd_registration_plugin_gaps_total", "counter",
+               offsetof(struct told_counters, gaps),
+               "Times that retention removed what it had not been told.");
+}
+
 void northbound_metrics(const struct server *server, struct page *page)
 {
     if (server->northbound == NULL)
@@ -113,6 +153,7 @@ void northbound_metrics(const struct server *server, struct page *page)
     write_connections(server->northbound, page);
     write_calls(server->northbound, page);
     write_consumers(server, page);
+    write_plugins(server, page);
 }
 
 static json_t *consumer_row(const struct server *server, const struct consumer *consumer)
@@ -137,7 +178,7 @@ json_t *northbound_stats(const struct server *server)
         return server->northbound == NULL ? json_null() : NULL;
     }
     consumers = northbound_consumers(server->northbound);
-    for (size_t i = 0; i < consumers->count; i++)
+    for (size_t i = 0; i < consumers->account_count; i++)
         (void)json_array_append_new(rows, consumer_row(server, &consumers->all[i]));
     return json_pack(
         "{s:I, s:I, s:I, s:I, s:o}", "connections",

@@ -4,8 +4,8 @@ usage: CENCD_BUILD=FOLDER CENCD_SOURCE=FOLDER run.py test_module
 
 When started by root the tests run as nobody. If nobody can't read the build or the source folder
 (a clone in a private home), what the tests need is copied into the temporary folder first. In the
-test's environment CENCD_BUILD has cencd, cencctl and bench/fleet, bench/reader; CENCD_SOURCE is the
-tree; TMPDIR, HOME and the current folder are the temporary folder.
+test's environment CENCD_BUILD has cencd, cencctl and bench/fleet, bench/reader, tests/plugin_moods.so;
+CENCD_SOURCE is the tree; TMPDIR, HOME and the current folder are the temporary folder.
 
 A process that a test leaves running is named, ended, and fails the test."""
 
@@ -63,6 +63,9 @@ def copy_tree(source, build, folder):
         shutil.copy2(build / program, new_build)
     shutil.copytree(build / "bench", new_build / "bench",
                     ignore=shutil.ignore_patterns("CMakeFiles"))
+    (new_build / "tests").mkdir()
+    for plugin in (build / "tests").glob("plugin_moods.so"):
+        shutil.copy2(plugin, new_build / "tests")
     subprocess.run(["chmod", "-R", "a+rX", new_source, new_build], check=True)
     return new_source, new_build
 

@@ -84,7 +84,7 @@ static void test_other_layouts_are_refused(void **state)
     plugin.flags = 2;
     assert_refused(&plugin, "flags");
     plugin = sound;
-    plugin.reserved[7] = &plugin;
+    plugin.reserved[6] = &plugin;
     assert_refused(&plugin, "reserved");
     plugin = sound;
     plugin.state_size = PLUGIN_STATE_SIZE + 1;

@@ -1,0 +1,175 @@
+"""Registration plugins: told of every device, at least once and in order, whatever happens to the
+pipe, the file and the server; and one that hangs harms nobody."""
+
+import json
+import os
+import pathlib
+import threading
+
+from cencd import imei_of, wait_until
+from northbound import NorthboundTest
+
+MOODS = str(pathlib.Path(os.environ["CENCD_BUILD"]) / "tests" / "plugin_moods.so")
+LAG = 'cencd_registration_plugin_lag{plugin="%s"}'
+TOLD = 'cencd_registration_plugin_told_total{plugin="%s"}'
+RETRIES = 'cencd_registration_plugin_retries_total{plugin="%s"}'
+REFUSED = 'cencd_registration_plugin_refused_total{plugin="%s"}'
+
+
+class Reader:
+    """Reads lines from a pipe until it goes away."""
+
+    def __init__(self, path, rows):
+        self.rows = rows
+        self.file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.gone = threading.Event()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        text = b""
+        while not self.gone.wait(0.01):
+            try:
+                text += os.read(self.file, 65536)
+            except BlockingIOError:
+                continue
+            *lines, text = text.split(b"\n")
+            self.rows += [json.loads(line) for line in lines]
+
+    def close(self):
+        if self.file >= 0:
+            self.gone.set()
+            self.thread.join()
+            os.close(self.file)
+            self.file = -1
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def serials(rows, what="new"):
+    return [row["serial"] for row in rows if row["what"] == what]
+
+
+class RegistrationTest(NorthboundTest):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(os.environ["TMPDIR"]) / self.id().rpartition(".")[2]
+        self.folder.mkdir()
+
+    def with_plugins(self, *plugins, **keywords):
+        return self.server(plugins={"load": [MOODS]}, registration={"plugins": plugins},
+                           **keywords)
+
+    def caught_up(self, server, plugin="jsonl"):
+        server.wait(lambda: server.metric(LAG % plugin) == 0, "it has been told all")
+
+    def test_pipe_through_everything(self):
+        path = self.folder / "pipe"
+        os.mkfifo(path)
+        rows = []
+        server = self.with_plugins({"jsonl": {"path": str(path)}})
+        reader = self.keep(Reader(path, rows))
+        modem = self.modem(server, 0)
+        modem.close()
+        wait_until(lambda: "disconnected" in [row["what"] for row in rows], "it came and left")
+        self.assertEqual([row["what"] for row in rows][:3], ["new", "connected", "disconnected"])
+        self.assertEqual(rows[0]["kind"], "irz-modem")
+        self.assertGreater(rows[1]["direct_port"], 0)
+        self.assertEqual(rows[2]["reason"], "peer closed")
+        self.caught_up(server)
+        reader.close()
+        self.modem(server, 1)
+        server.wait(lambda: server.metric(RETRIES % "jsonl") > 0, "nobody reads")
+        self.modem(server, 2)
+        self.kill(server)
+        server.start()
+        self.modem(server, 3)
+        reader = self.keep(Reader(path, rows))
+        wait_until(lambda: imei_of(3) in serials(rows), "all are told", lambda: rows)
+        self.caught_up(server)
+        self.kill(server)
+        server.start()
+        self.modem(server, 4)
+        wait_until(lambda: imei_of(4) in serials(rows), "and the last", lambda: rows)
+        self.caught_up(server)
+        self.check(rows, 5)
+        server.stop()
+
+    def check(self, rows, devices):
+        """In order, but for repeats after a kill; which say the same."""
+        first = {}
+        for row in rows:
+            self.assertEqual(first.setdefault(row["sequence"], row), row)
+        self.assertEqual(list(first), sorted(first))
+        self.assertEqual(serials(first.values()), [imei_of(number) for number in range(devices)])
+
+    def test_full_pipe(self):
+        """What a stuck reader has no room for waits, and whole lines come out at last."""
+        path = self.folder / "pipe"
+        os.mkfifo(path)
+        server = self.with_plugins({"jsonl": {"path": str(path)}})
+        blocked = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            while True:
+                os.write(filler, b"1\n" * 100)
+        except BlockingIOError:
+            pass
+        os.close(filler)
+        self.modem(server, 1)
+        server.wait(lambda: server.metric(RETRIES % "jsonl") > 0, "the pipe is full")
+        rows = []
+        self.keep(Reader(path, rows))
+        os.close(blocked)
+        wait_until(lambda: imei_of(1) in serials([row for row in rows if row != 1]), "it is told")
+
+    def test_rotated_file(self):
+        path = self.folder / "devices.jsonl"
+        server = self.with_plugins({"jsonl": {"path": str(path)}})
+        self.modem(server, 0)
+        self.caught_up(server)
+        path.rename(self.folder / "devices.1")
+        self.modem(server, 1)
+        wait_until(lambda: imei_of(1) in serials(rows_of(path)), "a file was made anew")
+        self.caught_up(server)
+        self.check(rows_of(self.folder / "devices.1") + rows_of(path), 2)
+        # where it left off is kept: nothing comes again
+        told = len(rows_of(path))
+        server.stop()
+        server.start()
+        self.modem(server, 2)
+        wait_until(lambda: imei_of(2) in serials(rows_of(path)), "the third is told")
+        sequences = [row["sequence"] for row in rows_of(path)[told:]]
+        self.assertGreater(min(sequences), rows_of(path)[told - 1]["sequence"])
+
+    def test_who_hangs_harms_nobody(self):
+        path = self.folder / "devices.jsonl"
+        server = self.with_plugins({"moods": {"mood": "hangs"}}, {"jsonl": {"path": str(path)}})
+        for number in range(3):
+            self.modem(server, number)
+        wait_until(lambda: serials(rows_of(path)) == [imei_of(number) for number in range(3)],
+                   "the other one is told")
+        self.assertGreater(server.metric(LAG % "moods"), 0)
+        self.assertEqual(server.metric(TOLD % "moods"), 0)
+        server.stop()
+        self.assertTrue(server.logged(msg="a plugin doesn't end; it is left behind"))
+
+    def test_refused_is_counted_and_left(self):
+        server = self.with_plugins({"moods": {"mood": "refused"}})
+        self.modem(server, 0)
+        self.caught_up(server, "moods")
+        self.assertGreaterEqual(server.metric(REFUSED % "moods"), 2)
+        self.assertEqual(server.metric(TOLD % "moods"), 0)
+
+    def test_later_waits_over_a_restart(self):
+        server = self.with_plugins({"moods": {"mood": "later"}})
+        self.modem(server, 0)
+        server.wait(lambda: server.metric(RETRIES % "moods") >= 2, "it is tried again")
+        server.stop()
+        server.config["registration"]["plugins"] = ["moods"]
+        server.config_path.write_text(json.dumps(server.config))
+        server.start()
+        self.caught_up(server, "moods")
+        self.assertGreaterEqual(server.metric(TOLD % "moods"), 2)
