@@ -165,6 +165,13 @@ static struct plugin_reply call(struct plugin_thread *thread)
     return reply;
 }
 
+static void destroy(struct plugin_thread *thread)
+{
+    pthread_mutex_destroy(&thread->lock);
+    pthread_cond_destroy(&thread->wake);
+    free(thread);
+}
+
 static void *thread_main(void *argument)
 {
     struct plugin_thread *thread = argument;
@@ -183,7 +190,10 @@ static void *thread_main(void *argument)
         if (!thread->left) /* inside the lock, so that leaving means never again */
             thread->answered(thread->context);
     }
+    bool left = thread->left;
     pthread_mutex_unlock(&thread->lock);
+    if (left)
+        destroy(thread);
     return NULL;
 }
 
@@ -200,7 +210,7 @@ enum status plugin_thread_start(const struct config_plugin *plugin, void (*answe
     CHECK(pthread_mutex_init(&thread->lock, NULL) == 0);
     CHECK(pthread_cond_init(&thread->wake, NULL) == 0);
     if (pthread_create(&thread->thread, NULL, thread_main, thread) != 0) {
-        free(thread);
+        destroy(thread);
         return STATUS_NO_MEMORY;
     }
     *started = thread;
@@ -235,9 +245,7 @@ void plugin_thread_stop(struct plugin_thread *thread)
 void plugin_thread_join(struct plugin_thread *thread)
 {
     pthread_join(thread->thread, NULL);
-    pthread_mutex_destroy(&thread->lock);
-    pthread_cond_destroy(&thread->wake);
-    free(thread);
+    destroy(thread);
 }
 
 bool plugin_thread_leave(struct plugin_thread *thread)

@@ -4,8 +4,8 @@
  *   plugin_thread_start -> (plugin_thread_ask -> answered, in the plugin's thread)* ->
  *   plugin_thread_stop -> plugin_thread_join or plugin_thread_leave
  *
- * All calls are the owner's thread's. A thread that is left behind keeps its own memory, which
- * nobody frees, and calls nobody any more; then the plugin and its instance must stay, too. */
+ * All calls are the owner's thread's. A thread that is left behind has its memory to itself and
+ * calls nobody any more; the plugin and its instance must stay then. */
 #ifndef CENCD_NORTHBOUND_PLUGIN_THREAD_H
 #define CENCD_NORTHBOUND_PLUGIN_THREAD_H
 

@@ -91,6 +91,36 @@ static void test_consumers_are_apart(void **state)
                             "own\n");
 }
 
+#define PIPE "registration: {plugins: [jsonl: {path: /tmp/x/pipe}]}\n"
+
+static void test_a_registration_plugin_is_read(void **state)
+{
+    struct config *config = config_text_good(ON PIPE CONFIG_LISTENER);
+
+    (void)state;
+    assert_int_equal(config->registration.plugin_count, 1);
+    assert_string_equal(config->registration.plugins[0].plugin->name, "jsonl");
+    config_free(config);
+}
+
+static void test_a_registration_plugin_needs_the_northbound(void **state)
+{
+    (void)state;
+    assert_config_key_error(PIPE, "f:1:25: plugins: they are told by the northbound, which is off; "
+                                  "expected northbound.enabled to be true\n");
+}
+
+static void test_each_plugin_has_its_place(void **state)
+{
+    (void)state;
+    assert_config_key_error(ON "registration: {plugins: [irz]}\n",
+                            "f:4:26: plugin irz is told of nothing; expected a registration "
+                            "plugin\n");
+    assert_config_key_error(ON "registration: {plugins: [jsonl]}\n",
+                            "f:4:26: plugin jsonl: \"path is missing or isn't absolute\"; expected "
+                            "settings that fit together\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +130,9 @@ int main(void)
         cmocka_unit_test(test_clear_text_stays_on_this_machine),
         cmocka_unit_test(test_consumers_must_be_able_to_log_in),
         cmocka_unit_test(test_consumers_are_apart),
+        cmocka_unit_test(test_a_registration_plugin_is_read),
+        cmocka_unit_test(test_a_registration_plugin_needs_the_northbound),
+        cmocka_unit_test(test_each_plugin_has_its_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
