@@ -19,10 +19,11 @@ __all__ = ["Door", "Group", "Mosquitto", "machine"]
 PARTS = pathlib.Path(__file__).resolve().parent
 TOKEN = "bench-bench-bench-bench-bench-bench-"
 SUBSCRIBED = "cencd_consumer_connected"
+IN_FLIGHT = 1000  # of QoS 1; more than 65535 have no number
 MOSQUITTO = """listener {port} 127.0.0.1
 allow_anonymous true
 persistence false
-max_inflight_messages 0
+max_inflight_messages {inflight}
 max_queued_messages 0
 """
 
@@ -133,6 +134,8 @@ class Door(Cencd):
 
     def rest(self, seconds):
         """CPU (a share of one core) and system calls a second."""
+        self.connection.close()  # one that is silent so long would be closed there
+        self.connection = None
         counter = CallCounter(self.process.pid, True)
         begun, cpu = time.monotonic(), cpu_seconds(self.process.pid)
         time.sleep(seconds)
@@ -197,7 +200,7 @@ class Mosquitto:
 
     def start(self):
         path = self.folder / "mosquitto.conf"
-        path.write_text(MOSQUITTO.format(port=self.port))
+        path.write_text(MOSQUITTO.format(port=self.port, inflight=IN_FLIGHT))
         self.process = subprocess.Popen(["mosquitto", "-c", path], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.knows_subscriber, "mosquitto is ready", step_s=0.05)
