@@ -13,6 +13,7 @@
 
 /* Keys of a section `tls` (struct config_tls) of something that listens; place is GLOBAL or
  * LISTENER and member where the struct is. */
+// NOLINTBEGIN(bugprone-macro-parentheses): member is a field's name
 #define TLS_KEYS(place, member)                                                                    \
     {"certificate", CONFIG_FILE, place(member.certificate), .fallback = "\"\"",                    \
      .help = "PEM file of the certificate, with the chain behind it; empty: no TLS."},             \
@@ -25,6 +26,7 @@
                 "PEM file of the CAs that sign clients' certificates; a client without one is "    \
                 "refused. Empty: clients need none."                                               \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 
 static const char *const transports[] = {"tcp", "udp", NULL};
 static const char *const anonymous_words[] = {"refuse", "allow", NULL};
