@@ -1,4 +1,5 @@
 /* A registration plugin as bad as a test wants it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,10 +25,10 @@ static bool configure(const struct plugin_value *values, void **instance, char *
 {
     struct moods *moods = calloc(1, sizeof(*moods));
 
-    (void)error;
-    (void)error_size;
-    if (moods == NULL)
+    if (moods == NULL) {
+        (void)snprintf(error, error_size, "not enough memory");
         return false;
+    }
     moods->mood = (enum mood)values[0].integer;
     *instance = moods;
     return true;
