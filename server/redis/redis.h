@@ -10,7 +10,7 @@
  * directory, in slices, then the journal from where it was when that began.
  *
  * Whatever fails, the connection is closed and made again, later and later up to half a minute. It
- * blocks nothing, holds no segment of the journal, and keeps one batch in memory. */
+ * blocks nothing, holds no segment of the journal, and keeps at most eight batches in memory. */
 #ifndef CENCD_REDIS_REDIS_H
 #define CENCD_REDIS_REDIS_H
 

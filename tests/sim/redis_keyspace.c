@@ -38,7 +38,8 @@ void keyspace_clear(struct keyspace *keyspace)
     for (size_t i = 0; i < keyspace->count; i++)
         clear_key(&keyspace->keys[i]);
     free(keyspace->keys);
-    keyspace_init(keyspace, keyspace->sim);
+    keyspace->keys = NULL;
+    keyspace->count = 0;
 }
 
 static struct key *add_key(struct keyspace *keyspace, const char *name, enum key_kind kind)

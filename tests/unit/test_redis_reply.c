@@ -80,7 +80,8 @@ static void test_text_is_cut(void **state)
     (void)state;
     int head = snprintf(bytes, sizeof(bytes), "$1000\r\n");
     memset(bytes + head, 'x', 1000);
-    memcpy(bytes + head + 1000, "\r\n", 2);
+    bytes[head + 1000] = '\r';
+    bytes[head + 1001] = '\n';
     assert_int_equal(reply_feed(reader, (const uint8_t *)bytes, (size_t)head + 1002), STATUS_OK);
     assert_int_equal(reply_next(reader, &reply), STATUS_OK);
     assert_int_equal(reply.kind, REPLY_TEXT);

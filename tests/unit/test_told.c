@@ -2,11 +2,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "server/journal/internal.h"
+#include "tests/history/history.h"
 
 static struct journal journal;
 
@@ -119,6 +119,15 @@ static void test_appended(void **state)
     assert_true(journal_point_recorded(&journal, &point));
 }
 
+/* The same numbers each time. */
+static unsigned next_number(void)
+{
+    static uint32_t number = 7;
+
+    number = number * 1664525u + 1013904223u;
+    return number >> 16;
+}
+
 /* Any order of committing and telling, many points: against a plain list of what was told. */
 static void test_any_order(void **state)
 {
@@ -127,16 +136,16 @@ static void test_any_order(void **state)
     struct journal_point point = point_now();
     unsigned committed = 0;
     unsigned points = 0;
+    struct dice dice = {.state = 7};
 
     (void)state;
-    srand(7); // NOLINT(cert-msc51-cpp): the same each time
     while (committed < 3990) {
-        unsigned count = (unsigned)rand() % 4; // NOLINT(concurrency-mt-unsafe)
+        unsigned count = (unsigned)dice_below(&dice, 4);
         commit(halves + committed, count);
         committed += count;
         for (unsigned i = committed > 50 ? committed - 50 : 0; i < committed; i++) {
             bool old = i + 40 < committed;
-            if (!done[i] && (old || rand() % 8 == 0)) { // NOLINT(concurrency-mt-unsafe)
+            if (!done[i] && (old || dice_below(&dice, 8) == 0)) {
                 done[i] = true;
                 told_remove(&journal.committed, halves[i]);
             }
