@@ -119,15 +119,6 @@ static void test_appended(void **state)
     assert_true(journal_point_recorded(&journal, &point));
 }
 
-/* The same numbers each time. */
-static unsigned next_number(void)
-{
-    static uint32_t number = 7;
-
-    number = number * 1664525u + 1013904223u;
-    return number >> 16;
-}
-
 /* Any order of committing and telling, many points: against a plain list of what was told. */
 static void test_any_order(void **state)
 {
