@@ -17,12 +17,19 @@ using var channel = GrpcChannel.ForAddress("https://cencd.example:9192", new Grp
 });
 var client = new Northbound.NorthboundClient(channel);
 
+// The first day: all devices, then events from the moment at which they were true. Later: from where
+// it left off, so keep on disk that this is done.
+Subscribe? firstDay = new Subscribe { Start = Start.Sequence, FromSequence = await ListDevices() };
+
 while (true)
 {
     try
     {
         using var call = client.Events(headers);
-        await call.RequestStream.WriteAsync(new EventsRequest { Subscribe = new Subscribe() });
+        await call.RequestStream.WriteAsync(new EventsRequest
+        {
+            Subscribe = firstDay ?? new Subscribe(),
+        });
         await foreach (var response in call.ResponseStream.ReadAllAsync())
         {
             // one transaction: insert or ignore by (node, sequence)
@@ -31,6 +38,8 @@ while (true)
             {
                 Acknowledge = new Acknowledge { Sequence = response.Through },
             });
+            if (firstDay != null && response.Through >= firstDay.FromSequence)
+                firstDay = null; // it is known there how far this consumer is
         }
     }
     catch (RpcException error) when (error.StatusCode is StatusCode.OutOfRange)
@@ -43,6 +52,20 @@ while (true)
         Console.Error.WriteLine(error.Status);
     }
     await Task.Delay(TimeSpan.FromSeconds(1));
+}
+
+async Task<ulong> ListDevices()
+{
+    var request = new ListDevicesRequest();
+    while (true)
+    {
+        var page = await client.ListDevicesAsync(request, headers);
+        foreach (var record in page.Devices)
+            Console.WriteLine($"{record.Device.Scope} {record.Device.Serial}");
+        if (page.NextPageToken == "")
+            return page.Sequence;
+        request.PageToken = page.NextPageToken;
+    }
 }
 
 static Task Store(IEnumerable<Event> events)

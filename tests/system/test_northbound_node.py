@@ -35,6 +35,8 @@ class NodeTest(NorthboundTest):
         cls.folder = pathlib.Path(os.environ["TMPDIR"]) / "node"
         cls.folder.mkdir()
         reason = install(cls.folder)
+        if reason and os.environ.get("CENCD_NPM") == "required":
+            raise AssertionError(f"CENCD_NPM=required, but {reason}")
         if reason:
             raise unittest.SkipTest(reason)
         shutil.copy(EXAMPLE, cls.folder)
