@@ -1,5 +1,6 @@
 """docs/examples/consumer.js: a client whose gRPC isn't Google's C core, @grpc/grpc-js from npm. Where
-there is no node, or the registry can't be reached, the test says so and is skipped."""
+there is no node, or the registry can't be reached, the test says so and is skipped; with
+CENCD_NPM=required in the environment it fails."""
 
 import os
 import pathlib
