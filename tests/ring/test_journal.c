@@ -424,6 +424,9 @@ static void age_takes_only_what_all_have_read(void **state)
     assert_int_equal(journal_counters(world.journal)->forced_segments, 0);
     atomic_store(&hold.acknowledged, 1000);
     append_many(15);
+    first_ms = reactor_utc_ms(world.bed->reactor);
+    BED_UNTIL(world.bed, reactor_utc_ms(world.bed->reactor) > first_ms + 1100);
+    append_many(15); /* a new segment looks at the old ones; the clock does only each minute */
     BED_UNTIL(world.bed, journal_oldest(world.journal) > 21);
     journal_hold_remove(world.journal, &hold);
     stop();
