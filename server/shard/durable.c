@@ -29,21 +29,21 @@ struct notice {
 
 struct durable {
     struct server *server;
-    int lock; /* of state_dir; -1: not ours */
     struct journal *journal;
     struct store *store;
     struct keeper *keeper;
     struct editor *editor;
-    _Atomic bool editor_gone; /* or never was */
-    struct redis *redis;      /* NULL: off */
+    struct redis *redis; /* NULL: off */
     struct reactor *reactors[DURABLE_ROLES];
     char journal_folder[CONFIG_PATH_SIZE + 16];
     struct journal_recovery recovery;
-    bool gap;          /* the directory was loaded without some events */
     struct timer tick; /* the writer's thread: watches the journal's state */
-    bool was_durable;
-    uint64_t lost_at_utc_ms;
+    int lock;          /* of state_dir; -1: not ours */
     int lost_error;
+    uint64_t lost_at_utc_ms;
+    bool was_durable;
+    bool gap;                 /* the directory was loaded without some events */
+    _Atomic bool editor_gone; /* or never was */
     struct notice started;
     struct notice stopping_notice;
     struct notice lost;
