@@ -66,9 +66,7 @@ static void list_agents(struct admin_request *request)
     uint64_t limit = 0;
     uint64_t after = 0;
 
-    if (!admin_query_known(request, known) ||
-        !admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, &limit) ||
-        !admin_query_number(request, "after", UINT32_MAX, 0, &after)) {
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
         json_decref(items);
         return;
     }
@@ -249,40 +247,24 @@ static bool read_agent(struct admin_request *request, struct edit *edit)
     static const char *const known[] = {"name",     "note",         "password", "enabled",
                                         "extended", "groups",       "projects", "sources",
                                         "expires",  "max_sessions", NULL};
-    bool given;
 
-    if (!admin_body_known(request, known) ||
-        !admin_body_text(request, "name", edit->name, sizeof(edit->name), &given))
-        return false;
-    edit->fields |= given ? EDIT_NAME : 0;
-    if (!admin_body_text(request, "note", edit->note, sizeof(edit->note), &given))
-        return false;
-    edit->fields |= given ? EDIT_NOTE : 0;
-    return read_flags(request, edit) && read_groups(request, edit) &&
+    return admin_body_known(request, known) && admin_body_named(request, edit) &&
+           read_flags(request, edit) && read_groups(request, edit) &&
            read_projects(request, edit) && read_sources(request, edit) &&
            read_expires(request, edit) && read_max_sessions(request, edit) &&
            read_password(request, edit);
 }
 
-static void change_agent(struct admin_request *request, struct edit *edit)
-{
-    if (request->method != ADMIN_DELETE && !read_agent(request, edit))
-        return;
-    if (!admin_edit(request, edit))
-        return;
-    if (request->method == ADMIN_DELETE) {
-        request->status = MHD_HTTP_NO_CONTENT;
-        request->revision = 0;
-        return;
-    }
-    answer_agent(request, edit->id);
-    if (request->method == ADMIN_POST)
-        request->status = MHD_HTTP_CREATED;
-}
-
 void admin_agents(struct admin_request *request)
 {
-    struct edit edit = {0};
+    static const struct admin_resource resource = {
+        .list = list_agents,
+        .show = answer_agent,
+        .read = read_agent,
+        .add = EDIT_AGENT_ADD,
+        .change = EDIT_AGENT_CHANGE,
+        .remove = EDIT_AGENT_REMOVE,
+    };
     struct agent_info info = {0};
     bool one = request->part_count == 2;
 
@@ -295,22 +277,5 @@ void admin_agents(struct admin_request *request)
                      request->parts[1]);
         return;
     }
-    edit.id = info.id;
-    if (!one && request->method == ADMIN_GET) {
-        list_agents(request);
-    } else if (one && request->method == ADMIN_GET) {
-        answer_agent(request, info.id);
-    } else if (!one && request->method == ADMIN_POST) {
-        edit.kind = EDIT_AGENT_ADD;
-        change_agent(request, &edit);
-    } else if (one && request->method == ADMIN_PATCH) {
-        edit.kind = EDIT_AGENT_CHANGE;
-        change_agent(request, &edit);
-    } else if (one && request->method == ADMIN_DELETE) {
-        edit.kind = EDIT_AGENT_REMOVE;
-        change_agent(request, &edit);
-    } else {
-        admin_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method",
-                     "this can't be done with what the path names");
-    }
+    admin_serve(request, &resource, one, info.id);
 }

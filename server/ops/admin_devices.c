@@ -10,12 +10,6 @@
 
 #define FAILED_MAX 1000u
 
-static void no_method(struct admin_request *request)
-{
-    admin_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method",
-                 "this can't be done with what the path names");
-}
-
 /* ---- devices ---- */
 
 static json_t *show_device(struct admin_request *request, const struct device_info *info)
@@ -132,10 +126,8 @@ static void list_devices(struct admin_request *request)
     struct device_filter filter = {.request = request};
     uint64_t after = 0;
 
-    if (!admin_query_known(request, known) ||
-        !admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, &filter.limit) ||
-        !admin_query_number(request, "after", UINT32_MAX, 0, &after) || !read_state(&filter) ||
-        !read_place(&filter))
+    if (!admin_query_page(request, known, UINT32_MAX, &filter.limit, &after) ||
+        !read_state(&filter) || !read_place(&filter))
         return;
     filter.serial = admin_query(request, "serial");
     filter.scope = admin_query(request, "scope");
@@ -231,10 +223,8 @@ static void remove_device(struct admin_request *request, struct device *device)
 {
     struct edit edit = {.kind = EDIT_DEVICE_REMOVE, .device = device};
 
-    if (!admin_edit(request, &edit))
-        return;
-    request->status = MHD_HTTP_NO_CONTENT;
-    request->revision = 0;
+    if (admin_edit(request, &edit))
+        admin_answer_removed(request);
 }
 
 void admin_devices(struct admin_request *request)
@@ -248,7 +238,7 @@ void admin_devices(struct admin_request *request)
         return;
     }
     if (request->part_count != 3) {
-        no_method(request);
+        admin_refuse_method(request);
         return;
     }
     struct device *device = find_device(request);
@@ -261,7 +251,7 @@ void admin_devices(struct admin_request *request)
     else if (request->method == ADMIN_DELETE)
         remove_device(request, device);
     else
-        no_method(request);
+        admin_refuse_method(request);
 }
 
 /* ---- listeners ---- */
@@ -272,7 +262,7 @@ void admin_listeners(struct admin_request *request)
     const struct server *server = request->server;
 
     if (request->part_count != 1 || request->method != ADMIN_GET) {
-        no_method(request);
+        admin_refuse_method(request);
         return;
     }
     if (!admin_query_known(request, known))
@@ -298,7 +288,7 @@ void admin_consumers(struct admin_request *request)
     static const char *const known[] = {NULL};
 
     if (request->part_count != 1 || request->method != ADMIN_GET) {
-        no_method(request);
+        admin_refuse_method(request);
         return;
     }
     if (!admin_query_known(request, known))
@@ -318,7 +308,7 @@ void admin_links(struct admin_request *request)
 
     if (request->part_count != 2 || strcmp(request->parts[1], "failed") != 0 ||
         request->method != ADMIN_GET) {
-        no_method(request);
+        admin_refuse_method(request);
         return;
     }
     if (!admin_query_known(request, known) ||
@@ -378,9 +368,7 @@ static void list_sessions(struct admin_request *request)
     bool more = false;
     struct session_facts facts = {0};
 
-    if (!admin_query_known(request, known) ||
-        !admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, &limit) ||
-        !admin_query_number(request, "after", INT64_MAX, 0, &after))
+    if (!admin_query_page(request, known, INT64_MAX, &limit, &after))
         return;
     const char *agent = admin_query(request, "agent");
     json_t *items = json_array();
@@ -418,5 +406,5 @@ void admin_sessions(struct admin_request *request)
     else if (request->part_count == 2 && request->method == ADMIN_DELETE)
         kill_session(request);
     else
-        no_method(request);
+        admin_refuse_method(request);
 }

@@ -4,26 +4,6 @@
 
 #include "server/ops/admin_request.h"
 
-static void no_method(struct admin_request *request)
-{
-    admin_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method",
-                 "this can't be done with what the path names");
-}
-
-/* Name and note of a project or a group. */
-static bool read_named(struct admin_request *request, struct edit *edit)
-{
-    bool given;
-
-    if (!admin_body_text(request, "name", edit->name, sizeof(edit->name), &given))
-        return false;
-    edit->fields |= given ? EDIT_NAME : 0;
-    if (!admin_body_text(request, "note", edit->note, sizeof(edit->note), &given))
-        return false;
-    edit->fields |= given ? EDIT_NOTE : 0;
-    return true;
-}
-
 /* ---- projects ---- */
 
 static json_t *show_project(const struct project_info *info)
@@ -41,9 +21,7 @@ static void list_projects(struct admin_request *request)
     uint64_t limit = 0;
     uint64_t after = 0;
 
-    if (!admin_query_known(request, known) ||
-        !admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, &limit) ||
-        !admin_query_number(request, "after", UINT32_MAX, 0, &after)) {
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
         json_decref(items);
         return;
     }
@@ -69,28 +47,23 @@ static void answer_project(struct admin_request *request, uint32_t id)
     admin_answer(request, show_project(&info));
 }
 
-static void change_project(struct admin_request *request, struct edit *edit)
+static bool read_project(struct admin_request *request, struct edit *edit)
 {
     static const char *const known[] = {"name", "note", NULL};
 
-    if (request->method != ADMIN_DELETE &&
-        (!admin_body_known(request, known) || !read_named(request, edit)))
-        return;
-    if (!admin_edit(request, edit))
-        return;
-    if (request->method == ADMIN_DELETE) {
-        request->status = MHD_HTTP_NO_CONTENT;
-        request->revision = 0;
-        return;
-    }
-    answer_project(request, edit->id);
-    if (request->method == ADMIN_POST)
-        request->status = MHD_HTTP_CREATED;
+    return admin_body_known(request, known) && admin_body_named(request, edit);
 }
 
 void admin_projects(struct admin_request *request)
 {
-    struct edit edit = {0};
+    static const struct admin_resource resource = {
+        .list = list_projects,
+        .show = answer_project,
+        .read = read_project,
+        .add = EDIT_PROJECT_ADD,
+        .change = EDIT_PROJECT_CHANGE,
+        .remove = EDIT_PROJECT_REMOVE,
+    };
     uint32_t id = 0;
     bool one = request->part_count == 2;
 
@@ -100,23 +73,7 @@ void admin_projects(struct admin_request *request)
     }
     if (one && !admin_project_called(request, request->parts[1], &id))
         return;
-    edit.id = id;
-    if (!one && request->method == ADMIN_GET) {
-        list_projects(request);
-    } else if (one && request->method == ADMIN_GET) {
-        answer_project(request, id);
-    } else if (!one && request->method == ADMIN_POST) {
-        edit.kind = EDIT_PROJECT_ADD;
-        change_project(request, &edit);
-    } else if (one && request->method == ADMIN_PATCH) {
-        edit.kind = EDIT_PROJECT_CHANGE;
-        change_project(request, &edit);
-    } else if (one && request->method == ADMIN_DELETE) {
-        edit.kind = EDIT_PROJECT_REMOVE;
-        change_project(request, &edit);
-    } else {
-        no_method(request);
-    }
+    admin_serve(request, &resource, one, id);
 }
 
 /* ---- groups ---- */
@@ -139,9 +96,7 @@ static void list_groups(struct admin_request *request)
     uint64_t last = 0;
     bool more = false;
 
-    if (!admin_query_known(request, known) ||
-        !admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, &limit) ||
-        !admin_query_number(request, "after", UINT32_MAX, 0, &after)) {
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
         json_decref(items);
         return;
     }
@@ -183,7 +138,7 @@ static bool read_group(struct admin_request *request, struct edit *edit)
     bool given;
 
     if (!admin_body_known(request, edit->kind == EDIT_GROUP_ADD ? known_new : known_new + 1) ||
-        !read_named(request, edit))
+        !admin_body_named(request, edit))
         return false;
     if (edit->kind != EDIT_GROUP_ADD)
         return true;
@@ -192,25 +147,16 @@ static bool read_group(struct admin_request *request, struct edit *edit)
     return admin_project_called(request, project, &edit->project);
 }
 
-static void change_group(struct admin_request *request, struct edit *edit)
-{
-    if (request->method != ADMIN_DELETE && !read_group(request, edit))
-        return;
-    if (!admin_edit(request, edit))
-        return;
-    if (request->method == ADMIN_DELETE) {
-        request->status = MHD_HTTP_NO_CONTENT;
-        request->revision = 0;
-        return;
-    }
-    answer_group(request, edit->id);
-    if (request->method == ADMIN_POST)
-        request->status = MHD_HTTP_CREATED;
-}
-
 void admin_groups(struct admin_request *request)
 {
-    struct edit edit = {0};
+    static const struct admin_resource resource = {
+        .list = list_groups,
+        .show = answer_group,
+        .read = read_group,
+        .add = EDIT_GROUP_ADD,
+        .change = EDIT_GROUP_CHANGE,
+        .remove = EDIT_GROUP_REMOVE,
+    };
     uint32_t project = 0;
     uint32_t id = 0;
     bool one = request->part_count == 3;
@@ -222,23 +168,7 @@ void admin_groups(struct admin_request *request)
     if (one && (!admin_project_called(request, request->parts[1], &project) ||
                 !admin_group_called(request, project, request->parts[2], &id)))
         return;
-    edit.id = id;
-    if (!one && request->method == ADMIN_GET) {
-        list_groups(request);
-    } else if (one && request->method == ADMIN_GET) {
-        answer_group(request, id);
-    } else if (!one && request->method == ADMIN_POST) {
-        edit.kind = EDIT_GROUP_ADD;
-        change_group(request, &edit);
-    } else if (one && request->method == ADMIN_PATCH) {
-        edit.kind = EDIT_GROUP_CHANGE;
-        change_group(request, &edit);
-    } else if (one && request->method == ADMIN_DELETE) {
-        edit.kind = EDIT_GROUP_REMOVE;
-        change_group(request, &edit);
-    } else {
-        no_method(request);
-    }
+    admin_serve(request, &resource, one, id);
 }
 
 /* ---- bindings ---- */
@@ -337,10 +267,8 @@ static void remove_binding(struct admin_request *request, struct edit *edit)
         return;
     const char *move = admin_query(request, "move");
     edit->move = move != NULL && strcmp(move, "true") == 0;
-    if (!admin_edit(request, edit))
-        return;
-    request->status = MHD_HTTP_NO_CONTENT;
-    request->revision = 0;
+    if (admin_edit(request, edit))
+        admin_answer_removed(request);
 }
 
 void admin_bindings(struct admin_request *request)
@@ -352,7 +280,7 @@ void admin_bindings(struct admin_request *request)
         return;
     }
     if (request->part_count != 2) {
-        no_method(request);
+        admin_refuse_method(request);
         return;
     }
     if (!read_listener(request, edit.listener))
@@ -364,5 +292,5 @@ void admin_bindings(struct admin_request *request)
     else if (request->method == ADMIN_DELETE)
         remove_binding(request, &edit);
     else
-        no_method(request);
+        admin_refuse_method(request);
 }

@@ -133,6 +133,14 @@ void admin_answer_list(struct admin_request *request, json_t *items, uint64_t ne
                                     next != 0 ? json_string(cursor) : json_null()));
 }
 
+bool admin_query_page(struct admin_request *request, const char *const *names, uint64_t most_after,
+                      uint64_t *limit, uint64_t *after)
+{
+    return admin_query_known(request, names) &&
+           admin_query_number(request, "limit", ADMIN_PAGE_MAX, ADMIN_PAGE, limit) &&
+           admin_query_number(request, "after", most_after, 0, after);
+}
+
 /* ---- body ---- */
 
 bool admin_body_known(struct admin_request *request, const char *const *names)
@@ -191,6 +199,19 @@ bool admin_body_bool(struct admin_request *request, const char *name, bool *valu
     return false;
 }
 
+bool admin_body_named(struct admin_request *request, struct edit *edit)
+{
+    bool given;
+
+    if (!admin_body_text(request, "name", edit->name, sizeof(edit->name), &given))
+        return false;
+    edit->fields |= given ? EDIT_NAME : 0;
+    if (!admin_body_text(request, "note", edit->note, sizeof(edit->note), &given))
+        return false;
+    edit->fields |= given ? EDIT_NOTE : 0;
+    return true;
+}
+
 /* ---- names ---- */
 
 bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id)
@@ -223,4 +244,57 @@ bool admin_group_called(struct admin_request *request, uint32_t project, const c
     }
     *id = info.id;
     return true;
+}
+
+/* ---- resources ---- */
+
+void admin_answer_removed(struct admin_request *request)
+{
+    request->status = MHD_HTTP_NO_CONTENT;
+    request->revision = 0;
+}
+
+void admin_refuse_method(struct admin_request *request)
+{
+    admin_refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method",
+                 "this can't be done with what the path names");
+}
+
+static void change(struct admin_request *request, const struct admin_resource *resource,
+                   struct edit *edit)
+{
+    if (edit->kind != resource->remove && !resource->read(request, edit))
+        return;
+    if (!admin_edit(request, edit))
+        return;
+    if (edit->kind == resource->remove) {
+        admin_answer_removed(request);
+        return;
+    }
+    resource->show(request, edit->id);
+    if (edit->kind == resource->add)
+        request->status = MHD_HTTP_CREATED;
+}
+
+void admin_serve(struct admin_request *request, const struct admin_resource *resource, bool one,
+                 uint32_t id)
+{
+    struct edit edit = {.id = id};
+
+    if (!one && request->method == ADMIN_GET) {
+        resource->list(request);
+    } else if (one && request->method == ADMIN_GET) {
+        resource->show(request, id);
+    } else if (!one && request->method == ADMIN_POST) {
+        edit.kind = resource->add;
+        change(request, resource, &edit);
+    } else if (one && request->method == ADMIN_PATCH) {
+        edit.kind = resource->change;
+        change(request, resource, &edit);
+    } else if (one && request->method == ADMIN_DELETE) {
+        edit.kind = resource->remove;
+        change(request, resource, &edit);
+    } else {
+        admin_refuse_method(request);
+    }
 }

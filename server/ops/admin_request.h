@@ -39,6 +39,10 @@ void admin_refuse(struct admin_request *request, unsigned status, const char *wo
 /* 200 with the value, which becomes the answer's; NULL: out of memory. */
 void admin_answer(struct admin_request *request, json_t *value);
 
+/* 204: what the path names is gone. */
+void admin_answer_removed(struct admin_request *request);
+void admin_refuse_method(struct admin_request *request);
+
 /* Runs the edit with the request's actor and revision; true if it is done. Otherwise it has been
  * answered. */
 bool admin_edit(struct admin_request *request, struct edit *edit);
@@ -53,6 +57,11 @@ bool admin_query_number(struct admin_request *request, const char *name, uint64_
 /* False: answered that there is a parameter which isn't among the names, NULL at their end. */
 bool admin_query_known(struct admin_request *request, const char *const *names);
 
+/* The parameters `limit` and `after` (at most most_after), and that there are none but the names.
+ */
+bool admin_query_page(struct admin_request *request, const char *const *names, uint64_t most_after,
+                      uint64_t *limit, uint64_t *after);
+
 /* {"items": [...], "next": "CURSOR" or null} */
 void admin_answer_list(struct admin_request *request, json_t *items, uint64_t next);
 
@@ -66,6 +75,9 @@ bool admin_body_text(struct admin_request *request, const char *name, char *out,
                      bool *given);
 bool admin_body_bool(struct admin_request *request, const char *name, bool *value, bool *given);
 
+/* Name and note, and which of them are given. */
+bool admin_body_named(struct admin_request *request, struct edit *edit);
+
 /* ---- names ---- */
 
 /* Finds the project; "" or null is none (id 0). False: answered that there is none. */
@@ -74,6 +86,21 @@ bool admin_group_called(struct admin_request *request, uint32_t project, const c
                         uint32_t *id);
 
 /* ---- resources ---- */
+
+/* Projects, groups and agents: each has a number, and is listed and edited alike. */
+struct admin_resource {
+    void (*list)(struct admin_request *request);
+    void (*show)(struct admin_request *request, uint32_t id);
+    /* Fills the edit from the body. False: answered what is wrong with it. */
+    bool (*read)(struct admin_request *request, struct edit *edit);
+    enum edit_kind add;
+    enum edit_kind change;
+    enum edit_kind remove;
+};
+
+/* one: the path names a single one, which has this id; otherwise all of them. */
+void admin_serve(struct admin_request *request, const struct admin_resource *resource, bool one,
+                 uint32_t id);
 
 void admin_projects(struct admin_request *request);
 void admin_groups(struct admin_request *request);
