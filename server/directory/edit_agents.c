@@ -9,17 +9,6 @@
 #include "server/directory/internal.h"
 #include "server/directory/names.h"
 
-static void copy(char *to, const char *from, size_t size)
-{
-    memset(to, 0, size);
-    (void)snprintf(to, size, "%s", from);
-}
-
-static bool takes(const struct edit *edit, uint32_t field)
-{
-    return edit->kind == EDIT_AGENT_ADD || (edit->fields & field) != 0;
-}
-
 /* ---- values ---- */
 
 static int by_number(const void *left, const void *right)
@@ -52,15 +41,15 @@ static enum edit_result take_grants(const struct edit_scene *scene, struct edit 
         return edit_refuse(edit, EDIT_INVALID,
                            "an agent has at most %u groups, %u projects and %u networks",
                            AGENT_MAX_GROUPS, AGENT_MAX_PROJECTS, AGENT_MAX_SOURCES);
-    if (takes(edit, EDIT_GROUPS)) {
+    if (edit_takes(edit, EDIT_GROUPS)) {
         memcpy(info->groups, wanted->groups, sizeof(info->groups));
         info->group_count = sort_ids(info->groups, wanted->group_count);
     }
-    if (takes(edit, EDIT_PROJECTS)) {
+    if (edit_takes(edit, EDIT_PROJECTS)) {
         memcpy(info->projects, wanted->projects, sizeof(info->projects));
         info->project_count = sort_ids(info->projects, wanted->project_count);
     }
-    if (takes(edit, EDIT_SOURCES)) {
+    if (edit_takes(edit, EDIT_SOURCES)) {
         memcpy(info->sources, wanted->sources, sizeof(info->sources));
         info->source_count = wanted->source_count;
     }
@@ -73,40 +62,22 @@ static enum edit_result take_grants(const struct edit_scene *scene, struct edit 
     return EDIT_DONE;
 }
 
-static enum edit_result take_texts(const struct edit_scene *scene, struct edit *edit,
-                                   struct agent_info *info)
-{
-    struct accounts *accounts = scene->directory->accounts;
-
-    if (takes(edit, EDIT_NAME)) {
-        enum edit_result result = edit_check_name(edit, accounts, &accounts->agents, 0, true);
-        if (result != EDIT_DONE)
-            return result;
-        copy(info->name, edit->name, sizeof(info->name));
-    }
-    if (takes(edit, EDIT_NOTE)) {
-        const char *fault = note_fault(edit->note);
-        if (fault != NULL)
-            return edit_refuse(edit, EDIT_INVALID, "the note %s", fault);
-        copy(info->note, edit->note, sizeof(info->note));
-    }
-    return EDIT_DONE;
-}
-
 static enum edit_result take_values(const struct edit_scene *scene, struct edit *edit,
                                     struct agent_info *info)
 {
-    enum edit_result result = take_texts(scene, edit, info);
+    struct accounts *accounts = scene->directory->accounts;
+    enum edit_result result =
+        edit_take_texts(edit, accounts, &accounts->agents, 0, info->name, info->note);
 
     if (result != EDIT_DONE)
         return result;
-    if (takes(edit, EDIT_ENABLED))
+    if (edit_takes(edit, EDIT_ENABLED))
         info->enabled = edit->agent.enabled;
-    if (takes(edit, EDIT_EXTENDED))
+    if (edit_takes(edit, EDIT_EXTENDED))
         info->extended = edit->agent.extended;
-    if (takes(edit, EDIT_EXPIRES))
+    if (edit_takes(edit, EDIT_EXPIRES))
         info->expires_utc_ms = edit->agent.expires_utc_ms;
-    if (takes(edit, EDIT_MAX_SESSIONS))
+    if (edit_takes(edit, EDIT_MAX_SESSIONS))
         info->max_sessions = edit->agent.max_sessions;
     if (edit->password.log2_n != 0)
         info->has_password = true;

@@ -38,11 +38,24 @@ static const char *what(const struct edit *edit)
     return edit->kind <= EDIT_AGENT_REMOVE ? "agent" : "object";
 }
 
-/* Names are few: each is compared. */
-enum edit_result edit_check_name(struct edit *edit, struct accounts *accounts,
-                                 const struct named_table *table, uint32_t within, bool is_agent)
+void edit_copy(char *to, const char *from, size_t size)
 {
-    const char *fault = name_fault(edit->name, is_agent ? NAME_OF_AGENT : NAME_OF_OTHERS);
+    memset(to, 0, size);
+    (void)snprintf(to, size, "%s", from);
+}
+
+bool edit_takes(const struct edit *edit, uint32_t field)
+{
+    return edit->kind == EDIT_PROJECT_ADD || edit->kind == EDIT_GROUP_ADD ||
+           edit->kind == EDIT_AGENT_ADD || (edit->fields & field) != 0;
+}
+
+/* Names are few: each is compared. */
+static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
+                                   const struct named_table *table, uint32_t within)
+{
+    const char *fault =
+        name_fault(edit->name, table == &accounts->agents ? NAME_OF_AGENT : NAME_OF_OTHERS);
     enum edit_result result = EDIT_DONE;
 
     if (fault != NULL)
@@ -58,6 +71,25 @@ enum edit_result edit_check_name(struct edit *edit, struct accounts *accounts,
     }
     accounts_unlock(accounts);
     return result;
+}
+
+enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
+                                 const struct named_table *table, uint32_t within, char *name,
+                                 char *note)
+{
+    if (edit_takes(edit, EDIT_NAME)) {
+        enum edit_result result = check_name(edit, accounts, table, within);
+        if (result != EDIT_DONE)
+            return result;
+        edit_copy(name, edit->name, DIRECTORY_NAME_SIZE);
+    }
+    if (edit_takes(edit, EDIT_NOTE)) {
+        const char *fault = note_fault(edit->note);
+        if (fault != NULL)
+            return edit_refuse(edit, EDIT_INVALID, "the note %s", fault);
+        edit_copy(note, edit->note, DIRECTORY_NOTE_SIZE);
+    }
+    return EDIT_DONE;
 }
 
 enum edit_result edit_check_revision(struct edit *edit, uint64_t revision)

@@ -33,8 +33,15 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
 /* The parts of it. */
 enum edit_result edit_refuse(struct edit *edit, enum edit_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-enum edit_result edit_check_name(struct edit *edit, struct accounts *accounts,
-                                 const struct named_table *table, uint32_t within, bool is_agent);
+/* Checks the name and note that the edit gives, and copies what is good: to arrays of
+ * DIRECTORY_NAME_SIZE and DIRECTORY_NOTE_SIZE bytes. */
+enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
+                                 const struct named_table *table, uint32_t within, char *name,
+                                 char *note);
+/* An addition takes all fields. */
+bool edit_takes(const struct edit *edit, uint32_t field);
+/* The rest of `to` becomes zeros. */
+void edit_copy(char *to, const char *from, size_t size);
 enum edit_result edit_check_revision(struct edit *edit, uint64_t revision);
 enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,
                            Cenc__V1__Event *event, struct edit_records *records);

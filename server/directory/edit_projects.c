@@ -6,25 +6,6 @@
 #include "server/directory/internal.h"
 #include "server/directory/names.h"
 
-static void copy(char *to, const char *from, size_t size)
-{
-    memset(to, 0, size);
-    (void)snprintf(to, size, "%s", from);
-}
-
-/* An addition takes all fields. */
-static bool takes(const struct edit *edit, bool adds, uint32_t field)
-{
-    return adds || (edit->fields & field) != 0;
-}
-
-static enum edit_result check_note(struct edit *edit)
-{
-    const char *fault = note_fault(edit->note);
-
-    return fault != NULL ? edit_refuse(edit, EDIT_INVALID, "the note %s", fault) : EDIT_DONE;
-}
-
 static enum edit_result check_room(struct edit *edit, const struct named_table *table,
                                    uint32_t last_id, size_t most)
 {
@@ -123,23 +104,6 @@ static enum edit_result pack_project(const struct edit_scene *scene, struct edit
     return edit_pack(scene, edit, &event, records);
 }
 
-static enum edit_result check_project_values(const struct edit_scene *scene, struct edit *edit,
-                                             bool adds, struct project_info *info)
-{
-    struct accounts *accounts = scene->directory->accounts;
-    enum edit_result result = EDIT_DONE;
-
-    if (takes(edit, adds, EDIT_NAME)) {
-        result = edit_check_name(edit, accounts, &accounts->projects, 0, false);
-        copy(info->name, edit->name, sizeof(info->name));
-    }
-    if (result == EDIT_DONE && takes(edit, adds, EDIT_NOTE)) {
-        result = check_note(edit);
-        copy(info->note, edit->note, sizeof(info->note));
-    }
-    return result;
-}
-
 enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edit *edit,
                                       struct edit_records *records)
 {
@@ -169,7 +133,7 @@ enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edi
         (void)project_get(scene->directory, edit->id, &former);
         result = check_use(scene, edit, former.id, 0, former.devices);
     } else {
-        result = check_project_values(scene, edit, adds, &info);
+        result = edit_take_texts(edit, accounts, &accounts->projects, 0, info.name, info.note);
     }
     return result == EDIT_DONE ? pack_project(scene, edit, &former, &info, records) : result;
 }
@@ -213,23 +177,6 @@ static enum edit_result pack_group(const struct edit_scene *scene, struct edit *
     return edit_pack(scene, edit, &event, records);
 }
 
-static enum edit_result check_group_values(const struct edit_scene *scene, struct edit *edit,
-                                           bool adds, struct group_info *info)
-{
-    struct accounts *accounts = scene->directory->accounts;
-    enum edit_result result = EDIT_DONE;
-
-    if (takes(edit, adds, EDIT_NAME)) {
-        result = edit_check_name(edit, accounts, &accounts->groups, info->project, false);
-        copy(info->name, edit->name, sizeof(info->name));
-    }
-    if (result == EDIT_DONE && takes(edit, adds, EDIT_NOTE)) {
-        result = check_note(edit);
-        copy(info->note, edit->note, sizeof(info->note));
-    }
-    return result;
-}
-
 static enum edit_result begin_group(const struct edit_scene *scene, struct edit *edit,
                                     struct group_info *former)
 {
@@ -245,13 +192,14 @@ static enum edit_result begin_group(const struct edit_scene *scene, struct edit 
     if (!project_get(scene->directory, edit->project, &project))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     former->project = project.id;
-    copy(former->project_name, project.name, sizeof(former->project_name));
+    edit_copy(former->project_name, project.name, sizeof(former->project_name));
     return check_room(edit, &accounts->groups, accounts->last_group, EDIT_MAX_GROUPS);
 }
 
 enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit *edit,
                                     struct edit_records *records)
 {
+    struct accounts *accounts = scene->directory->accounts;
     struct group_info former = {0};
     bool adds = edit->kind == EDIT_GROUP_ADD;
     enum edit_result result = begin_group(scene, edit, &former);
@@ -261,11 +209,12 @@ enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit 
     struct group_info info = former;
     info.revision++;
     if (adds)
-        info.id = scene->directory->accounts->last_group + 1;
+        info.id = accounts->last_group + 1;
     if (edit->kind == EDIT_GROUP_REMOVE)
         result = check_use(scene, edit, 0, former.id, former.devices);
     else
-        result = check_group_values(scene, edit, adds, &info);
+        result =
+            edit_take_texts(edit, accounts, &accounts->groups, info.project, info.name, info.note);
     return result == EDIT_DONE ? pack_group(scene, edit, &former, &info, records) : result;
 }
 
