@@ -8,7 +8,7 @@
 
 #include "server/directory/internal.h"
 
-#define MAX_NAMES 262144u /* distinct names of projects and groups in one run */
+#define MAX_NAMES TEXT_POOL_CAPACITY /* distinct names of projects and groups in one run */
 
 /* ---- making and freeing ---- */
 

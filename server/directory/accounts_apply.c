@@ -14,10 +14,11 @@
 static enum status set_id_name(struct accounts *accounts, struct id_names *names, uint32_t id,
                                const char *name)
 {
-    const char *kept = name != NULL ? text_pool_take(&accounts->texts, name) : NULL;
+    uint32_t number = name != NULL ? text_pool_take(&accounts->texts, name) : TEXT_POOL_NONE;
+    const char *kept = name != NULL ? text_pool_text(&accounts->texts, number) : NULL;
     _Atomic(const char *) *chunk = atomic_load(&names->chunks[id / IDS_PER_CHUNK]);
 
-    if (name != NULL && kept == NULL)
+    if (name != NULL && number == TEXT_POOL_NONE)
         return STATUS_NO_MEMORY;
     if (chunk == NULL) {
         chunk = calloc(IDS_PER_CHUNK, sizeof(*chunk));

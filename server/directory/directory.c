@@ -7,8 +7,6 @@
 #include "server/directory/accounts.h"
 #include "server/directory/internal.h"
 
-#define MAX_TEXTS 65536u /* distinct texts of each sort; beyond them devices show "(many)" */
-
 const char *device_state_name(enum device_state state)
 {
     switch (state) {
@@ -118,13 +116,13 @@ static struct device *find(struct directory *directory, const char *scope, const
                            bool only_recorded)
 {
     size_t size = strlen(serial);
-    const char *pooled = text_pool_find(&directory->scopes, scope);
+    uint32_t number = text_pool_find(&directory->scopes, scope);
 
-    if (pooled == NULL || size >= PLUGIN_SERIAL_SIZE)
+    if (number == TEXT_POOL_NONE || size >= PLUGIN_SERIAL_SIZE)
         return NULL;
-    uint32_t hash = stripes_hash(directory, pooled, serial, size);
+    uint32_t hash = stripes_hash(directory, number, serial, size);
     struct stripe *stripe = lock_stripe(directory, hash);
-    struct device *device = stripes_find(directory, stripe, hash, pooled, serial);
+    struct device *device = stripes_find(directory, stripe, hash, number, serial);
     bool there = device != NULL && !device->removed && (device->recorded || !only_recorded);
     unlock_stripe(stripe);
     return there ? device : NULL;
@@ -187,12 +185,12 @@ static bool describe(struct directory *directory, const struct device *device,
 
     *info = (struct device_info){
         .device = device,
-        .scope = device->scope,
+        .scope = text_pool_text(&directory->scopes, device->scope),
         .serial = device->serial,
-        .kind = device->kind,
-        .model = device->model,
-        .firmware = device->firmware,
-        .hardware = device->hardware,
+        .kind = device_text(&directory->kinds, device->kind),
+        .model = device_text(&directory->models, device->model),
+        .firmware = device_text(&directory->firmwares, device->firmware),
+        .hardware = device_text(&directory->hardwares, device->hardware),
         .project = id_name(&directory->accounts->project_names, device->project),
         .group = id_name(&directory->accounts->group_names, device->group),
         .project_id = device->project,

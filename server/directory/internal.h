@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stddef.h>
 
 #include "config/config.h"
 #include "server/base/check.h"
@@ -16,22 +17,22 @@
 /* Serial, scope and hash are constant; the rest belongs to the stripe's lock. */
 struct device {
     struct device *next; /* in its bucket */
-    const char *scope;   /* this and the next four: in a text pool, or constant */
-    const char *kind;
-    const char *model;
-    const char *firmware;
-    const char *hardware;
-    uint32_t project; /* ids; 0: none */
-    uint32_t group;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms;
     uint64_t heard_utc_ms; /* began then: the latest of what cleared gasps, or would have */
     struct link_ref link;
+    struct gasp gasp;
     struct address peer;
+    uint32_t project; /* ids; 0: none */
+    uint32_t group;
     uint32_t hash;
     uint32_t epoch;
     uint32_t flap_since_s; /* beginning of the window in which replacements count */
-    struct gasp gasp;
+    uint16_t scope;        /* this and the next four: numbers in their text pools */
+    uint16_t kind;         /* this and the next three: 0 is "", TEXT_MANY is "(many)" */
+    uint16_t model;
+    uint16_t firmware;
+    uint16_t hardware;
     uint16_t replacements; /* in the window */
     uint16_t direct_port;
     uint16_t listener; /* NO_LISTENER: as DIRECTORY_NO_LISTENER */
@@ -39,13 +40,17 @@ struct device {
     uint8_t state : 2;
     bool recorded : 1;
     bool removed : 1; /* by an operator: nobody finds it, until it registers again */
-    char serial[];    /* with NUL */
+    char serial[];    /* with NUL; it begins in what would be padding */
 };
 
 #define NO_LISTENER UINT16_MAX
 
-static_assert(sizeof(struct device) <= 152,
+#define TEXT_MANY UINT16_MAX       /* beyond MAX_TEXTS distinct ones */
+#define MAX_TEXTS (TEXT_MANY - 1u) /* of each sort */
+
+static_assert(offsetof(struct device, serial) <= 152,
               "with serial and places in table and order below 200 bytes");
+static_assert(MAX_TEXTS <= TEXT_POOL_CAPACITY, "every text has a number");
 static_assert(CONFIG_MAX_LISTENERS < NO_LISTENER, "listeners are kept in 16 bits");
 static_assert(PLUGIN_SERIAL_SIZE <= 32, "serials are hashed in a buffer of this size");
 
@@ -84,8 +89,8 @@ struct directory {
 enum status stripes_make(struct directory *directory) MUST_CHECK;
 void stripes_free(struct directory *directory);
 
-/* scope is the pool's pointer: equal texts are one pointer. */
-uint32_t stripes_hash(const struct directory *directory, const char *scope, const char *serial,
+/* scope is the pool's number of it, here and in the next. */
+uint32_t stripes_hash(const struct directory *directory, uint32_t scope, const char *serial,
                       size_t serial_size);
 
 /* The stripe of a hash, locked. */
@@ -96,12 +101,18 @@ void unlock_stripe(struct stripe *stripe);
  * add: a new device at its place in table and order, with empty texts, neither recorded nor
  * anything else; NULL if there is no room for it. */
 struct device *stripes_find(const struct directory *directory, const struct stripe *stripe,
-                            uint32_t hash, const char *scope, const char *serial);
+                            uint32_t hash, uint32_t scope, const char *serial);
 struct device *stripes_add(struct directory *directory, struct stripe *stripe, uint32_t hash,
-                           const char *scope, const char *serial);
+                           uint32_t scope, const char *serial);
 
 /* The present text stays if it is the same: no look into the pool. text is at most size bytes,
  * whether or not a NUL ends it, and size at most PLUGIN_TEXT_SIZE. */
-void device_set_text(const char **present, struct text_pool *pool, const char *text, size_t size);
+void device_set_text(uint16_t *present, struct text_pool *pool, const char *text, size_t size);
+
+/* The text of one of a device's numbers. It lives as long as the directory. */
+const char *device_text(const struct text_pool *pool, uint16_t number);
+
+/* Nothing is known any more of what the device is. */
+void device_clear_texts(struct device *device);
 
 #endif

@@ -54,10 +54,7 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
         if (device->direct_port != 0)
             ports_return(&directory->ports, device->direct_port);
         device->direct_port = 0;
-        device->kind = "";
-        device->model = "";
-        device->firmware = "";
-        device->hardware = "";
+        device_clear_texts(device);
         device->listener = NO_LISTENER;
         device->first_seen_utc_ms = 0;
         device->last_seen_utc_ms = 0;
@@ -74,12 +71,12 @@ enum status place_enter(struct directory *directory, const char *scope_text, con
                         const struct place *place, uint64_t utc_ms, struct device **entered)
 {
     size_t size = strlen(serial);
-    const char *scope = text_pool_take(&directory->scopes, scope_text);
+    uint32_t scope = text_pool_take(&directory->scopes, scope_text);
     enum status status = STATUS_OK;
 
     if (size == 0 || size >= PLUGIN_SERIAL_SIZE)
         return STATUS_INVALID;
-    if (scope == NULL)
+    if (scope == TEXT_POOL_NONE)
         return STATUS_NO_MEMORY;
     uint32_t hash = stripes_hash(directory, scope, serial, size);
     struct stripe *stripe = lock_stripe(directory, hash);

@@ -30,11 +30,11 @@ static bool lease_port(struct directory *directory, struct device *device)
 static bool attach(struct directory *directory, struct stripe *stripe, struct device *device,
                    const struct registration *registration)
 {
-    const char *former[] = {device->kind, device->model, device->firmware, device->hardware};
+    const uint16_t former[] = {device->kind, device->model, device->firmware, device->hardware};
     set_identity(directory, device, registration->identity);
-    const char *present[] = {device->kind, device->model, device->firmware, device->hardware};
+    const uint16_t present[] = {device->kind, device->model, device->firmware, device->hardware};
     bool leased = lease_port(directory, device);
-    bool changed = leased || memcmp(former, present, sizeof former) != 0; /* equal texts are one */
+    bool changed = leased || memcmp(former, present, sizeof former) != 0;
     device->last_seen_utc_ms = registration->utc_ms;
     if (device->link.id == registration->link.id)
         return changed; /* it said once more who it is */
@@ -87,8 +87,7 @@ static enum registration_result begin(struct directory *directory, struct device
 }
 
 static enum registration_result register_locked(struct directory *directory, struct stripe *stripe,
-                                                uint32_t hash, const char *scope,
-                                                const char *serial,
+                                                uint32_t hash, uint32_t scope, const char *serial,
                                                 struct registration *registration)
 {
     enum registration_result result = REGISTERED_AGAIN;
@@ -120,7 +119,7 @@ enum registration_result directory_register(struct directory *directory,
 {
     char serial[PLUGIN_SERIAL_SIZE];
     size_t size = strnlen(registration->identity->serial, sizeof(serial) - 1);
-    const char *scope = text_pool_take(&directory->scopes, registration->scope);
+    uint32_t scope = text_pool_take(&directory->scopes, registration->scope);
 
     CHECK(registration->link.id != 0);
     registration->device = NULL;
@@ -130,7 +129,7 @@ enum registration_result directory_register(struct directory *directory,
     registration->changed = false;
     registration->other_network = false;
     registration->flapping = false;
-    if (scope == NULL)
+    if (scope == TEXT_POOL_NONE)
         return REGISTRATION_FULL;
     memcpy(serial, registration->identity->serial, size);
     serial[size] = '\0';

@@ -20,7 +20,7 @@ static uint32_t listener_called(const struct directory *directory, const char *n
     return DIRECTORY_NO_LISTENER;
 }
 
-static void put_text(const char **present, struct text_pool *pool, const char *text)
+static void put_text(uint16_t *present, struct text_pool *pool, const char *text)
 {
     char raw[PLUGIN_TEXT_SIZE] = {0};
 
@@ -84,8 +84,8 @@ enum status directory_restore(struct directory *directory, const struct device_f
 
     if (!serial_of(facts->serial, serial))
         return STATUS_INVALID;
-    const char *scope = text_pool_take(&directory->scopes, facts->scope);
-    if (scope == NULL)
+    uint32_t scope = text_pool_take(&directory->scopes, facts->scope);
+    if (scope == TEXT_POOL_NONE)
         return STATUS_NO_MEMORY;
     uint32_t hash = stripes_hash(directory, scope, serial, strlen(serial));
     struct stripe *stripe = lock_stripe(directory, hash);
@@ -128,12 +128,16 @@ bool directory_facts(struct directory *directory, const struct device *device,
     *facts = (struct device_facts){
         .known = copy.recorded,
         .removed = copy.removed,
-        .scope = copy.scope,
+        .scope = text_pool_text(&directory->scopes, copy.scope),
         .serial = write_text(device->serial, texts->serial, sizeof(texts->serial)),
-        .kind = write_text(copy.kind, texts->kind, sizeof(texts->kind)),
-        .model = write_text(copy.model, texts->model, sizeof(texts->model)),
-        .firmware = write_text(copy.firmware, texts->firmware, sizeof(texts->firmware)),
-        .hardware = write_text(copy.hardware, texts->hardware, sizeof(texts->hardware)),
+        .kind =
+            write_text(device_text(&directory->kinds, copy.kind), texts->kind, sizeof(texts->kind)),
+        .model = write_text(device_text(&directory->models, copy.model), texts->model,
+                            sizeof(texts->model)),
+        .firmware = write_text(device_text(&directory->firmwares, copy.firmware), texts->firmware,
+                               sizeof(texts->firmware)),
+        .hardware = write_text(device_text(&directory->hardwares, copy.hardware), texts->hardware,
+                               sizeof(texts->hardware)),
         .project_id = copy.project,
         .group_id = copy.group,
         .listener = listener_name(directory, copy.listener),
@@ -168,9 +172,9 @@ uint64_t directory_walk_facts(struct directory *directory, uint64_t from,
 static const struct device *find_also_removed(struct directory *directory, const char *scope_text,
                                               const char *serial)
 {
-    const char *scope = text_pool_find(&directory->scopes, scope_text);
+    uint32_t scope = text_pool_find(&directory->scopes, scope_text);
 
-    if (scope == NULL)
+    if (scope == TEXT_POOL_NONE)
         return NULL;
     uint32_t hash = stripes_hash(directory, scope, serial, strlen(serial));
     struct stripe *stripe = lock_stripe(directory, hash);

@@ -8,7 +8,6 @@
 #define MAX_STRIPES        65536u
 #define DEVICES_PER_STRIPE 4096u /* a growing stripe holds its lock for as many */
 #define FIRST_BUCKETS      16u
-#define MANY               "(many)"
 
 enum status stripes_make(struct directory *directory)
 {
@@ -51,7 +50,7 @@ void stripes_free(struct directory *directory)
     free(directory->stripes);
 }
 
-uint32_t stripes_hash(const struct directory *directory, const char *scope, const char *serial,
+uint32_t stripes_hash(const struct directory *directory, uint32_t scope, const char *serial,
                       size_t serial_size)
 {
     uint8_t bytes[sizeof(scope) + PLUGIN_SERIAL_SIZE];
@@ -86,7 +85,7 @@ static uint32_t bucket_of(const struct directory *directory, const struct stripe
 }
 
 struct device *stripes_find(const struct directory *directory, const struct stripe *stripe,
-                            uint32_t hash, const char *scope, const char *serial)
+                            uint32_t hash, uint32_t scope, const char *serial)
 {
     if (stripe->buckets == NULL)
         return NULL;
@@ -124,7 +123,12 @@ static bool make_room(const struct directory *directory, struct stripe *stripe)
     return true;
 }
 
-void device_set_text(const char **present, struct text_pool *pool, const char *text, size_t size)
+const char *device_text(const struct text_pool *pool, uint16_t number)
+{
+    return number == TEXT_MANY ? "(many)" : text_pool_text(pool, number);
+}
+
+void device_set_text(uint16_t *present, struct text_pool *pool, const char *text, size_t size)
 {
     char copy[PLUGIN_TEXT_SIZE];
     size_t length = strnlen(text, size - 1);
@@ -132,29 +136,43 @@ void device_set_text(const char **present, struct text_pool *pool, const char *t
     CHECK(size <= sizeof(copy));
     memcpy(copy, text, length);
     copy[length] = '\0';
-    if (*present != NULL && strcmp(*present, copy) == 0)
+    if (strcmp(device_text(pool, *present), copy) == 0)
         return;
-    const char *pooled = text_pool_take(pool, copy);
-    *present = pooled != NULL ? pooled : MANY;
+    uint32_t number = length > 0 ? text_pool_take(pool, copy) : TEXT_POOL_NONE;
+    *present = length > 0 && number == TEXT_POOL_NONE ? TEXT_MANY : (uint16_t)number;
 }
 
-struct device *stripes_add(struct directory *directory, struct stripe *stripe, uint32_t hash,
-                           const char *scope, const char *serial)
+void device_clear_texts(struct device *device)
 {
-    size_t size = strlen(serial) + 1;
-    struct device *device = calloc(1, sizeof(*device) + size);
+    device->kind = TEXT_POOL_NONE;
+    device->model = TEXT_POOL_NONE;
+    device->firmware = TEXT_POOL_NONE;
+    device->hardware = TEXT_POOL_NONE;
+}
 
-    if (device == NULL || !make_room(directory, stripe))
-        goto failed;
-    memcpy(device->serial, serial, size);
-    device->scope = scope;
-    device->kind = "";
-    device->model = "";
-    device->firmware = "";
-    device->hardware = "";
+static struct device *make_device(uint32_t hash, uint32_t scope, const char *serial)
+{
+    size_t serial_size = strlen(serial) + 1;
+    size_t size = offsetof(struct device, serial) + serial_size;
+    struct device *device = calloc(1, size > sizeof(*device) ? size : sizeof(*device));
+
+    if (device == NULL)
+        return NULL;
+    memcpy(device->serial, serial, serial_size);
+    device->scope = (uint16_t)scope;
     device->hash = hash;
     device->listener = NO_LISTENER;
     device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;
+    return device;
+}
+
+struct device *stripes_add(struct directory *directory, struct stripe *stripe, uint32_t hash,
+                           uint32_t scope, const char *serial)
+{
+    struct device *device = make_device(hash, scope, serial);
+
+    if (device == NULL || !make_room(directory, stripe))
+        goto failed;
     /* Whoever finds it there waits for the stripe's lock before looking inside. */
     if (order_append(&directory->order, device) != STATUS_OK)
         goto failed;
