@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "codec/proto/backward.h"
 #include "codec/proto/text.h"
 #include "codec/proto/walk.h"
 
@@ -56,8 +57,9 @@ static enum codec_result check(const ProtobufCMessage *message)
     return CODEC_OK;
 }
 
-enum codec_result proto_pack(const ProtobufCMessage *message, uint8_t *data, size_t capacity,
-                             size_t *size)
+/* The slow way, which knows all that protobuf-c does, and why something isn't taken. */
+static enum codec_result pack_slowly(const ProtobufCMessage *message, uint8_t *data,
+                                     size_t capacity, size_t *size)
 {
     enum codec_result result = check(message);
     size_t needed;
@@ -71,6 +73,20 @@ enum codec_result proto_pack(const ProtobufCMessage *message, uint8_t *data, siz
     }
     *size = protobuf_c_message_pack(message, data);
     CODEC_CHECK(*size == needed);
+    return CODEC_OK;
+}
+
+enum codec_result proto_pack(const ProtobufCMessage *message, uint8_t *data, size_t capacity,
+                             size_t *size)
+{
+    size_t most = capacity < PROTO_PACKED_MAX ? capacity : PROTO_PACKED_MAX;
+    const uint8_t *begin = proto_backward(message, data, most);
+
+    if (begin == NULL) {
+        return pack_slowly(message, data, capacity, size);
+    }
+    *size = (size_t)(data + most - begin);
+    memmove(data, begin, *size);
     return CODEC_OK;
 }
 

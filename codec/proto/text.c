@@ -46,12 +46,27 @@ size_t proto_utf8_decode(const uint8_t *data, size_t size, uint32_t *character)
     return sequences[row].size;
 }
 
+/* How many of the first bytes are ASCII for certain, eight at a time. */
+static size_t ascii_run(const uint8_t *bytes, size_t size)
+{
+    size_t count = 0;
+    uint64_t word;
+
+    for (; size - count >= sizeof(word); count += sizeof(word)) {
+        memcpy(&word, bytes + count, sizeof(word));
+        if ((word & 0x8080808080808080u) != 0) {
+            break;
+        }
+    }
+    return count;
+}
+
 bool proto_utf8_valid(const void *data, size_t size)
 {
     const uint8_t *bytes = data;
     uint32_t character;
 
-    for (size_t at = 0; at < size;) {
+    for (size_t at = ascii_run(bytes, size); at < size;) {
         size_t length = bytes[at] < 0x80 ? 1 : proto_utf8_decode(bytes + at, size - at, &character);
 
         if (length == 0) {

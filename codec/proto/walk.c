@@ -3,8 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Size of a value in a message's struct, and so of an element of a repeated field. */
-static size_t value_size(ProtobufCType type)
+size_t proto_value_size(ProtobufCType type)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_INT64:
@@ -33,18 +32,6 @@ static size_t value_size(ProtobufCType type)
     }
 }
 
-static bool is_zero(const void *value, size_t size)
-{
-    const uint8_t *bytes = value;
-
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Whether a field outside of a oneof goes onto the wire: whatever isn't its type's default. */
 static bool differs_from_default(const ProtobufCFieldDescriptor *field, const void *value)
 {
@@ -54,16 +41,22 @@ static bool differs_from_default(const ProtobufCFieldDescriptor *field, const vo
     case PROTOBUF_C_TYPE_STRING:
         text = *(const char *const *)value;
         return text != NULL && text[0] != '\0';
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return *(const void *const *)value != NULL;
     case PROTOBUF_C_TYPE_BYTES:
         return ((const ProtobufCBinaryData *)value)->len > 0;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return *(const double *)value != 0;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return *(const float *)value != 0;
     default:
-        return !is_zero(value, value_size(field->type));
+        return proto_value_size(field->type) == sizeof(uint64_t) ? *(const uint64_t *)value != 0
+                                                                 : *(const uint32_t *)value != 0;
     }
 }
 
-/* How many values the field has; *value: the first. */
-static size_t count_values(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                           const void **value)
+size_t proto_values(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                    const void **value)
 {
     const uint8_t *base = (const uint8_t *)message;
     const void *quantifier = base + field->quantifier_offset;
@@ -99,10 +92,11 @@ static bool find_value(struct proto_walk *walk, struct proto_frame *frame)
 
     for (; frame->field < descriptor->n_fields; frame->field++, frame->element = 0) {
         walk->field = &descriptor->fields[frame->field];
-        walk->count = count_values(frame->message, walk->field, &first);
+        walk->count = proto_values(frame->message, walk->field, &first);
         if (frame->element < walk->count) {
             walk->index = frame->element++;
-            walk->value = (const uint8_t *)first + walk->index * value_size(walk->field->type);
+            walk->value =
+                (const uint8_t *)first + walk->index * proto_value_size(walk->field->type);
             return true;
         }
     }

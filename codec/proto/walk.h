@@ -36,6 +36,12 @@ struct proto_walk {
     size_t count;      /* 1, or how many the repeated field has */
 };
 
+/* How many values the field has that go onto the wire; *value: the first. */
+size_t proto_values(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                    const void **value);
+/* Of a value in a message's struct, and so of an element of a repeated field. */
+size_t proto_value_size(ProtobufCType type);
+
 void proto_walk_start(struct proto_walk *walk, const ProtobufCMessage *message);
 enum proto_step proto_walk_next(struct proto_walk *walk);
 

@@ -7,6 +7,8 @@
 #include "server/base/check.h"
 #include "server/link/events_internal.h"
 
+#define USUAL_BYTES 1024u
+
 static bool off(const struct shard *shard)
 {
     return shard->server->journal == NULL;
@@ -99,16 +101,41 @@ static void recorded(struct journal_entry *entry, enum status status)
     event_drop(event);
 }
 
+/* A pending event with room for size bytes, not filled in. */
+static struct pending_event *make_room(size_t size, const struct pending_event *template)
+{
+    struct pending_event *pending = malloc(sizeof *pending + size);
+    if (pending != NULL)
+        *pending = template != NULL ? *template : (struct pending_event){0};
+    return pending;
+}
+
+/* Nearly all events are small: packing tells the size sooner than asking for it. */
+static struct pending_event *pack(const Cenc__V1__Event *event,
+                                  const struct pending_event *template, size_t *size)
+{
+    uint8_t bytes[USUAL_BYTES];
+    if (event_pack(event, bytes, sizeof bytes, size) == CODEC_OK) {
+        struct pending_event *pending = make_room(*size, template);
+        if (pending != NULL)
+            memcpy(pending->bytes, bytes, *size);
+        return pending;
+    }
+    *size = protobuf_c_message_get_packed_size(&event->base);
+    struct pending_event *pending = make_room(*size, template);
+    /* every text went through proto_text, every size is bounded */
+    if (pending != NULL)
+        CHECK(event_pack(event, pending->bytes, *size, size) == CODEC_OK);
+    return pending;
+}
+
 struct pending_event *event_make(struct shard *shard, const Cenc__V1__Event *event,
                                  const struct pending_event *template)
 {
-    size_t size = protobuf_c_message_get_packed_size(&event->base);
-    struct pending_event *pending = malloc(sizeof *pending + size);
+    size_t size = 0;
+    struct pending_event *pending = pack(event, template, &size);
     if (pending == NULL)
         return NULL;
-    *pending = template != NULL ? *template : (struct pending_event){0};
-    /* every text went through proto_text, every size is bounded */
-    CHECK(event_pack(event, pending->bytes, size, &size) == CODEC_OK);
     pending->shard = shard;
     pending->entry.data = pending->bytes;
     pending->entry.size = (uint32_t)size;

@@ -77,9 +77,10 @@ static void begin(const struct push_source *source, const struct plugin_push *pu
     event->link_epoch = link != NULL && link->device == device ? link->epoch : 0;
     event_endpoint(&source->peer, &parts->texts.peer, parts->texts.peer_text);
     set_time(push, parts, event);
+    if (!push->has_alarm_bits)
+        return;
     (void)snprintf(parts->bits, sizeof parts->bits, "0x%08" PRIx32, push->alarm_bits);
-    if (push->has_alarm_bits)
-        add_detail(parts, event, "native_code", parts->bits);
+    add_detail(parts, event, "native_code", parts->bits);
 }
 
 static Cenc__V1__Transport transport_of(const struct push_source *source)

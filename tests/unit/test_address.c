@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -46,6 +47,24 @@ static void test_what_is_parsed_is_formatted(void **state)
     assert_format("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
                   "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
     assert_format("[::ffff:10.1.2.3]:80", "10.1.2.3:80");
+}
+
+static void test_addresses_have_no_port(void **state)
+{
+    struct address address = {.family = 4};
+    char out[ADDRESS_TEXT_SIZE];
+
+    (void)state;
+    for (unsigned octet = 0; octet < 256; octet++) {
+        char expected[ADDRESS_TEXT_SIZE];
+        memcpy(address.ip, (uint8_t[]){10, (uint8_t)octet, (uint8_t)(octet / 2), 255}, 4);
+        (void)snprintf(expected, sizeof(expected), "10.%u.%u.255", octet, octet / 2);
+        assert_string_equal(address_format_ip(&address, out), expected);
+    }
+    address = parsed("[2001:db8::1]:1");
+    assert_string_equal(address_format_ip(&address, out), "2001:db8::1");
+    address.family = 0;
+    assert_string_equal(address_format_ip(&address, out), "");
 }
 
 static void test_other_text_is_refused(void **state)
@@ -262,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_parsed_is_formatted),
+        cmocka_unit_test(test_addresses_have_no_port),
         cmocka_unit_test(test_other_text_is_refused),
         cmocka_unit_test(test_no_address_is_a_dash),
         cmocka_unit_test(test_sockets_and_back),

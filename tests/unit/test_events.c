@@ -14,6 +14,7 @@
 #include <cenc/private/v1/records.pb-c.h>
 #include <jansson.h>
 
+#include "codec/proto/backward.h"
 #include "codec/proto/event.h"
 #include "codec/proto/json.h"
 #include "codec/proto/walk.h"
@@ -145,6 +146,32 @@ static void check_strings(ProtobufCMessage *message, uint32_t kind)
         *text = good;
     }
     assert_int_equal(proto_pack(message, packed, sizeof(packed), &size), CODEC_OK);
+}
+
+/* The quick way writes what protobuf-c would. */
+static void check_quick_way(ProtobufCMessage *message, uint32_t kind)
+{
+    static uint8_t usual[PROTO_PACKED_MAX];
+    static uint8_t quick[PROTO_PACKED_MAX];
+    size_t size = protobuf_c_message_get_packed_size(message);
+    const uint8_t *begin = proto_backward(message, quick, sizeof(quick));
+
+    (void)kind;
+    assert_in_range(size, 1, sizeof(usual));
+    assert_int_equal(protobuf_c_message_pack(message, usual), size);
+    assert_non_null(begin);
+    assert_int_equal(quick + sizeof(quick) - begin, size);
+    assert_memory_equal(begin, usual, size);
+    /* room that is too small */
+    for (size_t room = 0; room < size; room += 1 + size / 64)
+        assert_null(proto_backward(message, quick, room));
+    assert_ptr_equal(proto_backward(message, quick, size), quick);
+}
+
+static void the_quick_way_writes_the_same(void **state)
+{
+    (void)state;
+    for_each_kind(check_quick_way);
 }
 
 static void no_string_takes_what_is_not_utf8(void **state)
@@ -427,6 +454,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_comes_back_as_it_was),
         cmocka_unit_test(kinds_have_names_and_classes),
+        cmocka_unit_test(the_quick_way_writes_the_same),
         cmocka_unit_test(no_string_takes_what_is_not_utf8),
         cmocka_unit_test(strings_on_the_wire_are_checked),
         cmocka_unit_test(a_last_gasp_has_these_bytes),
