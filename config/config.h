@@ -18,18 +18,19 @@
 #include "server/base/log.h"
 #include "server/base/status.h"
 
-#define CONFIG_MAX_PLUGINS   16 /* per list: of a listener, or of registration */
-#define CONFIG_MAX_LISTENERS 1024
-#define CONFIG_MAX_CIDRS     64
-#define CONFIG_PATH_SIZE     201 /* with NUL */
-#define CONFIG_TEXT_SIZE     64  /* with NUL */
-#define CONFIG_LINE_SIZE     256 /* with NUL */
-#define CONFIG_MAX_CONSUMERS 4096
-#define CONFIG_MAX_WAYS      64  /* listeners of section agents */
-#define CONFIG_MAX_PROJECTS  32  /* of a consumer */
-#define CONFIG_PROJECT_SIZE  96  /* name of a project, with NUL */
-#define CONFIG_HOST_SIZE     254 /* with NUL */
-#define CONFIG_NAME_SIZE     32  /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
+#define CONFIG_MAX_PLUGINS    16 /* per list: of a listener, or of registration */
+#define CONFIG_MAX_LISTENERS  1024
+#define CONFIG_MAX_CIDRS      64
+#define CONFIG_PATH_SIZE      201 /* with NUL */
+#define CONFIG_TEXT_SIZE      64  /* with NUL */
+#define CONFIG_LINE_SIZE      256 /* with NUL */
+#define CONFIG_MAX_CONSUMERS  4096
+#define CONFIG_MAX_WAYS       64  /* listeners of section agents */
+#define CONFIG_MAX_PROJECTS   32  /* of a consumer */
+#define CONFIG_PROJECT_SIZE   96  /* name of a project, with NUL */
+#define CONFIG_HOST_SIZE      254 /* with NUL */
+#define CONFIG_MAX_UNIX_ROLES 64
+#define CONFIG_NAME_SIZE      32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 
 /* Section `tls` of whatever listens. The files are PEM; --check-config says which of them can't be
  * read, what is inside is looked at when the server starts (server/reactor/tls.h). */
@@ -121,6 +122,16 @@ struct config_consumer {
     struct config_projects projects;            /* required */
 };
 
+enum config_role { CONFIG_VIEWER, CONFIG_OPERATOR, CONFIG_ADMIN };
+
+/* What a user or the members of a group may do at the admin API's Unix socket: one of both is set.
+ */
+struct config_unix_role {
+    char user[CONFIG_TEXT_SIZE];
+    char group[CONFIG_TEXT_SIZE];
+    uint32_t role; /* enum config_role; required */
+};
+
 struct config {
     struct {
         char node[CONFIG_NAME_SIZE];      /* default "node1" */
@@ -172,6 +183,11 @@ struct config {
         uint32_t max_connections;        /* default 32, 1..1024 */
         uint32_t failed_identifications; /* kept; default 1000, 1..100000 */
     } ops;
+    struct {
+        char socket[CONFIG_PATH_SIZE];       /* default "": admin.sock in state_dir */
+        struct config_unix_role *unix_roles; /* default none: root and the server's own user */
+        size_t unix_role_count;
+    } admin;
     struct {
         uint32_t segment_mb;     /* default 64, 1..1024 */
         uint32_t queue_mb;       /* default 64, 1..4096 */

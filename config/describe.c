@@ -45,7 +45,7 @@ static void describe_section(FILE *out, const char *prefix, const struct config_
     for (size_t i = 0; i < section->count; i++) {
         const struct config_key *key = &section->keys[i];
         bool is_list = key->type == CONFIG_LISTENERS || key->type == CONFIG_CONSUMERS ||
-                       key->type == CONFIG_WAYS;
+                       key->type == CONFIG_WAYS || key->type == CONFIG_UNIX_ROLES;
         const char *suffix = is_list ? "[]." : ".";
         char path[PATH_SIZE];
 

@@ -46,7 +46,7 @@ static void fill_default(const struct filling *filling, const struct config_key 
     size_t errors_before = filling->errors->count;
 
     if (key->type == CONFIG_OBJECTS || key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS ||
-        key->type == CONFIG_TELLERS)
+        key->type == CONFIG_UNIX_ROLES || key->type == CONFIG_TELLERS)
         return; /* none */
     if (tree_read(&tree, key->fallback, strlen(key->fallback), filling->errors) != STATUS_OK) {
         CHECK(filling->errors->no_memory);
@@ -111,6 +111,16 @@ static void fill_ways(const struct filling *filling, const struct config_key *ke
     config->agents.listener_count = config->agents.listeners != NULL ? list->count : 0;
 }
 
+static void fill_unix_roles(const struct filling *filling, const struct config_key *key,
+                            const struct tree_node *list)
+{
+    struct config *config = &filling->store->config;
+
+    config->admin.unix_roles =
+        fill_list(filling, key, list, sizeof(struct config_unix_role), "user or group, and role");
+    config->admin.unix_role_count = config->admin.unix_roles != NULL ? list->count : 0;
+}
+
 static void fill_subsection(const struct filling *filling, const struct config_key *key,
                             const struct tree_node *node, void *base)
 {
@@ -151,6 +161,9 @@ static void fill_key(const struct filling *filling, const struct config_key *key
         break;
     case CONFIG_WAYS:
         fill_ways(filling, key, node);
+        break;
+    case CONFIG_UNIX_ROLES:
+        fill_unix_roles(filling, key, node);
         break;
     case CONFIG_OBJECTS:
         plugin_list_load(key, node, filling->store, filling->errors);

@@ -39,6 +39,7 @@ void config_free(struct config *config)
     }
     free(config->northbound.consumers);
     free(config->agents.listeners);
+    free(config->admin.unix_roles);
     free(config->listeners);
     free(store);
 }

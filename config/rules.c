@@ -249,4 +249,5 @@ void rules_check(const struct config *config, const struct tree_node *root,
     check_redis(config, root, errors);
     rules_check_northbound(config, root, errors);
     rules_check_agents(config, root, errors);
+    rules_check_admin(config, root, errors);
 }

@@ -20,6 +20,10 @@ void rules_check_northbound(const struct config *config, const struct tree_node 
 void rules_check_agents(const struct config *config, const struct tree_node *root,
                         struct config_errors *errors);
 
+/* Section admin (rules_admin.c). */
+void rules_check_admin(const struct config *config, const struct tree_node *root,
+                       struct config_errors *errors);
+
 /* True if two listening TCP sockets can't exist together. [::] takes IPv4, too. */
 bool rules_overlap(const struct address *a, const struct address *b);
 

@@ -2,10 +2,11 @@
 
 #include "config/config.h"
 
-#define GLOBAL(member)   offsetof(struct config, member)
-#define LISTENER(member) offsetof(struct config_listener, member)
-#define CONSUMER(member) offsetof(struct config_consumer, member)
-#define WAY(member)      offsetof(struct config_way, member)
+#define GLOBAL(member)    offsetof(struct config, member)
+#define LISTENER(member)  offsetof(struct config_listener, member)
+#define CONSUMER(member)  offsetof(struct config_consumer, member)
+#define WAY(member)       offsetof(struct config_way, member)
+#define UNIX_ROLE(member) offsetof(struct config_unix_role, member)
 #define SECTION(table)                                                                             \
     {                                                                                              \
         .keys = (table), .count = sizeof(table) / sizeof((table)[0])                               \
@@ -31,6 +32,7 @@
 static const char *const transports[] = {"tcp", "udp", NULL};
 static const char *const anonymous_words[] = {"refuse", "allow", NULL};
 static const char *const kinds[] = {"socks5", "connect", "modem", NULL};
+static const char *const roles[] = {"viewer", "operator", "admin", NULL};
 static const char *const priorities[] = {"person", "collection", NULL};
 
 static const struct config_key server_keys[] = {
@@ -366,6 +368,27 @@ static const struct config_key northbound_keys[] = {
      .help = "Who may call; each has a position of its own in the events."},
 };
 
+static const struct config_key unix_role_keys[] = {
+    {"user", CONFIG_TEXT, UNIX_ROLE(user), .fallback = "\"\"",
+     .help = "A user of this machine, by name..."},
+    {"group", CONFIG_TEXT, UNIX_ROLE(group), .fallback = "\"\"",
+     .help = "...or a group, whose members are meant: one of both."},
+    {"role", CONFIG_CHOICE, UNIX_ROLE(role), .words = roles,
+     .help = "What they may do: docs/accounts.md. Of several that fit, the highest counts."},
+};
+static const struct config_section unix_role_section = SECTION(unix_role_keys);
+
+static const struct config_key admin_keys[] = {
+    {"socket", CONFIG_PATH, GLOBAL(admin.socket), .fallback = "\"\"",
+     .help = "The Unix socket; empty: admin.sock in server.state_dir. With unix_roles everybody on "
+             "this machine may open it, and those whom nobody named are refused: put it where they "
+             "can reach it, such as /run/cencd/admin.sock."},
+    {"unix_roles", CONFIG_UNIX_ROLES, GLOBAL(admin.unix_roles), GLOBAL(admin.unix_role_count),
+     .minimum = 0, .maximum = CONFIG_MAX_UNIX_ROLES, .fallback = "[]",
+     .section = &unix_role_section,
+     .help = "Who may do what there, besides root and the server's own user, who may do all."},
+};
+
 static const struct config_key registration_keys[] = {
     {"plugins", CONFIG_TELLERS, GLOBAL(registration.plugins), GLOBAL(registration.plugin_count),
      .minimum = 0, .maximum = CONFIG_MAX_PLUGINS, .fallback = "[]",
@@ -375,6 +398,7 @@ static const struct config_key registration_keys[] = {
 
 static const struct config_section registration_section = SECTION(registration_keys);
 static const struct config_section northbound_section = SECTION(northbound_keys);
+static const struct config_section admin_section = SECTION(admin_keys);
 static const struct config_section server_section = SECTION(server_keys);
 static const struct config_section log_section = SECTION(log_keys);
 static const struct config_section limits_section = SECTION(limit_keys);
@@ -402,6 +426,8 @@ static const struct config_key root_keys[] = {
     {"agents", CONFIG_SECTION, .section = &agents_section,
      .help = "Ways in for reading software, by serial."},
     {"ops", CONFIG_SECTION, .section = &ops_section, .help = "Numbers for monitoring."},
+    {"admin", CONFIG_SECTION, .section = &admin_section,
+     .help = "The admin API, which cencctl speaks to; there if server.state_dir is set."},
     {"journal", CONFIG_SECTION, .section = &journal_section,
      .help = "The durable log of all events; used if server.state_dir is set."},
     {"redis", CONFIG_SECTION, .section = &redis_section,

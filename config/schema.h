@@ -32,6 +32,7 @@ enum config_type {
     CONFIG_PROJECTS,     /* struct config_projects */
     CONFIG_CONSUMERS,    /* a list of sections, each a struct config_consumer */
     CONFIG_WAYS,         /* a list of sections, each a struct config_way */
+    CONFIG_UNIX_ROLES,   /* a list of sections, each a struct config_unix_role */
 };
 
 struct config_section;

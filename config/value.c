@@ -60,6 +60,7 @@ static const char *expected_text(enum config_type type)
     case CONFIG_LISTENERS:
     case CONFIG_CONSUMERS:
     case CONFIG_WAYS:
+    case CONFIG_UNIX_ROLES:
     case CONFIG_CHOICE:
         break;
     }
@@ -83,6 +84,8 @@ static const char *expected_items(enum config_type type)
         return "consumers";
     case CONFIG_WAYS:
         return "listeners";
+    case CONFIG_UNIX_ROLES:
+        return "users and groups";
     default:
         return NULL;
     }

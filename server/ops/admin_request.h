@@ -7,14 +7,11 @@
 
 #include "server/directory/edit.h"
 #include "server/link/shard.h"
+#include "server/ops/admin_roles.h"
 
-#define ADMIN_PARTS     4
-#define ADMIN_PART_SIZE 256
-#define ADMIN_PAGE      100u /* entries of a list, unless asked for another number */
-#define ADMIN_PAGE_MAX  1000u
-#define ADMIN_ANY       UINT64_MAX
-
-enum admin_method { ADMIN_GET, ADMIN_POST, ADMIN_PATCH, ADMIN_PUT, ADMIN_DELETE };
+#define ADMIN_PAGE     100u /* entries of a list, unless asked for another number */
+#define ADMIN_PAGE_MAX 1000u
+#define ADMIN_ANY      UINT64_MAX
 
 struct admin_request {
     struct server *server;
@@ -26,6 +23,7 @@ struct admin_request {
     uint32_t if_id;       /* of If-Match "ID-REVISION"; devices and bindings have 0 */
     uint64_t if_revision; /* 0: none given */
     struct edit_actor actor;
+    enum role role; /* the actor's */
 
     unsigned status;
     json_t *answer;    /* NULL: none */

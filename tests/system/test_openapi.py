@@ -7,6 +7,7 @@ import pathlib
 
 import yaml
 
+from accounts import free_port
 from cencd import Modem, connect, imei_of, wait_until
 from test_admin import Admin as _Admin
 
@@ -72,7 +73,9 @@ class OpenApi(_Admin):
         return answer
 
     def test_all_of_it(self):
-        server = self.start()
+        server = self.start(server={"state_dir": str(self.state)}, northbound={
+            "enabled": True, "address": f"127.0.0.1:{free_port()}",
+            "consumers": [{"name": "hes", "token_sha256": "ab" * 32, "projects": "all"}]})
         listener = server.config["listeners"][0]["name"]
         self.ctl("project", "add", "p1")
         self.ctl("group", "add", "p1", "g1")

@@ -53,7 +53,7 @@ static void assert_described(const char *text, const char *prefix,
 
         assert_non_null(key->help);
         bool is_list = key->type == CONFIG_LISTENERS || key->type == CONFIG_CONSUMERS ||
-                       key->type == CONFIG_WAYS;
+                       key->type == CONFIG_WAYS || key->type == CONFIG_UNIX_ROLES;
         (void)snprintf(line, sizeof(line), "%s%s%s", prefix, key->name, is_list ? "[]." : ".");
         if (key->section != NULL) {
             assert_described(text, line, key->section);
@@ -119,7 +119,7 @@ static void assert_same(const struct config_section *section, const void *left, 
         const struct config_key *key = &section->keys[i];
 
         if (key->type == CONFIG_CONSUMERS || key->type == CONFIG_WAYS ||
-            key->type == CONFIG_TELLERS)
+            key->type == CONFIG_UNIX_ROLES || key->type == CONFIG_TELLERS)
             continue; /* none */
         if (key->type == CONFIG_LISTENERS)
             assert_same(key->section, ((const struct config *)left)->listeners,
@@ -159,7 +159,8 @@ static void assert_present(const struct config_section *section, const struct tr
 
         if (value == NULL)
             fail_msg("%s is not in cencd.yaml", key->name);
-        else if (key->section != NULL && key->type != CONFIG_CONSUMERS && key->type != CONFIG_WAYS)
+        else if (key->section != NULL && key->type != CONFIG_CONSUMERS &&
+                 key->type != CONFIG_WAYS && key->type != CONFIG_UNIX_ROLES)
             assert_present(key->section, key->type == CONFIG_LISTENERS ? value->first : value);
     }
 }
@@ -167,9 +168,10 @@ static void assert_present(const struct config_section *section, const struct tr
 /* There are none by default, so their keys are in a comment. */
 static void assert_consumers_shown(const char *text)
 {
-    static const char *const lines[] = {
-        "\n  # - name: ", "\n  #   token_file: ", "\n  #   token_sha256: ",
-        "\n  #   certificate_subject: ", "\n  #   projects: "};
+    static const char *const lines[] = {"\n  # - name: ",         "\n  #   token_file: ",
+                                        "\n  #   token_sha256: ", "\n  #   certificate_subject: ",
+                                        "\n  #   projects: ",     "\n  # - user: ",
+                                        "\n  # - group: ",        "\n  #   role: "};
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
         assert_non_null(strstr(text, lines[i]));

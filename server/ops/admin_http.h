@@ -1,0 +1,28 @@
+/* Inside the admin API: HTTP requests of a door, the Unix socket's or HTTPS', made into the calls
+ * of admin_request.h: who asks, may he, path, body, answer. Each connection has a thread of its
+ * own. */
+#ifndef CENCD_OPS_ADMIN_HTTP_H
+#define CENCD_OPS_ADMIN_HTTP_H
+
+#include "server/ops/admin_request.h"
+
+struct admin_door {
+    struct server *server;
+    /* Who asks: fills the request's actor and role, both outlast the request's head. False: nobody
+     * who may, and that has been answered. Called before a body is read. */
+    bool (*who)(const struct admin_door *door, struct admin_request *request);
+};
+
+struct admin_limits {
+    unsigned connections;
+    unsigned idle_timeout_s;
+};
+
+/* Requests of the socket are answered from now on; it is closed by admin_http_stop. listening -1:
+ * only what admin_http_add brings. The door lives until admin_http_stop. NULL: no memory, or no
+ * threads; the socket stays the caller's. */
+struct MHD_Daemon *admin_http_start(struct admin_door *door, int listening,
+                                    const struct admin_limits *limits);
+void admin_http_stop(struct MHD_Daemon *daemon);
+
+#endif
