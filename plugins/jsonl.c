@@ -1,9 +1,13 @@
 /* jsonl: appends a line of JSON for each fact to a file or a named pipe, for a site's own programs.
  *
- * Lines are whole: after half a line (a full disk, a full pipe) the rest goes first, and until then
- * nothing is done. A file that was renamed or removed (log rotation) is made anew at the next line.
- * A pipe that nobody reads, or that is full, is tried again later; it must be there already. What a
- * reader that goes away had not read yet is lost with it, as in every pipe. */
+ * Nothing is done until the whole line is written. Half a line (a full disk) is completed when
+ * there is room; where that can't be (an error of the disk, a file that was taken away, a restart),
+ * its rest never comes: the next line begins on a line of its own, and says the same whole. So
+ * every line is JSON, or is the beginning of one that comes again.
+ *
+ * A file that was renamed or removed (log rotation) is made anew. A pipe that nobody reads, or that
+ * is full, is tried again later; it must be there already. It takes up to PIPE_BUF bytes whole or
+ * not at all. What a reader that goes away had not read yet is lost with it, as in every pipe. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +28,7 @@ struct jsonl {
     char line[LINE_SIZE];
     size_t size;    /* of the line that is being written; 0: none */
     size_t written; /* of it */
-    uint64_t sequence;
+    bool torn;      /* half a line is at the end of the file */
 };
 
 static const struct plugin_key keys[] = {
@@ -114,6 +118,8 @@ static const char *word_of(uint32_t what)
         return "changed";
     case PLUGIN_FACT_GONE:
         return "gone";
+    case PLUGIN_FACT_LISTED:
+        return "listed";
     default:
         return NULL;
     }
@@ -126,7 +132,6 @@ static void write_line(struct jsonl *jsonl, const struct plugin_facts *facts)
 
     jsonl->size = 0;
     jsonl->written = 0;
-    jsonl->sequence = facts->sequence;
     put(jsonl, text, (size_t)size);
     put_text(jsonl, "what", word_of(facts->what));
     put_number(jsonl, "unix_ms", facts->utc_ms);
@@ -149,6 +154,8 @@ static void write_line(struct jsonl *jsonl, const struct plugin_facts *facts)
         put_number(jsonl, "link_epoch", facts->link_epoch);
     if (facts->signal_csq != PLUGIN_SIGNAL_UNKNOWN)
         put_number(jsonl, "signal_csq", facts->signal_csq);
+    if (facts->online)
+        put_number(jsonl, "online", 1);
     if (facts->newer_link)
         put_number(jsonl, "newer_link", 1);
     put(jsonl, "}\n", 2);
@@ -166,15 +173,33 @@ static bool is_same(const struct jsonl *jsonl)
            opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-/* Half a line stays in the file that has its beginning; a pipe's next reader gets whole lines. */
+/* Does the file end within a line? If that can't be seen: yes, since an empty line harms nobody. */
+static bool is_torn(const struct jsonl *jsonl)
+{
+    struct stat opened;
+    char last = '\0';
+
+    if (fstat(jsonl->file, &opened) != 0 || !S_ISREG(opened.st_mode) || opened.st_size == 0)
+        return false;
+    int reader = open(jsonl->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (reader < 0)
+        return true;
+    bool whole = pread(reader, &last, 1, opened.st_size - 1) == 1 && last == '\n';
+    (void)close(reader);
+    return !whole;
+}
+
+/* Half a line is completed only in the file that has its beginning. */
 static void open_file(struct jsonl *jsonl)
 {
-    if (jsonl->file >= 0 && (jsonl->written > 0 || is_same(jsonl)))
+    if (jsonl->file >= 0 && is_same(jsonl))
         return;
     close_file(jsonl);
     jsonl->written = 0;
     jsonl->file =
         open(jsonl->path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0640);
+    if (jsonl->file >= 0)
+        jsonl->torn = is_torn(jsonl);
 }
 
 static enum plugin_answer later(struct jsonl *jsonl, int error, const char **why)
@@ -191,6 +216,9 @@ static enum plugin_answer later(struct jsonl *jsonl, int error, const char **why
     case EDQUOT:
         *why = "the disk is full";
         break;
+    case EFBIG:
+        *why = "the file is as large as it may be";
+        break;
     default:
         *why = "the file can't be opened or written";
         break;
@@ -202,13 +230,35 @@ static enum plugin_answer later(struct jsonl *jsonl, int error, const char **why
     return PLUGIN_LATER;
 }
 
+/* False: errno says why. */
+static bool write_all(struct jsonl *jsonl, const char *data, size_t size, size_t *written)
+{
+    while (*written < size) {
+        ssize_t done = write(jsonl->file, data + *written, size - *written);
+        if (done < 0 && errno != EINTR)
+            return false;
+        *written += done > 0 ? (size_t)done : 0;
+    }
+    return true;
+}
+
+static bool end_torn_line(struct jsonl *jsonl)
+{
+    size_t written = 0;
+
+    if (jsonl->torn && !write_all(jsonl, "\n", 1, &written))
+        return false;
+    jsonl->torn = false;
+    return true;
+}
+
 static enum plugin_answer tell(void *instance, const struct plugin_facts *facts, const char **why)
 {
     struct jsonl *jsonl = instance;
 
     if (word_of(facts->what) == NULL)
         return PLUGIN_DONE;
-    if (jsonl->size == 0 || jsonl->sequence != facts->sequence)
+    if (jsonl->written == 0) /* else the host repeats what was begun */
         write_line(jsonl, facts);
     if (jsonl->size == sizeof(jsonl->line)) {
         jsonl->size = 0;
@@ -218,13 +268,8 @@ static enum plugin_answer tell(void *instance, const struct plugin_facts *facts,
     open_file(jsonl);
     if (jsonl->file < 0)
         return later(jsonl, errno, why);
-    while (jsonl->written < jsonl->size) {
-        ssize_t size =
-            write(jsonl->file, jsonl->line + jsonl->written, jsonl->size - jsonl->written);
-        if (size < 0 && errno != EINTR)
-            return later(jsonl, errno, why);
-        jsonl->written += size > 0 ? (size_t)size : 0;
-    }
+    if (!end_torn_line(jsonl) || !write_all(jsonl, jsonl->line, jsonl->size, &jsonl->written))
+        return later(jsonl, errno, why);
     jsonl->size = 0;
     jsonl->written = 0;
     return PLUGIN_DONE;

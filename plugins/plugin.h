@@ -199,6 +199,7 @@ enum plugin_fact {
     PLUGIN_FACT_DISCONNECTED,
     PLUGIN_FACT_CHANGED, /* what is known of it, or its place in projects */
     PLUGIN_FACT_GONE,    /* removed */
+    PLUGIN_FACT_LISTED,  /* is there: told of every device before the first event */
 };
 
 /* Texts are printable UTF-8, never NULL, "" if it isn't known; bytes of a device that are none, and
@@ -206,8 +207,8 @@ enum plugin_fact {
 struct plugin_facts {
     uint32_t size;     /* sizeof(struct plugin_facts), grows at the end only */
     uint32_t what;     /* enum plugin_fact */
-    uint64_t sequence; /* of the event; a repeat has the same */
-    int64_t utc_ms;    /* when the server noticed */
+    uint64_t sequence; /* of the event, a repeat has the same; LISTED: events after it follow */
+    int64_t utc_ms;    /* when the server noticed; LISTED: when the device was first seen */
     const char *node;  /* which server */
     const char *scope; /* scope and serial: which device */
     const char *serial;
@@ -217,14 +218,15 @@ struct plugin_facts {
     const char *hardware;
     const char *project;
     const char *listener;
-    const char *peer;   /* CONNECTED, DISCONNECTED: its IP address */
+    const char *peer;   /* CONNECTED, DISCONNECTED, LISTED: its IP address */
     const char *reason; /* DISCONNECTED: "link idle_timeout" */
     uint32_t peer_port;
     uint32_t direct_port; /* of the device, for reading software; 0: none, or not known */
     uint32_t link_epoch;  /* grows with each connection of the device */
     uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
     bool newer_link;      /* DISCONNECTED: it has a newer connection, and isn't offline */
-    uint8_t reserved[34];
+    bool online;          /* LISTED: it is connected now */
+    uint8_t reserved[33];
 };
 
 enum plugin_answer {

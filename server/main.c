@@ -399,6 +399,7 @@ static int with_config(const char *path, bool check_only)
         fill_signals(&signals);
         pthread_sigmask(SIG_BLOCK, &signals, NULL);
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error code, too */
         if (log_start(STDERR_FILENO, config->log.level) != STATUS_OK)
             (void)fputs("cencd: the log can't start\n", stderr);
         code = run(config);

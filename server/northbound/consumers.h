@@ -31,8 +31,11 @@ struct consumer {
     uint8_t token_hash[32];
     bool has_token;
     bool changed; /* the position is not in the store yet */
+    bool fresh;   /* at the start there was none of it, or one of another journal */
     uint64_t position;
     struct journal_hold hold;
+    void (*saved)(void *context); /* a position of it is in the store; or NULL */
+    void *saved_context;
     struct grpc_call *events; /* its stream of events, or NULL */
     struct consumer_counters counters;
 };

@@ -7,7 +7,8 @@
  *   devices.c       ListDevices, GetDevice, ListLinks; records.c: a device as a message
  *   status.c        WatchDevices
  *   registry.c      who waits for an answer, by the journal; registration.c: its two methods
- *   plugin_host.c   tells registration plugins; plugin_thread.c: the thread of one
+ *   plugin_host.c   tells registration plugins; plugin_facts.c: what; plugin_thread.c: the thread
+ *                   of one
  *   health.c, reflection.c */
 #ifndef CENCD_NORTHBOUND_INTERNAL_H
 #define CENCD_NORTHBOUND_INTERNAL_H
@@ -29,7 +30,7 @@ struct positions {
     bool failing;
     enum status status;
     struct ledger_error error;
-    uint64_t *written; /* of each consumer; 0: it had not changed */
+    uint64_t *written; /* of each consumer; UINT64_MAX: it had not changed */
 };
 
 struct northbound {
@@ -88,6 +89,8 @@ enum status positions_load(struct northbound *northbound, struct ledger_error *e
 void positions_free(struct northbound *northbound);
 /* The consumer has all up to this sequence. */
 void positions_move(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
+/* The same for one that had no position that counts; also if it is none later. */
+void positions_begin(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
 /* Writes what isn't yet. True: nothing is left. */
 bool positions_flush(struct northbound *northbound);
 

@@ -1,6 +1,7 @@
 #include "server/northbound/plugin_host.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #define BACKOFF_FIRST_MS 100u
 #define BACKOFF_MAX_MS   30000u
 #define UNANSWERED_MS    30000u
+#define LIST_RETRY_MS    100u
 
 static const struct log_context module = {.module = "plugins"};
 
@@ -21,7 +23,18 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+static void note_error(struct told *told, const char *why)
+{
+    pthread_mutex_lock(&told->error.lock);
+    told->error.utc_ms = reactor_utc_ms(told->northbound->reactor);
+    (void)snprintf(told->error.text, sizeof(told->error.text), "%s", why);
+    pthread_mutex_unlock(&told->error.lock);
+}
+
 /* ---- asking ---- */
+
+static void begin_list(struct told *told);
+static void list_on(struct told *told);
 
 static void ask(struct told *told)
 {
@@ -44,12 +57,16 @@ static void due(struct timer *timer)
 
     if (told->asking) {
         atomic_store(&told->counters.unanswered, true);
+        note_error(told, "it doesn't answer");
         log_line(LOG_WARN, &module, "a plugin doesn't answer; the others go on",
                  "plugin=%s sequence=%" PRIu64, told->plugin->plugin->name, told->sequence);
         return;
     }
     atomic_store(&told->counters.waits, false);
-    ask(told);
+    if (told->busy)
+        ask(told);
+    else
+        begin_list(told);
 }
 
 static void try_later(struct told *told, const char *why)
@@ -57,6 +74,7 @@ static void try_later(struct told *told, const char *why)
     char quoted[256];
 
     count(&told->counters.retries);
+    note_error(told, why);
     if (!told->failing)
         log_line(LOG_WARN, &module, "a plugin takes nothing for now; it is tried again",
                  "plugin=%s sequence=%" PRIu64 " reason=%s", told->plugin->plugin->name,
@@ -77,6 +95,7 @@ static void go_on(struct told *told, const struct plugin_reply *reply)
 
     if (reply->answer == PLUGIN_REFUSED) {
         count(&told->counters.refused);
+        note_error(told, reply->why);
         log_line(LOG_WARN, &module, "a plugin refused a fact; it is told of the next one",
                  "plugin=%s sequence=%" PRIu64 " reason=%s", told->plugin->plugin->name,
                  told->sequence, log_quote(reply->why, quoted, sizeof(quoted)));
@@ -89,8 +108,15 @@ static void go_on(struct told *told, const struct plugin_reply *reply)
     told->failing = false;
     told->backoff_ms = 0;
     told->busy = false;
-    positions_move(told->northbound, told->consumer, told->taken);
-    if (!told->northbound->stopping)
+    if (!told->listing)
+        positions_move(told->northbound, told->consumer, told->taken);
+    if (told->northbound->stopping)
+        return;
+    if (told->missed)
+        begin_list(told);
+    else if (told->listing)
+        list_on(told);
+    else
         feed_resume(&told->follower);
 }
 
@@ -128,7 +154,7 @@ static bool take_record(struct told *told, const struct journal_record *record)
     if (event_unpack(record->data, record->size, arena, &event) != CODEC_OK ||
         event->device == NULL || !plugin_fact_of((int)event->body_case, &what))
         return true;
-    plugin_thread_set(told->thread, event, record->sequence);
+    plugin_telling_of_event(plugin_thread_telling(told->thread), event, record->sequence);
     told->sequence = record->sequence;
     told->busy = true;
     ask(told);
@@ -153,15 +179,94 @@ static void gone(struct follower *follower)
     uint64_t oldest = journal_oldest(told->northbound->journal);
 
     count(&told->counters.gaps);
-    log_line(LOG_WARN, &module, "a plugin missed events that retention removed",
+    log_line(LOG_WARN, &module,
+             "a plugin missed events that retention removed; it is told of all devices",
              "plugin=%s wanted=%" PRIu64 " oldest=%" PRIu64, told->plugin->plugin->name,
              follower->next, oldest);
-    if (oldest > follower->next)
-        follower->next = oldest;
-    feed_add(told->northbound->feed, follower);
+    told->missed = true;
+    if (!told->busy)
+        begin_list(told);
 }
 
 static const struct follower_ops follower_ops = {.take = take, .gone = gone};
+
+static void follow(struct told *told)
+{
+    told->follower.ops = &follower_ops;
+    told->follower.next = told->taken + 1;
+    feed_add(told->northbound->feed, &told->follower);
+}
+
+/* ---- what is there already ---- */
+
+/* It goes on only now: a list that is told anew takes the place of whatever came before it. */
+static void list_saved(void *context)
+{
+    struct told *told = context;
+
+    if (atomic_load(&told->consumer->hold.acknowledged) < told->listed)
+        return; /* an earlier one, which was under way */
+    told->consumer->saved = NULL;
+    if (told->northbound->stopping)
+        return;
+    told->listing = false;
+    atomic_store(&told->counters.listing, false);
+    follow(told);
+}
+
+static void end_list(struct told *told)
+{
+    told->taken = told->listed;
+    told->consumer->saved = list_saved;
+    told->consumer->saved_context = told;
+    positions_begin(told->northbound, told->consumer, told->listed);
+}
+
+static bool is_next(const struct device_info *info, void *context)
+{
+    *(const struct device **)context = info->device;
+    return false;
+}
+
+static void list_on(struct told *told)
+{
+    struct northbound *northbound = told->northbound;
+    const struct device *device = NULL;
+    struct device_message message;
+
+    told->list_at = directory_walk(northbound->directory, told->list_at, is_next, (void *)&device);
+    if (device == NULL) {
+        end_list(told);
+        return;
+    }
+    device_message_fill(northbound->directory, device, northbound->config,
+                        reactor_utc_ms(northbound->reactor), NULL, &message);
+    plugin_telling_of_device(plugin_thread_telling(told->thread), &message,
+                             northbound->config->server.node, told->listed);
+    told->sequence = told->listed;
+    told->busy = true;
+    ask(told);
+}
+
+/* What the directory has from now on holds all up to `listed`; what comes after it is kept. */
+static void begin_list(struct told *told)
+{
+    struct northbound *northbound = told->northbound;
+    uint64_t sequence = northbound_told(northbound);
+
+    told->missed = false;
+    told->listing = true;
+    atomic_store(&told->counters.listing, true);
+    if (sequence < told->consumer->position || sequence + 1 < journal_oldest(northbound->journal)) {
+        timer_start_fine(northbound->reactor, &told->timer, LIST_RETRY_MS); /* it will have soon */
+        return;
+    }
+    told->listed = sequence;
+    told->list_at = 0;
+    atomic_store(&told->consumer->hold.acknowledged, sequence);
+    atomic_store(&told->consumer->counters.position, sequence);
+    list_on(told);
+}
 
 /* ---- start and stop ---- */
 
@@ -173,12 +278,14 @@ static enum status start_one(struct northbound *northbound, struct told *told, s
     told->taken = told->consumer->position;
     told->message.deliver = deliver;
     timer_init(&told->timer, due);
+    CHECK(pthread_mutex_init(&told->error.lock, NULL) == 0);
     enum status status = plugin_thread_start(told->plugin, answered, told, &told->thread);
     if (status != STATUS_OK)
         return status;
-    told->follower.ops = &follower_ops;
-    told->follower.next = told->taken + 1;
-    feed_add(northbound->feed, &told->follower);
+    if (told->consumer->fresh)
+        begin_list(told);
+    else
+        follow(told);
     return STATUS_OK;
 }
 
@@ -251,5 +358,7 @@ bool plugin_host_stopped(struct northbound *northbound, bool late)
 
 void plugin_host_free(struct northbound *northbound)
 {
+    for (size_t i = 0; i < northbound->plugins.count; i++)
+        pthread_mutex_destroy(&northbound->plugins.all[i].error.lock);
     free(northbound->plugins.all);
 }

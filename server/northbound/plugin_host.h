@@ -1,6 +1,11 @@
 /* The host of registration plugins: tells each of them what the journal has of devices, in order,
  * at least once, at its own pace.
  *
+ * A plugin that has no position yet, or missed events that retention removed, is told of every
+ * device of the directory first, one by one, then of the events that the directory didn't have when
+ * that began. Its position is written when it has been told of all of them, and only then it goes
+ * on; a restart in between begins anew.
+ *
  * The northbound's thread follows the journal for it and hands over one fact at a time to the
  * plugin's own thread (plugin_thread.h); while that is busy, or has been told to come again later
  * (back-off doubles from 100 ms to 30 s), nothing more is taken. How far a plugin is lies in the
@@ -8,9 +13,11 @@
  * theirs do. A plugin that hangs holds up nobody but itself; when the server stops it has some
  * seconds, then its thread is left behind and ends with the process.
  *
- * All in the northbound's thread; counters are read by anyone. */
+ * All in the northbound's thread, if nothing else is said; counters are read by anyone. */
 #ifndef CENCD_NORTHBOUND_PLUGIN_HOST_H
 #define CENCD_NORTHBOUND_PLUGIN_HOST_H
+
+#include <pthread.h>
 
 #include "server/northbound/consumers.h"
 #include "server/northbound/feed.h"
@@ -25,6 +32,16 @@ struct told_counters {
     _Atomic uint64_t gaps;   /* times that retention was faster */
     _Atomic bool waits;      /* for the next attempt */
     _Atomic bool unanswered; /* it has been asked and didn't answer for a while */
+    _Atomic bool listing;    /* it is told of the devices that are there */
+};
+
+#define TOLD_ERROR_SIZE 160u
+
+/* The last thing that went wrong, for reports. */
+struct told_error {
+    pthread_mutex_t lock;
+    uint64_t utc_ms; /* 0: nothing did */
+    char text[TOLD_ERROR_SIZE];
 };
 
 /* A plugin that is told. */
@@ -36,14 +53,25 @@ struct told {
     struct follower follower;
     uint64_t taken;    /* from the feed; beyond the position while one is being told */
     uint64_t sequence; /* of the one that is being told */
-    bool busy;         /* one is being told, or waits to be told again */
-    bool asking;       /* the thread has it */
+    uint64_t listed;   /* listing: the directory had all up to there when it began */
+    uint64_t list_at;  /* listing: place in the directory */
+    bool listing;
+    bool missed; /* all devices are listed again, when it isn't busy */
+    bool busy;   /* one is being told, or waits to be told again */
+    bool asking; /* the thread has it */
     bool failing;
     uint32_t backoff_ms;
     struct timer timer; /* the next attempt, or: it has been busy for long */
     struct message message;
     struct told_counters counters;
+    struct told_error error;
 };
+
+/* "hung": it doesn't come back; "backing off": it waits for the next attempt; "listing": it is told
+ * of the devices that are there; "running". Any thread. */
+const char *told_state(const struct told *told);
+/* Copies the last error; returns when it was, 0: never. Any thread. */
+uint64_t told_last_error(struct told *told, char text[static TOLD_ERROR_SIZE]);
 
 struct plugin_host {
     struct told *all;

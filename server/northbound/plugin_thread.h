@@ -4,14 +4,16 @@
  *   plugin_thread_start -> (plugin_thread_ask -> answered, in the plugin's thread)* ->
  *   plugin_thread_stop -> plugin_thread_join or plugin_thread_leave
  *
+ * It knows nothing of journal and directory: what is to be told, when and how often, is its owner's
+ * matter (plugin_host.h), which is tried with simulated threads in its place.
+ *
  * All calls are the owner's thread's. A thread that is left behind has its memory to itself and
  * calls nobody any more; the plugin and its instance must stay then. */
 #ifndef CENCD_NORTHBOUND_PLUGIN_THREAD_H
 #define CENCD_NORTHBOUND_PLUGIN_THREAD_H
 
-#include <cenc/v1/events.pb-c.h>
-
 #include "config/config.h"
+#include "server/northbound/plugin_facts.h"
 
 struct plugin_thread;
 
@@ -24,12 +26,9 @@ struct plugin_reply {
 enum status plugin_thread_start(const struct config_plugin *plugin, void (*answered)(void *context),
                                 void *context, struct plugin_thread **thread) MUST_CHECK;
 
-/* Is it a matter for plugins? Sets what of the facts (enum plugin_fact). */
-bool plugin_fact_of(int body, enum plugin_fact *what);
-/* Copies what the event says. Nothing is being asked. */
-void plugin_thread_set(struct plugin_thread *thread, const Cenc__V1__Event *event,
-                       uint64_t sequence);
-/* Asks what was set last; the answer comes by answered. */
+/* To be filled in with what is asked next. Nothing is being asked. */
+struct plugin_telling *plugin_thread_telling(struct plugin_thread *thread);
+/* Asks what was filled in last; the answer comes by answered. */
 void plugin_thread_ask(struct plugin_thread *thread);
 /* After answered. */
 struct plugin_reply plugin_thread_reply(struct plugin_thread *thread);

@@ -6,6 +6,7 @@
 
 #define COALESCE_MS 200u
 #define RETRY_MS    2000u
+#define UNCHANGED   UINT64_MAX
 
 static const struct log_context module = {.module = "northbound"};
 
@@ -18,7 +19,7 @@ static void write_all(void *argument)
     enum status status = ledger_begin(northbound->ledger, &positions->error);
 
     for (size_t i = 0; i < northbound->consumers.count && status == STATUS_OK; i++)
-        if (positions->written[i] > 0)
+        if (positions->written[i] != UNCHANGED)
             status =
                 ledger_put_position(northbound->ledger, northbound->consumers.all[i].config->name,
                                     positions->written[i], &positions->error);
@@ -43,9 +44,16 @@ static void went_wrong(struct northbound *northbound)
                  "reason=%s", log_quote(positions->error.text, quoted, sizeof(quoted)));
     positions->failing = true;
     for (size_t i = 0; i < northbound->consumers.count; i++)
-        if (positions->written[i] > 0)
+        if (positions->written[i] != UNCHANGED)
             northbound->consumers.all[i].changed = true;
     timer_start(northbound->reactor, &positions->timer, RETRY_MS);
+}
+
+static void saved(struct consumer *consumer, uint64_t position)
+{
+    atomic_store(&consumer->hold.acknowledged, position);
+    if (consumer->saved != NULL)
+        consumer->saved(consumer->saved_context);
 }
 
 static void written(struct operation *operation, int32_t result)
@@ -62,8 +70,8 @@ static void written(struct operation *operation, int32_t result)
     }
     positions->failing = false;
     for (size_t i = 0; i < northbound->consumers.count; i++)
-        if (positions->written[i] > 0)
-            atomic_store(&northbound->consumers.all[i].hold.acknowledged, positions->written[i]);
+        if (positions->written[i] != UNCHANGED)
+            saved(&northbound->consumers.all[i], positions->written[i]);
     (void)positions_flush(northbound);
 }
 
@@ -74,7 +82,7 @@ static void start(struct northbound *northbound)
 
     for (size_t i = 0; i < northbound->consumers.count; i++) {
         struct consumer *consumer = &northbound->consumers.all[i];
-        positions->written[i] = consumer->changed ? consumer->position : 0;
+        positions->written[i] = consumer->changed ? consumer->position : UNCHANGED;
         any = any || consumer->changed;
         consumer->changed = false;
     }
@@ -103,6 +111,14 @@ void positions_move(struct northbound *northbound, struct consumer *consumer, ui
         timer_start_fine(northbound->reactor, &positions->timer, COALESCE_MS);
 }
 
+void positions_begin(struct northbound *northbound, struct consumer *consumer, uint64_t sequence)
+{
+    consumer->position = sequence;
+    consumer->changed = true;
+    atomic_store_explicit(&consumer->counters.position, sequence, memory_order_relaxed);
+    (void)positions_flush(northbound);
+}
+
 bool positions_flush(struct northbound *northbound)
 {
     struct positions *positions = &northbound->positions;
@@ -128,15 +144,17 @@ static void loaded(const char *name, uint64_t position, void *context)
         consumer->position = position;
 }
 
-/* Who is new begins with the oldest event that there is now; it is kept for him from now on. */
-static void begin(struct northbound *northbound, struct consumer *consumer)
+/* Who is new begins with the oldest event that there is now; it is kept for him from now on. A
+ * plugin has a position when it knows the devices that are there (plugin_host.h). */
+static void begin(struct northbound *northbound, struct consumer *consumer, bool is_plugin)
 {
     uint64_t oldest = journal_oldest(northbound->journal);
     uint64_t committed = journal_committed(northbound->journal);
 
+    consumer->fresh = consumer->position == UINT64_MAX || consumer->position > committed;
     if (consumer->position == UINT64_MAX) {
         consumer->position = oldest > 0 ? oldest - 1 : 0;
-        consumer->changed = true;
+        consumer->changed = !is_plugin;
     }
     /* a journal that was replaced by an older one: better twice than never */
     if (consumer->position > committed)
@@ -160,7 +178,7 @@ enum status positions_load(struct northbound *northbound, struct ledger_error *e
         consumers->all[i].position = UINT64_MAX;
     enum status status = ledger_positions(northbound->ledger, loaded, northbound, error);
     for (size_t i = 0; i < consumers->count && status == STATUS_OK; i++)
-        begin(northbound, &consumers->all[i]);
+        begin(northbound, &consumers->all[i], i >= consumers->account_count);
     return status;
 }
 

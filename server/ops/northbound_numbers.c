@@ -1,10 +1,13 @@
 #include "server/ops/northbound_numbers.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "server/journal/journal.h"
 #include "server/northbound/northbound.h"
 #include "server/northbound/plugin_host.h"
+#include "server/ops/plain_text.h"
+#include "server/ops/stats_rows.h"
 
 static uint64_t value_of(const _Atomic uint64_t *value)
 {
@@ -129,6 +132,11 @@ static void write_plugins(const struct server *server, struct page *page)
     for (size_t i = 0; i < host->count; i++)
         page_print(page, "cencd_registration_plugin_lag{plugin=\"%s\"} %" PRIu64 "\n",
                    host->all[i].plugin->plugin->name, lag_of(server, host->all[i].consumer));
+    head(page, "cencd_registration_plugin_waiting", "gauge",
+         "1 if it waits for the next attempt after it asked for later.");
+    for (size_t i = 0; i < host->count; i++)
+        page_print(page, "cencd_registration_plugin_waiting{plugin=\"%s\"} %d\n",
+                   host->all[i].plugin->plugin->name, atomic_load(&host->all[i].counters.waits));
     head(page, "cencd_registration_plugin_unanswered", "gauge",
          "1 if it hasn't come back for 30 s.");
     for (size_t i = 0; i < host->count; i++)
@@ -168,24 +176,50 @@ static json_t *consumer_row(const struct server *server, const struct consumer *
                      (json_int_t)value_of(&counters->streams));
 }
 
+static json_t *plugin_row(const struct server *server, struct told *told)
+{
+    const struct told_counters *counters = &told->counters;
+    char text[TOLD_ERROR_SIZE];
+    char readable[PLAIN_TEXT_SIZE(TOLD_ERROR_SIZE)];
+    uint64_t utc_ms = told_last_error(told, text);
+
+    (void)plain_text((const uint8_t *)text, strlen(text), readable);
+    return json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name", told->plugin->plugin->name,
+        "state", told_state(told), "position",
+        (json_int_t)value_of(&told->consumer->counters.position), "lag",
+        (json_int_t)lag_of(server, told->consumer), "told", (json_int_t)value_of(&counters->told),
+        "retries", (json_int_t)value_of(&counters->retries), "refused",
+        (json_int_t)value_of(&counters->refused), "gaps", (json_int_t)value_of(&counters->gaps),
+        "last_error",
+        utc_ms == 0 ? json_null()
+                    : json_pack("{s:o, s:s}", "time", stats_time(utc_ms), "text", readable));
+}
+
 json_t *northbound_stats(const struct server *server)
 {
     const struct consumers *consumers;
+    const struct plugin_host *host;
     json_t *rows = json_array();
+    json_t *plugins = json_array();
 
-    if (server->northbound == NULL || rows == NULL) {
+    if (server->northbound == NULL || rows == NULL || plugins == NULL) {
         json_decref(rows);
+        json_decref(plugins);
         return server->northbound == NULL ? json_null() : NULL;
     }
     consumers = northbound_consumers(server->northbound);
     for (size_t i = 0; i < consumers->account_count; i++)
         (void)json_array_append_new(rows, consumer_row(server, &consumers->all[i]));
+    host = northbound_plugins(server->northbound);
+    for (size_t i = 0; i < host->count; i++)
+        (void)json_array_append_new(plugins, plugin_row(server, &host->all[i]));
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:o}", "connections",
+        "{s:I, s:I, s:I, s:I, s:o, s:o}", "connections",
         (json_int_t)value_of(&northbound_http2_counters(server->northbound)->connections),
         "streams", (json_int_t)value_of(&northbound_http2_counters(server->northbound)->streams),
         "calls", (json_int_t)value_of(&northbound_counters(server->northbound)->calls),
         "registrations_waiting",
         (json_int_t)value_of(&northbound_counters(server->northbound)->registrations_waiting),
-        "consumers", rows);
+        "consumers", rows, "plugins", plugins);
 }

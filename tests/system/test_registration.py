@@ -113,7 +113,8 @@ class RegistrationTest(NorthboundTest):
         self.modem(server, 4)
         wait_until(lambda: imei_of(4) in serials(rows), "and the last", lambda: rows)
         wait_until(lambda: {event[0] for event in on_disk(server)} <=
-                   {row["sequence"] for row in rows}, "nothing of the journal is missing")
+                   {row["sequence"] for row in rows}, "nothing of the journal is missing",
+                   lambda: (on_disk(server), rows))
         self.check(rows, 5)
         server.stop()
 
@@ -176,12 +177,56 @@ class RegistrationTest(NorthboundTest):
         server.stop()
         self.assertTrue(server.logged(msg="a plugin doesn't end; it is left behind"))
 
+    def row(self, server, plugin):
+        return next(row for row in server.stats()["northbound"]["plugins"] if row["name"] == plugin)
+
+    def test_a_plugin_that_comes_later(self):
+        """It is told of the devices that are there, once, then of what happens."""
+        path = self.folder / "devices.jsonl"
+        server = self.with_plugins()
+        for number in range(3):
+            self.modem(server, number)
+        server.wait(lambda: server.metric("cencd_devices") == 3, "they are there")
+        server.stop()
+        server.config["registration"]["plugins"] = [{"jsonl": {"path": str(path)}}]
+        server.config_path.write_text(json.dumps(server.config))
+        server.start()
+        wait_until(lambda: len(rows_of(path)) >= 3, "it is told of them")
+        rows = rows_of(path)
+        self.assertEqual(sorted(serials(rows, "listed")), [imei_of(number) for number in range(3)])
+        self.assertEqual(len(rows), 3)
+        self.assertEqual(len({row["sequence"] for row in rows}), 1)
+        self.assertNotIn("online", rows[0])
+        self.assertEqual({row["listener"] for row in rows}, {"irz"})
+        self.modem(server, 3)
+        wait_until(lambda: imei_of(3) in serials(rows_of(path), "connected"), "and of a new one")
+        new = rows_of(path)[3:]
+        self.assertEqual([row["what"] for row in new], ["new", "connected"])
+        self.assertGreater(new[0]["sequence"], rows[0]["sequence"])
+        self.caught_up(server)
+        self.assertEqual(self.row(server, "jsonl")["state"], "running")
+        server.stop()
+        server.start()
+        self.modem(server, 4)
+        wait_until(lambda: imei_of(4) in serials(rows_of(path)), "it goes on where it was")
+        self.assertEqual(len(serials(rows_of(path), "listed")), 3)
+
     def test_refused_is_counted_and_left(self):
-        server = self.with_plugins({"moods": {"mood": "refused"}})
+        server = self.with_plugins({"moods": {"mood": "refused"}}, {"jsonl": {"path": "/dev/full"}})
         self.modem(server, 0)
         server.wait(lambda: server.metric(REFUSED % "moods") >= 2, "new and connected are refused")
         self.caught_up(server, "moods")
         self.assertEqual(server.metric(TOLD % "moods"), 0)
+        row = self.row(server, "moods")
+        self.assertEqual((row["state"], row["told"], row["lag"]), ("running", 0, 0))
+        self.assertGreaterEqual(row["refused"], 2)
+        self.assertEqual(row["last_error"]["text"], "a matter of mood")
+        server.wait(lambda: self.row(server, "jsonl")["state"] == "backing off", "the disk is full")
+        row = self.row(server, "jsonl")
+        self.assertEqual((row["told"], row["refused"], row["last_error"]["text"]),
+                         (0, 0, "the disk is full"))
+        self.assertGreater(row["retries"], 0)
+        self.assertGreater(row["lag"], 0)
 
     def test_later_waits_over_a_restart(self):
         server = self.with_plugins({"moods": {"mood": "later"}})

@@ -73,7 +73,7 @@ static void set(struct plugin_thread *thread, const char *serial)
     event.link_epoch = 3;
     event.body_case = CENC__V1__EVENT__BODY_DISCONNECTED;
     event.disconnected = &body;
-    plugin_thread_set(thread, &event, 7);
+    plugin_telling_of_event(plugin_thread_telling(thread), &event, 7);
 }
 
 static void test_it_is_told_and_answers(void **state)
