@@ -15,6 +15,7 @@
 
 #include "plugins/plugin.h"
 #include "server/base/address.h"
+#include "server/base/host.h"
 #include "server/base/log.h"
 #include "server/base/status.h"
 
@@ -25,10 +26,10 @@
 #define CONFIG_TEXT_SIZE      64  /* with NUL */
 #define CONFIG_LINE_SIZE      256 /* with NUL */
 #define CONFIG_MAX_CONSUMERS  4096
-#define CONFIG_MAX_WAYS       64  /* listeners of section agents */
-#define CONFIG_MAX_PROJECTS   32  /* of a consumer */
-#define CONFIG_PROJECT_SIZE   96  /* name of a project, with NUL */
-#define CONFIG_HOST_SIZE      254 /* with NUL */
+#define CONFIG_MAX_WAYS       64        /* listeners of section agents */
+#define CONFIG_MAX_PROJECTS   32        /* of a consumer */
+#define CONFIG_PROJECT_SIZE   96        /* name of a project, with NUL */
+#define CONFIG_HOST_SIZE      HOST_SIZE /* with NUL */
 #define CONFIG_MAX_UNIX_ROLES 64
 #define CONFIG_NAME_SIZE      32 /* names of listeners, scopes, nodes: [a-z0-9._-], with NUL */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "plugins/setting.h"
+#include "server/base/host.h"
 
 #define CLEAR "redis://"
 #define TLS   "rediss://"
@@ -10,23 +11,6 @@
 static bool starts_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
-}
-
-static bool is_name(const char *text, size_t size)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-
-    if (size == 0 || size >= CONFIG_HOST_SIZE || text[0] == '.' || text[0] == '-')
-        return false;
-    for (size_t i = 0; i < size; i++)
-        if (strchr(letters, text[i]) == NULL)
-            return false;
-    /* what ends in a number is meant as an address, and was none */
-    size_t last = size;
-    while (last > 0 && text[last - 1] != '.')
-        last--;
-    return strspn(text + last, "0123456789") < size - last;
 }
 
 /* The part before '/': an address with a port, or a name with one. */
@@ -46,7 +30,7 @@ static bool parse_endpoint(const char *text, size_t size, struct config_redis_ur
         return url->address.port != 0;
     }
     char *colon = strrchr(copy, ':');
-    if (colon == NULL || !is_name(copy, (size_t)(colon - copy)) ||
+    if (colon == NULL || !host_is_name(copy, (size_t)(colon - copy)) ||
         !setting_integer(colon + 1, &port) || port < 1 || port > UINT16_MAX)
         return false;
     *colon = '\0';

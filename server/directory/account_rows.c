@@ -43,24 +43,37 @@ const char account_rows_schema[] =
     " agent INTEGER NOT NULL) STRICT;"
     "INSERT INTO last_id VALUES (1, 0, 0, 0);";
 
+const char channel_rows_schema[] =
+    "ALTER TABLE device ADD COLUMN channel_id INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+    "CREATE TABLE channel ("
+    " id INTEGER PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Channel */
+    "ALTER TABLE last_id ADD COLUMN channel INTEGER NOT NULL DEFAULT 0;";
+
 enum statement {
     PUT_PROJECT,
     PUT_GROUP,
     PUT_AGENT,
+    PUT_CHANNEL,
     PUT_BINDING,
     PUT_SECRET,
     TAKE_SECRET,
     DROP_PROJECT,
     DROP_GROUP,
     DROP_AGENT,
+    DROP_CHANNEL,
     LAST_PROJECT,
     LAST_GROUP,
     LAST_AGENT,
+    LAST_CHANNEL,
     SWEPT,
     ALL_LAST,
     ALL_PROJECTS,
     ALL_GROUPS,
     ALL_AGENTS,
+    ALL_CHANNELS,
     ALL_BINDINGS,
     THE_SECRET,
     STATEMENTS
@@ -75,6 +88,7 @@ static const char *const texts[STATEMENTS] = {
     [PUT_PROJECT] = PUT("project"),
     [PUT_GROUP] = PUT("device_group"),
     [PUT_AGENT] = PUT("agent"),
+    [PUT_CHANNEL] = PUT("channel"),
     [PUT_BINDING] = "INSERT INTO binding (listener, revision, item, swept) VALUES (?1, ?2, ?3, 0)"
                     " ON CONFLICT (listener) DO UPDATE SET revision = ?2, item = ?3, swept = 0"
                     " WHERE ?2 > revision",
@@ -86,14 +100,17 @@ static const char *const texts[STATEMENTS] = {
     [DROP_PROJECT] = "DELETE FROM project WHERE id = ?1",
     [DROP_GROUP] = "DELETE FROM device_group WHERE id = ?1",
     [DROP_AGENT] = "DELETE FROM agent WHERE id = ?1",
+    [DROP_CHANNEL] = "DELETE FROM channel WHERE id = ?1",
     [LAST_PROJECT] = LAST("project"),
     [LAST_GROUP] = LAST("device_group"),
     [LAST_AGENT] = LAST("agent"),
+    [LAST_CHANNEL] = LAST("channel"),
     [SWEPT] = "UPDATE binding SET swept = 1 WHERE listener = ?1 AND revision = ?2",
-    [ALL_LAST] = "SELECT project, device_group, agent FROM last_id",
+    [ALL_LAST] = "SELECT project, device_group, agent, channel FROM last_id",
     [ALL_PROJECTS] = "SELECT item FROM project ORDER BY id",
     [ALL_GROUPS] = "SELECT item FROM device_group ORDER BY id",
     [ALL_AGENTS] = "SELECT item, secret FROM agent ORDER BY id",
+    [ALL_CHANNELS] = "SELECT item FROM channel ORDER BY id",
     [ALL_BINDINGS] = "SELECT item, swept FROM binding ORDER BY rowid",
     [THE_SECRET] = "SELECT secret FROM coming_secret",
 };
@@ -197,6 +214,14 @@ static int put_group(struct account_rows *rows, const Cenc__V1__Group *item)
     return result == SQLITE_OK ? with_id(rows, LAST_GROUP, item->id) : result;
 }
 
+static int put_channel(struct account_rows *rows, const Cenc__V1__Channel *item)
+{
+    if (item == NULL)
+        return SQLITE_OK;
+    int result = put_item(rows, PUT_CHANNEL, item->id, item->revision, item->name, &item->base);
+    return result == SQLITE_OK ? with_id(rows, LAST_CHANNEL, item->id) : result;
+}
+
 static int put_agent(struct account_rows *rows, const Cenc__V1__Agent *item, bool new_password)
 {
     if (item == NULL)
@@ -262,6 +287,14 @@ int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
     }
     case CENC__V1__EVENT__BODY_BINDING_CHANGED:
         return put_binding(rows, event->binding_changed);
+    case CENC__V1__EVENT__BODY_CHANNEL_ADDED:
+        return put_channel(rows, event->channel_added->item);
+    case CENC__V1__EVENT__BODY_CHANNEL_CHANGED:
+        return put_channel(rows, event->channel_changed->item);
+    case CENC__V1__EVENT__BODY_CHANNEL_REMOVED: {
+        const Cenc__V1__Channel *item = event->channel_removed->item;
+        return drop(rows, DROP_CHANNEL, LAST_CHANNEL, item != NULL, item != NULL ? item->id : 0);
+    }
     default:
         return SQLITE_OK;
     }
@@ -302,7 +335,7 @@ int account_rows_clear(struct account_rows *rows)
 {
     return sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
                         "DELETE FROM project; DELETE FROM device_group; DELETE FROM agent;"
-                        "DELETE FROM binding; DELETE FROM coming_secret",
+                        "DELETE FROM channel; DELETE FROM binding; DELETE FROM coming_secret",
                         NULL, NULL, NULL);
 }
 
@@ -342,6 +375,18 @@ static enum status visit_group(struct account_rows *rows, sqlite3_stmt *row,
     body.item = (Cenc__V1__Group *)read_message(rows, row, 0, &cenc__v1__group__descriptor);
     event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
     event.group_added = &body;
+    return visitor->event(&event, visitor->context);
+}
+
+static enum status visit_channel(struct account_rows *rows, sqlite3_stmt *row,
+                                 const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__ChannelAdded body = CENC__V1__CHANNEL_ADDED__INIT;
+
+    body.item = (Cenc__V1__Channel *)read_message(rows, row, 0, &cenc__v1__channel__descriptor);
+    event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
+    event.channel_added = &body;
     return visitor->event(&event, visitor->context);
 }
 
@@ -410,10 +455,13 @@ static enum status visit_coming(struct account_rows *rows, sqlite3_stmt *row,
 static enum status visit_last(struct account_rows *rows, sqlite3_stmt *row,
                               const struct account_visitor *visitor)
 {
+    const struct last_ids last = {.project = (uint32_t)sqlite3_column_int64(row, 0),
+                                  .group = (uint32_t)sqlite3_column_int64(row, 1),
+                                  .agent = (uint32_t)sqlite3_column_int64(row, 2),
+                                  .channel = (uint32_t)sqlite3_column_int64(row, 3)};
+
     (void)rows;
-    return accounts_last_ids((uint32_t)sqlite3_column_int64(row, 0),
-                             (uint32_t)sqlite3_column_int64(row, 1),
-                             (uint32_t)sqlite3_column_int64(row, 2), visitor);
+    return accounts_last_ids(&last, visitor);
 }
 
 int account_rows_walk(struct account_rows *rows, const struct account_visitor *visitor,
@@ -423,9 +471,10 @@ int account_rows_walk(struct account_rows *rows, const struct account_visitor *v
         enum statement which;
         enum status (*visit)(struct account_rows *rows, sqlite3_stmt *row,
                              const struct account_visitor *visitor);
-    } tables[] = {{ALL_LAST, visit_last},     {ALL_PROJECTS, visit_project},
-                  {ALL_GROUPS, visit_group},  {ALL_AGENTS, visit_agent},
-                  {THE_SECRET, visit_coming}, {ALL_BINDINGS, visit_binding}};
+    } tables[] = {{ALL_LAST, visit_last},        {ALL_PROJECTS, visit_project},
+                  {ALL_GROUPS, visit_group},     {ALL_AGENTS, visit_agent},
+                  {ALL_CHANNELS, visit_channel}, {THE_SECRET, visit_coming},
+                  {ALL_BINDINGS, visit_binding}};
     int result = SQLITE_DONE;
 
     *status = STATUS_OK;

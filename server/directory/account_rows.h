@@ -1,6 +1,6 @@
-/* Inside the store: rows of projects, groups, agents and bindings, with what the records said of
- * them; a row is replaced by a record of a greater revision only. Functions return what SQLite
- * does. */
+/* Inside the store: rows of projects, groups, agents, channels and bindings, with what the records
+ * said of them; a row is replaced by a record of a greater revision only. Functions return what
+ * SQLite does. */
 #ifndef CENCD_DIRECTORY_ACCOUNT_ROWS_H
 #define CENCD_DIRECTORY_ACCOUNT_ROWS_H
 
@@ -8,8 +8,9 @@
 
 #include "server/directory/accounts_message.h"
 
-/* What makes the tables. */
+/* What makes the tables, and what adds those of channels to them. */
 extern const char account_rows_schema[];
+extern const char channel_rows_schema[];
 
 struct account_rows;
 

@@ -17,6 +17,12 @@ static void free_plain(struct named *named)
     free(named);
 }
 
+static void free_channel(struct named *named)
+{
+    free(channel_of(named)->host);
+    free(named);
+}
+
 static void free_agent(struct named *named)
 {
     struct agent *agent = agent_of(named);
@@ -60,6 +66,7 @@ enum status accounts_init(struct accounts *accounts, const struct directory_conf
     named_init(&accounts->projects, free_plain);
     named_init(&accounts->groups, free_plain);
     named_init(&accounts->agents, free_agent);
+    named_init(&accounts->channels, free_channel);
     return STATUS_OK;
 }
 
@@ -74,12 +81,14 @@ void accounts_destroy(struct accounts *accounts)
     named_destroy(&accounts->projects);
     named_destroy(&accounts->groups);
     named_destroy(&accounts->agents);
+    named_destroy(&accounts->channels);
     free(accounts->bindings);
     free(accounts->bound);
     free(accounts->attempts);
     (void)pthread_mutex_destroy(&accounts->attempting);
     free_names(&accounts->project_names);
     free_names(&accounts->group_names);
+    free_names(&accounts->channel_names);
     text_pool_destroy(&accounts->texts);
     (void)pthread_mutex_destroy(&accounts->remembering);
     (void)pthread_rwlock_destroy(&accounts->lock);
@@ -114,17 +123,20 @@ const char *id_name(const struct id_names *names, uint32_t id)
     return name != NULL ? name : "";
 }
 
-void accounts_count_device(struct accounts *accounts, uint32_t project, uint32_t group, int by)
+void accounts_count_device(struct accounts *accounts, const struct place *place, int by)
 {
-    if (project == 0)
+    if (place->project == 0 && place->channel == 0)
         return;
     CHECK(pthread_rwlock_rdlock(&accounts->lock) == 0);
-    struct named *owner = named_get(&accounts->projects, project);
-    struct named *inside = named_get(&accounts->groups, group);
+    struct named *owner = named_get(&accounts->projects, place->project);
+    struct named *inside = named_get(&accounts->groups, place->group);
+    struct named *channel = named_get(&accounts->channels, place->channel);
     if (owner != NULL)
         atomic_fetch_add(&project_of(owner)->devices, (uint64_t)(int64_t)by);
     if (inside != NULL)
         atomic_fetch_add(&group_of(inside)->devices, (uint64_t)(int64_t)by);
+    if (channel != NULL)
+        atomic_fetch_add(&channel_of(channel)->devices, (uint64_t)(int64_t)by);
     accounts_unlock(accounts);
 }
 

@@ -1,4 +1,4 @@
-/* Inside the directory: its tables of projects, groups, agents and bindings.
+/* Inside the directory: its tables of projects, groups, agents, channels and bindings.
  *
  * Order of locks: a stripe's, then the tables', then the lock of remembered passwords. */
 #ifndef CENCD_DIRECTORY_ACCOUNTS_H
@@ -14,6 +14,7 @@
 #include "server/directory/login.h"
 #include "server/directory/named.h"
 #include "server/directory/password.h"
+#include "server/directory/places.h"
 #include "server/directory/text_pool.h"
 
 /* Names by id, read without a lock. */
@@ -36,6 +37,16 @@ struct project {
 struct group {
     struct named named;
     _Atomic uint64_t devices;
+};
+
+struct channel {
+    struct named named;
+    _Atomic uint64_t devices;
+    uint32_t project; /* 0: none */
+    uint16_t port;
+    bool exclusive;
+    bool enabled;
+    char *host;
 };
 
 #define REMEMBERED_SIZE   32u
@@ -93,6 +104,7 @@ struct accounts {
     struct named_table projects;
     struct named_table groups;
     struct named_table agents;
+    struct named_table channels;
     struct binding *bindings;
     size_t binding_count;
     size_t binding_capacity;
@@ -100,9 +112,11 @@ struct accounts {
     uint32_t last_project;   /* ids that were given */
     uint32_t last_group;
     uint32_t last_agent;
+    uint32_t last_channel;
     struct pending_secret secret;
     struct id_names project_names;
     struct id_names group_names;
+    struct id_names channel_names;
     struct text_pool texts; /* of id_names */
     pthread_mutex_t remembering;
     uint8_t remember_key[32];
@@ -127,6 +141,10 @@ static inline struct group *group_of(struct named *named)
 {
     return (struct group *)named;
 }
+static inline struct channel *channel_of(struct named *named)
+{
+    return (struct channel *)named;
+}
 static inline struct agent *agent_of(struct named *named)
 {
     return (struct agent *)named;
@@ -142,7 +160,7 @@ enum status accounts_apply_private(struct directory *directory,
                                    const Cenc__Private__V1__Record *record) MUST_CHECK;
 
 /* A device leaves one place for another: counts. Under its stripe's lock. */
-void accounts_count_device(struct accounts *accounts, uint32_t project, uint32_t group, int by);
+void accounts_count_device(struct accounts *accounts, const struct place *place, int by);
 
 /* Whether `password` was found right for the account not long ago, and that it is now. */
 bool agent_remembers(struct accounts *accounts, struct agent *agent, const uint8_t *password,

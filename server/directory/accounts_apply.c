@@ -6,101 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/directory/accounts.h"
+#include "server/base/host.h"
 #include "server/directory/internal.h"
-
-/* ---- names by id ---- */
-
-static enum status set_id_name(struct accounts *accounts, struct id_names *names, uint32_t id,
-                               const char *name)
-{
-    uint32_t number = name != NULL ? text_pool_take(&accounts->texts, name) : TEXT_POOL_NONE;
-    const char *kept = name != NULL ? text_pool_text(&accounts->texts, number) : NULL;
-    _Atomic(const char *) *chunk = atomic_load(&names->chunks[id / IDS_PER_CHUNK]);
-
-    if (name != NULL && number == TEXT_POOL_NONE)
-        return STATUS_NO_MEMORY;
-    if (chunk == NULL) {
-        chunk = calloc(IDS_PER_CHUNK, sizeof(*chunk));
-        if (chunk == NULL)
-            return STATUS_NO_MEMORY;
-        atomic_store_explicit(&names->chunks[id / IDS_PER_CHUNK], chunk, memory_order_release);
-    }
-    atomic_store_explicit(&chunk[id % IDS_PER_CHUNK], kept, memory_order_release);
-    return STATUS_OK;
-}
-
-/* ---- what all have ---- */
-
-struct fact {
-    uint32_t id;
-    uint32_t within;
-    uint64_t revision;
-    const char *name;
-    const char *note;
-};
-
-static bool possible(const struct fact *fact)
-{
-    return fact->id > 0 && fact->id <= ID_MAX && fact->revision > 0 && fact->name[0] != '\0' &&
-           strlen(fact->name) < DIRECTORY_NAME_SIZE && strlen(fact->note) < DIRECTORY_NOTE_SIZE;
-}
-
-/* NULL: no memory. */
-static struct named *find_or_add(struct named_table *table, const struct fact *fact, size_t size)
-{
-    struct named *named = named_get(table, fact->id);
-
-    if (named != NULL)
-        return named;
-    named = calloc(1, size);
-    if (named == NULL)
-        return NULL;
-    named->id = fact->id;
-    named->within = fact->within;
-    if (named_add(table, named) == STATUS_OK)
-        return named;
-    free(named);
-    return NULL;
-}
-
-static void set_named(struct named_table *table, struct named *named, const struct fact *fact)
-{
-    if (strcmp(named->name, fact->name) != 0)
-        named_rename(table, named, fact->name);
-    memset(named->note, 0, sizeof(named->note));
-    (void)snprintf(named->note, sizeof(named->note), "%s", fact->note);
-    named->revision = fact->revision;
-}
-
-static void raise_to(uint32_t *last, uint32_t id)
-{
-    if (id > *last)
-        *last = id;
-}
+#include "server/directory/named_facts.h"
 
 /* ---- projects and groups ---- */
 
-static struct fact project_fact(const Cenc__V1__Project *item)
+static struct named_facts project_fact(const Cenc__V1__Project *item)
 {
-    return (struct fact){
+    return (struct named_facts){
         .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
 }
 
 static enum status put_project(struct accounts *accounts, const Cenc__V1__Project *item)
 {
-    struct fact fact = item != NULL ? project_fact(item) : (struct fact){0};
+    struct named_facts fact = item != NULL ? project_fact(item) : (struct named_facts){0};
 
-    if (item == NULL || !possible(&fact))
+    if (item == NULL || !named_facts_possible(&fact))
         return STATUS_INVALID;
-    struct named *named = find_or_add(&accounts->projects, &fact, sizeof(struct project));
+    struct named *named = named_facts_entry(&accounts->projects, &fact, sizeof(struct project));
     if (named == NULL)
         return STATUS_NO_MEMORY;
-    raise_to(&accounts->last_project, fact.id);
+    raise_last_id(&accounts->last_project, fact.id);
     if (named->revision >= fact.revision)
         return STATUS_OK;
-    set_named(&accounts->projects, named, &fact);
-    return set_id_name(accounts, &accounts->project_names, fact.id, fact.name);
+    named_facts_set(&accounts->projects, named, &fact);
+    return id_name_set(accounts, &accounts->project_names, fact.id, fact.name);
 }
 
 static enum status remove_project(struct accounts *accounts, const Cenc__V1__Project *item)
@@ -110,11 +41,11 @@ static enum status remove_project(struct accounts *accounts, const Cenc__V1__Pro
     if (item == NULL)
         return STATUS_INVALID;
     if (item->id <= ID_MAX)
-        raise_to(&accounts->last_project, item->id);
+        raise_last_id(&accounts->last_project, item->id);
     if (named == NULL)
         return STATUS_OK;
     named_remove(&accounts->projects, named);
-    return set_id_name(accounts, &accounts->project_names, item->id, NULL);
+    return id_name_set(accounts, &accounts->project_names, item->id, NULL);
 }
 
 static void count_group(struct accounts *accounts, uint32_t project, int by)
@@ -127,26 +58,26 @@ static void count_group(struct accounts *accounts, uint32_t project, int by)
 
 static enum status put_group(struct accounts *accounts, const Cenc__V1__Group *item)
 {
-    struct fact fact = {0};
+    struct named_facts fact = {0};
 
     if (item != NULL)
-        fact = (struct fact){.id = item->id,
-                             .within = item->project_id,
-                             .revision = item->revision,
-                             .name = item->name,
-                             .note = item->note};
-    if (item == NULL || !possible(&fact))
+        fact = (struct named_facts){.id = item->id,
+                                    .within = item->project_id,
+                                    .revision = item->revision,
+                                    .name = item->name,
+                                    .note = item->note};
+    if (item == NULL || !named_facts_possible(&fact))
         return STATUS_INVALID;
-    struct named *named = find_or_add(&accounts->groups, &fact, sizeof(struct group));
+    struct named *named = named_facts_entry(&accounts->groups, &fact, sizeof(struct group));
     if (named == NULL)
         return STATUS_NO_MEMORY;
-    raise_to(&accounts->last_group, fact.id);
+    raise_last_id(&accounts->last_group, fact.id);
     if (named->revision >= fact.revision)
         return STATUS_OK;
     if (named->revision == 0)
         count_group(accounts, named->within, 1);
-    set_named(&accounts->groups, named, &fact);
-    return set_id_name(accounts, &accounts->group_names, fact.id, fact.name);
+    named_facts_set(&accounts->groups, named, &fact);
+    return id_name_set(accounts, &accounts->group_names, fact.id, fact.name);
 }
 
 static enum status remove_group(struct accounts *accounts, const Cenc__V1__Group *item)
@@ -156,12 +87,12 @@ static enum status remove_group(struct accounts *accounts, const Cenc__V1__Group
     if (item == NULL)
         return STATUS_INVALID;
     if (item->id <= ID_MAX)
-        raise_to(&accounts->last_group, item->id);
+        raise_last_id(&accounts->last_group, item->id);
     if (named == NULL)
         return STATUS_OK;
     count_group(accounts, named->within, -1);
     named_remove(&accounts->groups, named);
-    return set_id_name(accounts, &accounts->group_names, item->id, NULL);
+    return id_name_set(accounts, &accounts->group_names, item->id, NULL);
 }
 
 /* ---- agents ---- */
@@ -230,25 +161,25 @@ static void take_secret(struct accounts *accounts, struct agent *agent)
 static enum status put_agent(struct accounts *accounts, const Cenc__V1__Agent *item,
                              bool has_new_password)
 {
-    struct fact fact = {0};
+    struct named_facts fact = {0};
     struct agent_rights rights;
 
     if (item != NULL)
-        fact = (struct fact){
+        fact = (struct named_facts){
             .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
-    if (item == NULL || !possible(&fact) || !possible_rights(item))
+    if (item == NULL || !named_facts_possible(&fact) || !possible_rights(item))
         return STATUS_INVALID;
-    struct named *named = find_or_add(&accounts->agents, &fact, sizeof(struct agent));
+    struct named *named = named_facts_entry(&accounts->agents, &fact, sizeof(struct agent));
     if (named == NULL)
         return STATUS_NO_MEMORY;
-    raise_to(&accounts->last_agent, fact.id);
+    raise_last_id(&accounts->last_agent, fact.id);
     if (named->revision >= fact.revision)
         return STATUS_OK;
     enum status status = make_rights(item, &rights);
     if (status != STATUS_OK)
         return status;
     struct agent *agent = agent_of(named);
-    set_named(&accounts->agents, named, &fact);
+    named_facts_set(&accounts->agents, named, &fact);
     free_rights(&agent->rights);
     agent->rights = rights;
     agent->enabled = !item->disabled;
@@ -267,10 +198,58 @@ static enum status remove_agent(struct accounts *accounts, const Cenc__V1__Agent
     if (item == NULL)
         return STATUS_INVALID;
     if (item->id <= ID_MAX)
-        raise_to(&accounts->last_agent, item->id);
+        raise_last_id(&accounts->last_agent, item->id);
     if (named != NULL)
         named_remove(&accounts->agents, named);
     return STATUS_OK;
+}
+
+/* ---- channels ---- */
+
+static enum status put_channel(struct accounts *accounts, const Cenc__V1__Channel *item)
+{
+    struct named_facts fact = {0};
+
+    if (item != NULL)
+        fact = (struct named_facts){
+            .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
+    if (item == NULL || !named_facts_possible(&fact) || !host_is_valid(item->host) ||
+        item->port == 0 || item->port > UINT16_MAX)
+        return STATUS_INVALID;
+    struct named *named = named_get(&accounts->channels, fact.id);
+    raise_last_id(&accounts->last_channel, fact.id);
+    if (named != NULL && named->revision >= fact.revision)
+        return STATUS_OK;
+    char *host = strdup(item->host);
+    if (host != NULL)
+        named = named_facts_entry(&accounts->channels, &fact, sizeof(struct channel));
+    if (host == NULL || named == NULL) {
+        free(host);
+        return STATUS_NO_MEMORY;
+    }
+    struct channel *channel = channel_of(named);
+    named_facts_set(&accounts->channels, named, &fact);
+    free(channel->host);
+    channel->host = host;
+    channel->project = item->project_id;
+    channel->port = (uint16_t)item->port;
+    channel->exclusive = item->exclusive;
+    channel->enabled = !item->disabled;
+    return id_name_set(accounts, &accounts->channel_names, fact.id, fact.name);
+}
+
+static enum status remove_channel(struct accounts *accounts, const Cenc__V1__Channel *item)
+{
+    struct named *named = item != NULL ? named_get(&accounts->channels, item->id) : NULL;
+
+    if (item == NULL)
+        return STATUS_INVALID;
+    if (item->id <= ID_MAX)
+        raise_last_id(&accounts->last_channel, item->id);
+    if (named == NULL)
+        return STATUS_OK;
+    named_remove(&accounts->channels, named);
+    return id_name_set(accounts, &accounts->channel_names, item->id, NULL);
 }
 
 /* ---- bindings ---- */
@@ -355,6 +334,12 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
         return remove_agent(accounts, event->agent_removed->item);
     case CENC__V1__EVENT__BODY_BINDING_CHANGED:
         return put_binding(directory, event->binding_changed);
+    case CENC__V1__EVENT__BODY_CHANNEL_ADDED:
+        return put_channel(accounts, event->channel_added->item);
+    case CENC__V1__EVENT__BODY_CHANNEL_CHANGED:
+        return put_channel(accounts, event->channel_changed->item);
+    case CENC__V1__EVENT__BODY_CHANNEL_REMOVED:
+        return remove_channel(accounts, event->channel_removed->item);
     default:
         return STATUS_OK;
     }
@@ -364,7 +349,7 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
 static bool concerns(const Cenc__V1__Event *event)
 {
     return event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-           event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED;
+           event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED;
 }
 
 enum status accounts_apply(struct directory *directory, const Cenc__V1__Event *event)

@@ -36,6 +36,21 @@ void group_message(const struct group_info *info, Cenc__V1__Group *message)
     message->note = proto_string(info->note);
 }
 
+void channel_message(const struct channel_info *info, Cenc__V1__Channel *message)
+{
+    cenc__v1__channel__init(message);
+    message->id = info->id;
+    message->revision = info->revision;
+    message->project_id = info->project;
+    message->project = proto_string(info->project_name);
+    message->name = proto_string(info->name);
+    message->note = proto_string(info->note);
+    message->host = proto_string(info->settings.host);
+    message->port = info->settings.port;
+    message->exclusive = info->settings.exclusive;
+    message->disabled = !info->settings.enabled;
+}
+
 static void list_groups(struct directory *directory, const struct agent_info *info,
                         struct agent_message *message)
 {
@@ -104,23 +119,26 @@ void secret_message(uint32_t id, uint64_t revision, const struct password_hash *
 
 /* ---- all of them ---- */
 
-enum status accounts_last_ids(uint32_t project, uint32_t group, uint32_t agent,
-                              const struct account_visitor *visitor)
+enum status accounts_last_ids(const struct last_ids *last, const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__Project project_item = CENC__V1__PROJECT__INIT;
     Cenc__V1__Group group_item = CENC__V1__GROUP__INIT;
     Cenc__V1__Agent agent_item = CENC__V1__AGENT__INIT;
+    Cenc__V1__Channel channel_item = CENC__V1__CHANNEL__INIT;
     Cenc__V1__ProjectRemoved project_body = CENC__V1__PROJECT_REMOVED__INIT;
     Cenc__V1__GroupRemoved group_body = CENC__V1__GROUP_REMOVED__INIT;
     Cenc__V1__AgentRemoved agent_body = CENC__V1__AGENT_REMOVED__INIT;
+    Cenc__V1__ChannelRemoved channel_body = CENC__V1__CHANNEL_REMOVED__INIT;
 
-    project_item.id = project;
-    group_item.id = group;
-    agent_item.id = agent;
+    project_item.id = last->project;
+    group_item.id = last->group;
+    agent_item.id = last->agent;
+    channel_item.id = last->channel;
     project_body.item = &project_item;
     group_body.item = &group_item;
     agent_body.item = &agent_item;
+    channel_body.item = &channel_item;
     event.body_case = CENC__V1__EVENT__BODY_PROJECT_REMOVED;
     event.project_removed = &project_body;
     enum status status = visitor->event(&event, visitor->context);
@@ -130,6 +148,10 @@ enum status accounts_last_ids(uint32_t project, uint32_t group, uint32_t agent,
         status = visitor->event(&event, visitor->context);
     event.body_case = CENC__V1__EVENT__BODY_AGENT_REMOVED;
     event.agent_removed = &agent_body;
+    if (status == STATUS_OK)
+        status = visitor->event(&event, visitor->context);
+    event.body_case = CENC__V1__EVENT__BODY_CHANNEL_REMOVED;
+    event.channel_removed = &channel_body;
     return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
 }
 
@@ -164,6 +186,24 @@ static enum status walk_groups(struct directory *directory, const struct account
         body.item = &item;
         event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
         event.group_added = &body;
+        status = visitor->event(&event, visitor->context);
+    }
+    return status;
+}
+
+static enum status walk_channels(struct directory *directory, const struct account_visitor *visitor)
+{
+    enum status status = STATUS_OK;
+    struct channel_info info = {0};
+
+    while (status == STATUS_OK && channels_list(directory, info.id, &info, 1) == 1) {
+        Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+        Cenc__V1__ChannelAdded body = CENC__V1__CHANNEL_ADDED__INIT;
+        Cenc__V1__Channel item;
+        channel_message(&info, &item);
+        body.item = &item;
+        event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
+        event.channel_added = &body;
         status = visitor->event(&event, visitor->context);
     }
     return status;
@@ -260,17 +300,20 @@ static enum status walk_bindings(struct directory *directory, const struct accou
 enum status accounts_walk(struct directory *directory, const struct account_visitor *visitor)
 {
     struct accounts *accounts = accounts_read(directory);
-    uint32_t project = accounts->last_project;
-    uint32_t group = accounts->last_group;
-    uint32_t agent = accounts->last_agent;
+    const struct last_ids last = {.project = accounts->last_project,
+                                  .group = accounts->last_group,
+                                  .agent = accounts->last_agent,
+                                  .channel = accounts->last_channel};
 
     accounts_unlock(accounts);
-    enum status status = accounts_last_ids(project, group, agent, visitor);
+    enum status status = accounts_last_ids(&last, visitor);
     if (status == STATUS_OK)
         status = walk_projects(directory, visitor);
     if (status == STATUS_OK)
         status = walk_groups(directory, visitor);
     if (status == STATUS_OK)
         status = walk_agents(directory, visitor);
+    if (status == STATUS_OK)
+        status = walk_channels(directory, visitor);
     return status == STATUS_OK ? walk_bindings(directory, visitor) : status;
 }

@@ -3,6 +3,7 @@
 #define CENCD_DIRECTORY_ACCOUNTS_MESSAGE_H
 
 #include "server/directory/accounts.h"
+#include "server/directory/channels.h"
 
 #define CIDR_TEXT_SIZE (ADDRESS_TEXT_SIZE + 4)
 
@@ -11,6 +12,7 @@ char *cidr_text(const struct cidr *cidr, char text[static CIDR_TEXT_SIZE]);
 /* These point into info, which must live as long. */
 void project_message(const struct project_info *info, Cenc__V1__Project *message);
 void group_message(const struct group_info *info, Cenc__V1__Group *message);
+void channel_message(const struct channel_info *info, Cenc__V1__Channel *message);
 
 struct agent_message {
     Cenc__V1__Agent agent;
@@ -36,8 +38,16 @@ struct account_visitor {
 enum status accounts_walk(struct directory *directory,
                           const struct account_visitor *visitor) MUST_CHECK;
 
+/* The ids that were given last; 0: none. */
+struct last_ids {
+    uint32_t project;
+    uint32_t group;
+    uint32_t agent;
+    uint32_t channel;
+};
+
 /* Records that say only which ids have been given: before all others. */
-enum status accounts_last_ids(uint32_t project, uint32_t group, uint32_t agent,
+enum status accounts_last_ids(const struct last_ids *last,
                               const struct account_visitor *visitor) MUST_CHECK;
 
 #endif

@@ -49,8 +49,10 @@ struct device_info {
     const char *hardware;
     const char *project; /* "": none */
     const char *group;   /* "": none */
+    const char *channel; /* "": none */
     uint32_t project_id; /* 0: none */
     uint32_t group_id;
+    uint32_t channel_id;
     uint64_t first_seen_utc_ms;
     uint64_t last_seen_utc_ms; /* registered, or a session began or ended */
     struct address peer;       /* of the newest link */

@@ -1,4 +1,4 @@
-/* Edits: how an operator changes projects, groups, agents, bindings and devices.
+/* Edits: how an operator changes projects, groups, agents, channels, bindings and devices.
  *
  * An edit is a journal record first, then memory; the keeper brings it into the store. Whoever
  * asked is told when it is on the disk and in force, not before. One edit runs at a time, in the
@@ -11,6 +11,7 @@
 
 #include "server/base/list.h"
 #include "server/directory/agents.h"
+#include "server/directory/channels.h"
 #include "server/directory/password.h"
 #include "server/journal/journal.h"
 #include "server/reactor/reactor.h"
@@ -20,17 +21,21 @@
 enum edit_kind {
     EDIT_PROJECT_ADD,
     EDIT_PROJECT_CHANGE,
-    EDIT_PROJECT_REMOVE, /* refused while it has groups, devices, bindings or agents */
+    EDIT_PROJECT_REMOVE, /* refused while it has groups, channels, devices, bindings or agents */
     EDIT_GROUP_ADD,
     EDIT_GROUP_CHANGE,
     EDIT_GROUP_REMOVE, /* refused while it has devices or agents */
     EDIT_AGENT_ADD,
     EDIT_AGENT_CHANGE,
     EDIT_AGENT_REMOVE,
-    EDIT_BINDING_SET,   /* project 0: removes it */
-    EDIT_DEVICE_ADD,    /* before it ever came */
-    EDIT_DEVICE_MOVE,   /* to a project and group, or out of them */
-    EDIT_DEVICE_REMOVE, /* refused while it is online */
+    EDIT_BINDING_SET,    /* project 0: removes it */
+    EDIT_DEVICE_ADD,     /* before it ever came */
+    EDIT_DEVICE_MOVE,    /* to a project and group, or out of them */
+    EDIT_DEVICE_REMOVE,  /* refused while it is online */
+    EDIT_DEVICE_CHANNEL, /* on a channel, or off it; it stays in project and group */
+    EDIT_CHANNEL_ADD,
+    EDIT_CHANNEL_CHANGE,
+    EDIT_CHANNEL_REMOVE, /* refused while devices are on it */
     EDIT_KINDS,
 };
 
@@ -48,6 +53,7 @@ enum edit_result {
 #define EDIT_MAX_PROJECTS 10000u
 #define EDIT_MAX_GROUPS   100000u
 #define EDIT_MAX_AGENTS   100000u
+#define EDIT_MAX_CHANNELS 100000u
 
 const char *edit_result_name(enum edit_result result); /* "not_found" */
 
@@ -63,6 +69,11 @@ enum edit_field {
     EDIT_GROUPS = 1u << 7,
     EDIT_PROJECTS = 1u << 8,
     EDIT_SOURCES = 1u << 9,
+    EDIT_HOST = 1u << 10,
+    EDIT_PORT = 1u << 11,
+    EDIT_EXCLUSIVE = 1u << 12,
+    EDIT_PROJECT = 1u << 13, /* of a channel */
+    EDIT_CHANNEL = 1u << 14, /* of a device that is moved: otherwise it stays on its channel */
 };
 
 /* Who asks, for the events. */
@@ -72,10 +83,10 @@ struct edit_actor {
     struct address peer;            /* family 0: none */
 };
 
-/* What a device has as revision: it changes with its place. */
-static inline uint64_t edit_device_revision(uint32_t project, uint32_t group)
+/* What a device has as revision: it changes with its place. (Ids have 20 bits.) */
+static inline uint64_t edit_device_revision(uint32_t project, uint32_t group, uint32_t channel)
 {
-    return ((uint64_t)project << 32 | group) + 1;
+    return ((uint64_t)channel << 40 | (uint64_t)group << 20 | project) + 1;
 }
 
 struct edit {
@@ -89,12 +100,14 @@ struct edit {
     struct agent_info agent;       /* of it: rights, sources and so on; not name, note, revision */
     struct password_hash password; /* log2_n 0: none is given, an old one stays */
     char listener[CONFIG_NAME_SIZE]; /* of a binding */
-    uint32_t project;                /* of a group to be added, a binding, a device; 0: none */
-    uint32_t group;                  /* of a device; 0: none. It must be of that project */
-    bool move;                       /* of a binding: also what is in the former project by it */
-    struct device *device;           /* to be moved or removed; of one that was added, it */
-    char scope[CONFIG_NAME_SIZE];    /* of a device to be added */
-    char serial[PLUGIN_SERIAL_SIZE]; /* its bytes */
+    uint32_t project; /* of a group to be added, a channel, a binding, a device; 0: none */
+    uint32_t group;   /* of a device; 0: none. It must be of that project */
+    uint32_t channel; /* of a device; 0: none */
+    struct channel_settings settings; /* of a channel */
+    bool move;                        /* of a binding: also what is in the former project by it */
+    struct device *device;            /* to be moved or removed; of one that was added, it */
+    char scope[CONFIG_NAME_SIZE];     /* of a device to be added */
+    char serial[PLUGIN_SERIAL_SIZE];  /* its bytes */
 
     /* Called in the editor's thread. result is set, and on EDIT_DONE id and revision, otherwise
      * text says in a sentence why. */

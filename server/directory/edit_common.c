@@ -31,6 +31,8 @@ enum edit_result edit_refuse(struct edit *edit, enum edit_result result, const c
 
 static const char *what(const struct edit *edit)
 {
+    if (edit->kind == EDIT_CHANNEL_ADD || edit->kind == EDIT_CHANNEL_CHANGE)
+        return "channel";
     if (edit->kind <= EDIT_PROJECT_REMOVE)
         return "project";
     if (edit->kind <= EDIT_GROUP_REMOVE)
@@ -47,10 +49,10 @@ void edit_copy(char *to, const char *from, size_t size)
 bool edit_takes(const struct edit *edit, uint32_t field)
 {
     return edit->kind == EDIT_PROJECT_ADD || edit->kind == EDIT_GROUP_ADD ||
-           edit->kind == EDIT_AGENT_ADD || (edit->fields & field) != 0;
+           edit->kind == EDIT_AGENT_ADD || edit->kind == EDIT_CHANNEL_ADD ||
+           (edit->fields & field) != 0;
 }
 
-/* Names are few: each is compared. */
 static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
                                    const struct named_table *table, uint32_t within)
 {
@@ -61,14 +63,11 @@ static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
     if (fault != NULL)
         return edit_refuse(edit, EDIT_INVALID, "the name %s", fault);
     CHECK(pthread_rwlock_rdlock(&accounts->lock) == 0);
-    for (size_t i = 0; i < table->count && result == EDIT_DONE; i++) {
-        const struct named *other = table->entries[i];
-        if (other->within == within && other->id != edit->id &&
-            names_look_alike(other->name, edit->name))
-            result =
-                edit_refuse(edit, EDIT_EXISTS, "there is a %s called %s%s", what(edit), other->name,
-                            strcmp(other->name, edit->name) == 0 ? "" : ", which looks alike");
-    }
+    const struct named *other = named_alike(table, within, edit->name, edit->id);
+    if (other != NULL)
+        result =
+            edit_refuse(edit, EDIT_EXISTS, "there is a %s called %s%s", what(edit), other->name,
+                        strcmp(other->name, edit->name) == 0 ? "" : ", which looks alike");
     accounts_unlock(accounts);
     return result;
 }
@@ -81,6 +80,8 @@ enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
         enum edit_result result = check_name(edit, accounts, table, within);
         if (result != EDIT_DONE)
             return result;
+        if (text_pool_take(&accounts->texts, edit->name) == TEXT_POOL_NONE)
+            return edit_refuse(edit, EDIT_FULL, "there is no room for another name");
         edit_copy(name, edit->name, DIRECTORY_NAME_SIZE);
     }
     if (edit_takes(edit, EDIT_NOTE)) {
@@ -92,12 +93,22 @@ enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
     return EDIT_DONE;
 }
 
+enum edit_result edit_check_room(struct edit *edit, const struct named_table *table,
+                                 uint32_t last_id, size_t most)
+{
+    if (table->count < most && last_id < ID_MAX)
+        return EDIT_DONE;
+    return edit_refuse(edit, EDIT_FULL, "there is no room for another one: %zu are the most", most);
+}
+
 enum edit_result edit_check_revision(struct edit *edit, uint64_t revision)
 {
     if (edit->revision == 0 || edit->revision == revision)
         return EDIT_DONE;
     return edit_refuse(edit, EDIT_CONFLICT, "it was changed meanwhile: look at it again");
 }
+
+static_assert(ID_MAX < 1u << 20, "a revision of a device holds three ids");
 
 /* ---- packing ---- */
 
@@ -159,8 +170,8 @@ struct device_texts {
     struct facts_texts texts;
 };
 
-static void describe(const struct device_facts *facts, struct device_texts *texts,
-                     Cenc__V1__Event *event)
+static void describe(const struct accounts *accounts, const struct device_facts *facts,
+                     struct device_texts *texts, Cenc__V1__Event *event)
 {
     cenc__v1__device__init(&texts->device);
     texts->device.scope = proto_string(facts->scope);
@@ -180,6 +191,8 @@ static void describe(const struct device_facts *facts, struct device_texts *text
     texts->state.link_epoch = facts->epoch;
     texts->state.project_id = facts->project_id;
     texts->state.group_id = facts->group_id;
+    texts->state.channel = proto_string(id_name(&accounts->channel_names, facts->channel_id));
+    texts->state.channel_id = facts->channel_id;
 }
 
 size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
@@ -194,7 +207,7 @@ size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
     size_t size = 0;
 
     (void)directory_facts(scene->directory, device, &facts, &texts.texts);
-    describe(&facts, &texts, &event);
+    describe(scene->directory->accounts, &facts, &texts, &event);
     char *former = proto_string(id_name(&accounts->group_names, facts.group_id));
     char *group = proto_string(id_name(&accounts->group_names, place->group));
     event.project = proto_string(id_name(&accounts->project_names, place->project));
@@ -205,6 +218,9 @@ size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
     body.groups = &group;
     body.project_id = place->project;
     body.group_id = place->group;
+    body.former_channel = proto_string(id_name(&accounts->channel_names, facts.channel_id));
+    body.channel = proto_string(id_name(&accounts->channel_names, place->channel));
+    body.channel_id = place->channel;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_MOVED;
     event.device_moved = &body;
     CHECK(pack(scene, edit, &event, out, capacity, &size) == CODEC_OK);
@@ -217,6 +233,8 @@ static enum edit_result check_place(const struct edit_scene *scene, struct edit 
 
     if (edit->project != 0 && !project_get(scene->directory, edit->project, NULL))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
+    if (edit->channel != 0 && !channel_get(scene->directory, edit->channel, NULL))
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such channel");
     if (edit->group == 0)
         return EDIT_DONE;
     if (!group_get(scene->directory, edit->group, &group) || group.project != edit->project)
@@ -245,7 +263,7 @@ static enum edit_result prepare_add(const struct edit_scene *scene, struct edit 
     }
     edit->device = records->device;
     (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
-    describe(&facts, &texts, &event);
+    describe(scene->directory->accounts, &facts, &texts, &event);
     event.project =
         proto_string(id_name(&scene->directory->accounts->project_names, edit->project));
     body.state = &texts.state;
@@ -268,7 +286,7 @@ static enum edit_result prepare_remove(const struct edit_scene *scene, struct ed
         return edit_refuse(edit, EDIT_IN_USE, "the device is connected");
     (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
     records->epoch = facts.epoch;
-    describe(&facts, &texts, &event);
+    describe(scene->directory->accounts, &facts, &texts, &event);
     event.project =
         proto_string(id_name(&scene->directory->accounts->project_names, facts.project_id));
     body.state = &texts.state;
@@ -277,25 +295,41 @@ static enum edit_result prepare_remove(const struct edit_scene *scene, struct ed
     return edit_pack(scene, edit, &event, records);
 }
 
+/* What the edit doesn't speak of stays as it is. */
+static struct place new_place(const struct edit *edit, const struct place *present)
+{
+    struct place place = *present;
+
+    if (edit->kind != EDIT_DEVICE_CHANNEL) {
+        place.project = edit->project;
+        place.group = edit->group;
+    }
+    if (edit->kind != EDIT_DEVICE_MOVE || (edit->fields & EDIT_CHANNEL) != 0)
+        place.channel = edit->channel;
+    return place;
+}
+
 enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
                                      struct edit_records *records)
 {
     enum edit_result result = check_place(scene, edit);
-    struct place present;
+    struct place present = {0};
 
     if (result != EDIT_DONE)
         return result;
-    records->place = (struct place){.project = edit->project, .group = edit->group};
+    records->place = new_place(edit, &present);
     if (edit->kind == EDIT_DEVICE_ADD)
         return prepare_add(scene, edit, records);
-    records->device = edit->device;
     if (edit->device == NULL || !place_of(scene->directory, edit->device, &present))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such device");
-    result = edit_check_revision(edit, edit_device_revision(present.project, present.group));
+    records->device = edit->device;
+    result = edit_check_revision(
+        edit, edit_device_revision(present.project, present.group, present.channel));
     if (result != EDIT_DONE)
         return result;
     if (edit->kind == EDIT_DEVICE_REMOVE)
         return prepare_remove(scene, edit, records);
+    records->place = new_place(edit, &present);
     records->public_size = edit_pack_move(scene, edit, edit->device, &records->place,
                                           records->public, sizeof(records->public));
     return EDIT_DONE;

@@ -38,6 +38,9 @@ enum edit_result edit_refuse(struct edit *edit, enum edit_result result, const c
 enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
                                  const struct named_table *table, uint32_t within, char *name,
                                  char *note);
+/* Is there room for one more, and an id? */
+enum edit_result edit_check_room(struct edit *edit, const struct named_table *table,
+                                 uint32_t last_id, size_t most);
 /* An addition takes all fields. */
 bool edit_takes(const struct edit *edit, uint32_t field);
 /* The rest of `to` becomes zeros. */
@@ -53,6 +56,8 @@ enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit 
 enum edit_result edit_prepare_agent(const struct edit_scene *scene, struct edit *edit,
                                     struct edit_records *records);
 enum edit_result edit_prepare_binding(const struct edit_scene *scene, struct edit *edit,
+                                      struct edit_records *records);
+enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edit *edit,
                                       struct edit_records *records);
 enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
                                      struct edit_records *records);

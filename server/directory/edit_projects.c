@@ -6,14 +6,6 @@
 #include "server/directory/internal.h"
 #include "server/directory/names.h"
 
-static enum edit_result check_room(struct edit *edit, const struct named_table *table,
-                                   uint32_t last_id, size_t most)
-{
-    if (table->count < most && last_id < ID_MAX)
-        return EDIT_DONE;
-    return edit_refuse(edit, EDIT_FULL, "there is no room for another one: %zu are the most", most);
-}
-
 /* ---- what uses it ---- */
 
 static bool has(const uint32_t *ids, uint32_t count, uint32_t id)
@@ -48,6 +40,14 @@ static const char *bound_to(const struct accounts *accounts, uint32_t project)
     return "";
 }
 
+static const char *channel_in(const struct accounts *accounts, uint32_t project)
+{
+    for (size_t i = 0; i < accounts->channels.count; i++)
+        if (channel_of(accounts->channels.entries[i])->project == project)
+            return accounts->channels.entries[i]->name;
+    return "";
+}
+
 static enum edit_result check_use(const struct edit_scene *scene, struct edit *edit,
                                   uint32_t project, uint32_t group, uint64_t devices)
 {
@@ -58,10 +58,13 @@ static enum edit_result check_use(const struct edit_scene *scene, struct edit *e
     struct accounts *accounts = accounts_read(scene->directory);
     const char *agent = granted_to(accounts, project, group);
     const char *listener = project != 0 ? bound_to(accounts, project) : "";
+    const char *channel = project != 0 ? channel_in(accounts, project) : "";
     if (agent[0] != '\0')
         result = edit_refuse(edit, EDIT_IN_USE, "it is granted to the agent %s", agent);
     else if (listener[0] != '\0')
         result = edit_refuse(edit, EDIT_IN_USE, "the listener %s is bound to it", listener);
+    else if (channel[0] != '\0')
+        result = edit_refuse(edit, EDIT_IN_USE, "the channel %s belongs to it", channel);
     accounts_unlock(accounts);
     return result;
 }
@@ -114,7 +117,8 @@ enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edi
 
     if (adds) {
         edit->id = 0;
-        result = check_room(edit, &accounts->projects, accounts->last_project, EDIT_MAX_PROJECTS);
+        result =
+            edit_check_room(edit, &accounts->projects, accounts->last_project, EDIT_MAX_PROJECTS);
     } else if (!project_get(scene->directory, edit->id, &former)) {
         result = edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     } else {
@@ -193,7 +197,7 @@ static enum edit_result begin_group(const struct edit_scene *scene, struct edit 
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     former->project = project.id;
     edit_copy(former->project_name, project.name, sizeof(former->project_name));
-    return check_room(edit, &accounts->groups, accounts->last_group, EDIT_MAX_GROUPS);
+    return edit_check_room(edit, &accounts->groups, accounts->last_group, EDIT_MAX_GROUPS);
 }
 
 enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit *edit,

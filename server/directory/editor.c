@@ -75,6 +75,7 @@ static enum edit_result apply(struct editor *editor)
         directory_recorded(directory, records->device);
         break;
     case EDIT_DEVICE_MOVE:
+    case EDIT_DEVICE_CHANNEL:
         place_set(directory, records->device, &records->place);
         break;
     case EDIT_DEVICE_REMOVE:
@@ -87,8 +88,9 @@ static enum edit_result apply(struct editor *editor)
         apply_event(editor);
         break;
     }
-    if (edit->kind == EDIT_DEVICE_ADD || edit->kind == EDIT_DEVICE_MOVE)
-        edit->revision = edit_device_revision(records->place.project, records->place.group);
+    if (records->device != NULL && edit->kind != EDIT_DEVICE_REMOVE)
+        edit->revision = edit_device_revision(records->place.project, records->place.group,
+                                              records->place.channel);
     return EDIT_DONE;
 }
 
@@ -187,7 +189,12 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
     case EDIT_DEVICE_ADD:
     case EDIT_DEVICE_MOVE:
     case EDIT_DEVICE_REMOVE:
+    case EDIT_DEVICE_CHANNEL:
         return edit_prepare_device(scene, edit, records);
+    case EDIT_CHANNEL_ADD:
+    case EDIT_CHANNEL_CHANGE:
+    case EDIT_CHANNEL_REMOVE:
+        return edit_prepare_channel(scene, edit, records);
     case EDIT_KINDS:
         break;
     }

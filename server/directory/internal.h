@@ -25,6 +25,7 @@ struct device {
     struct address peer;
     uint32_t project; /* ids; 0: none */
     uint32_t group;
+    uint32_t channel;
     uint32_t hash;
     uint32_t epoch;
     uint32_t flap_since_s; /* beginning of the window in which replacements count */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/names.h"
+
 #define FIRST_CAPACITY 16u
 
 void named_init(struct named_table *table, void (*free_entry)(struct named *entry))
@@ -20,13 +22,26 @@ void named_destroy(struct named_table *table)
 }
 
 /* Names are an operator's choice, not a stranger's: no key is needed. */
-static struct named **bucket_of(struct named_table *table, const char *name)
+static uint32_t hash_of(const char *name)
 {
     uint32_t hash = 2166136261u;
 
     for (; *name != '\0'; name++)
         hash = (hash ^ (uint8_t)*name) * 16777619u;
-    return &table->buckets[hash % NAMED_BUCKETS];
+    return hash;
+}
+
+static uint32_t shape_of(const char *name)
+{
+    char shape[DIRECTORY_NAME_SIZE];
+
+    name_shape(name, shape);
+    return hash_of(shape);
+}
+
+static struct named **bucket_of(struct named_table *table, const char *name)
+{
+    return &table->buckets[hash_of(name) % NAMED_BUCKETS];
 }
 
 size_t named_after(const struct named_table *table, uint32_t after)
@@ -61,12 +76,27 @@ struct named *named_find(const struct named_table *table, uint32_t within, const
     return entry;
 }
 
+struct named *named_alike(const struct named_table *table, uint32_t within, const char *name,
+                          uint32_t except)
+{
+    uint32_t shape = shape_of(name);
+    struct named *entry = table->shapes[shape % NAMED_BUCKETS];
+
+    while (entry != NULL && (entry->shape != shape || entry->within != within ||
+                             entry->id == except || !names_look_alike(entry->name, name)))
+        entry = entry->alike;
+    return entry;
+}
+
 static void link_name(struct named_table *table, struct named *entry)
 {
     struct named **bucket = bucket_of(table, entry->name);
 
     entry->next = *bucket;
     *bucket = entry;
+    entry->shape = shape_of(entry->name);
+    entry->alike = table->shapes[entry->shape % NAMED_BUCKETS];
+    table->shapes[entry->shape % NAMED_BUCKETS] = entry;
 }
 
 static void unlink_name(struct named_table *table, struct named *entry)
@@ -76,6 +106,10 @@ static void unlink_name(struct named_table *table, struct named *entry)
     while (*place != entry)
         place = &(*place)->next;
     *place = entry->next;
+    place = &table->shapes[entry->shape % NAMED_BUCKETS];
+    while (*place != entry)
+        place = &(*place)->alike;
+    *place = entry->alike;
 }
 
 enum status named_add(struct named_table *table, struct named *entry)

@@ -5,11 +5,17 @@
 #include "server/directory/accounts.h"
 #include "server/directory/internal.h"
 
+static struct place device_place(const struct device *device)
+{
+    return (struct place){
+        .project = device->project, .group = device->group, .channel = device->channel};
+}
+
 bool place_of(struct directory *directory, const struct device *device, struct place *place)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
 
-    *place = (struct place){.project = device->project, .group = device->group};
+    *place = device_place(device);
     bool there = device->recorded && !device->removed;
     unlock_stripe(stripe);
     return there;
@@ -27,12 +33,15 @@ bool directory_needs_place(struct directory *directory, const struct device *dev
 
 void device_set_place(struct directory *directory, struct device *device, const struct place *place)
 {
-    if (device->project == place->project && device->group == place->group)
+    struct place former = device_place(device);
+
+    if (memcmp(&former, place, sizeof(former)) == 0)
         return;
-    accounts_count_device(directory->accounts, device->project, device->group, -1);
-    accounts_count_device(directory->accounts, place->project, place->group, 1);
+    accounts_count_device(directory->accounts, &former, -1);
+    accounts_count_device(directory->accounts, place, 1);
     device->project = place->project;
     device->group = place->group;
+    device->channel = place->channel;
 }
 
 void place_set(struct directory *directory, struct device *device, const struct place *place)

@@ -5,8 +5,9 @@
 #include "server/directory/directory.h"
 
 struct place {
-    uint32_t project;
+    uint32_t project; /* ids; 0: none */
     uint32_t group;
+    uint32_t channel;
 };
 
 /* False: there is no such device (any more, or yet: its record is not on the disk). */

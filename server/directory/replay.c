@@ -139,6 +139,7 @@ static void add(const Cenc__V1__Event *event, struct device_facts *facts)
     facts->note = state->note;
     facts->project_id = state->project_id;
     facts->group_id = state->group_id;
+    facts->channel_id = state->channel_id;
 }
 
 static bool lists(const Cenc__V1__DeviceChanged *changed, const char *name)
@@ -174,6 +175,8 @@ static void apply_added(const Cenc__V1__Event *event, struct device_facts *facts
         facts->project_id = state->project_id;
         facts->group_id = state->group_id;
     }
+    if (state != NULL && facts->channel_id == 0)
+        facts->channel_id = state->channel_id;
 }
 
 /* A change that an operator made has no other sign than its name in the list. */
@@ -248,6 +251,7 @@ static void apply_body(const Cenc__V1__Event *event, uint64_t sequence, struct d
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
         facts->project_id = event->device_moved->project_id;
         facts->group_id = event->device_moved->group_id;
+        facts->channel_id = event->device_moved->channel_id;
         break;
     case CENC__V1__EVENT__BODY_CONNECTED:
         apply_connected(event, facts);

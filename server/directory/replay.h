@@ -33,6 +33,7 @@ struct device_facts {
     uint32_t epoch;
     uint32_t project_id; /* 0: none */
     uint32_t group_id;
+    uint32_t channel_id;
     uint16_t direct_port; /* 0: none */
     uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
     struct gasp gasp;

@@ -49,7 +49,8 @@ static void put_facts(struct directory *directory, struct stripe *stripe, struct
     put_text(&device->model, &directory->models, facts->model);
     put_text(&device->firmware, &directory->firmwares, facts->firmware);
     put_text(&device->hardware, &directory->hardwares, facts->hardware);
-    struct place place = {.project = facts->project_id, .group = facts->group_id};
+    struct place place = {
+        .project = facts->project_id, .group = facts->group_id, .channel = facts->channel_id};
     device_set_place(directory, device, &place);
     put_port(directory, device, facts->direct_port);
     device->listener = (uint16_t)listener_called(directory, facts->listener);
@@ -140,6 +141,7 @@ bool directory_facts(struct directory *directory, const struct device *device,
                                sizeof(texts->hardware)),
         .project_id = copy.project,
         .group_id = copy.group,
+        .channel_id = copy.channel,
         .listener = listener_name(directory, copy.listener),
         .note = "",
         .first_seen_utc_ms = copy.first_seen_utc_ms,

@@ -42,11 +42,11 @@ static const char *const steps[STORE_VERSION] = {
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " sequence INTEGER NOT NULL) STRICT;"
     "INSERT INTO position VALUES (1, 0);",
-    account_rows_schema};
+    account_rows_schema, channel_rows_schema};
 
 #define COLUMNS                                                                                    \
     "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \
-    " last_seen_unix_ms, link_epoch, direct_port, project_id, group_id, signal_csq,"               \
+    " last_seen_unix_ms, link_epoch, direct_port, project_id, group_id, channel_id, signal_csq,"   \
     " last_gasp_unix_ms, last_gasp_sequence, removed"
 
 enum statement { ALL, FIND, PUT, POSITION, BEGIN, COMMIT, STATEMENTS };
@@ -55,12 +55,13 @@ static const char *const texts[STATEMENTS] = {
     [ALL] = "SELECT " COLUMNS " FROM device ORDER BY id",
     [FIND] = "SELECT " COLUMNS " FROM device WHERE scope = ?1 AND serial = ?2",
     [PUT] = "INSERT INTO device (" COLUMNS ") VALUES"
-            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+            " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+            " ?19)"
             " ON CONFLICT (scope, serial) DO UPDATE SET kind = ?3, model = ?4, firmware = ?5,"
             " hardware = ?6, listener = ?7, note = ?8, first_seen_unix_ms = ?9,"
             " last_seen_unix_ms = ?10, link_epoch = ?11, direct_port = ?12, project_id = ?13,"
-            " group_id = ?14, signal_csq = ?15, last_gasp_unix_ms = ?16,"
-            " last_gasp_sequence = ?17, removed = ?18",
+            " group_id = ?14, channel_id = ?15, signal_csq = ?16, last_gasp_unix_ms = ?17,"
+            " last_gasp_sequence = ?18, removed = ?19",
     [POSITION] = "UPDATE position SET sequence = ?1",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -297,8 +298,8 @@ static uint64_t number_at(sqlite3_stmt *row, int column)
 static void read_row(sqlite3_stmt *row, struct device_facts *facts)
 {
     uint64_t port = number_at(row, 11);
-    uint64_t csq = number_at(row, 14);
-    bool has_csq = sqlite3_column_type(row, 14) != SQLITE_NULL && csq < PLUGIN_SIGNAL_UNKNOWN;
+    uint64_t csq = number_at(row, 15);
+    bool has_csq = sqlite3_column_type(row, 15) != SQLITE_NULL && csq < PLUGIN_SIGNAL_UNKNOWN;
 
     *facts = (struct device_facts){
         .known = true,
@@ -315,10 +316,11 @@ static void read_row(sqlite3_stmt *row, struct device_facts *facts)
         .epoch = (uint32_t)number_at(row, 10),
         .project_id = (uint32_t)number_at(row, 12),
         .group_id = (uint32_t)number_at(row, 13),
+        .channel_id = (uint32_t)number_at(row, 14),
         .direct_port = port <= UINT16_MAX ? (uint16_t)port : 0,
         .signal_csq = has_csq ? (uint8_t)csq : PLUGIN_SIGNAL_UNKNOWN,
-        .gasp = {.utc_ms = number_at(row, 15), .sequence = number_at(row, 16)},
-        .removed = sqlite3_column_int(row, 17) != 0,
+        .gasp = {.utc_ms = number_at(row, 16), .sequence = number_at(row, 17)},
+        .removed = sqlite3_column_int(row, 18) != 0,
     };
 }
 
@@ -372,7 +374,8 @@ static int bind_row(sqlite3_stmt *put, const struct device_facts *facts)
     const char *const strings[] = {facts->scope,    facts->serial,   facts->kind,     facts->model,
                                    facts->firmware, facts->hardware, facts->listener, facts->note};
     const uint64_t numbers[] = {facts->first_seen_utc_ms, facts->last_seen_utc_ms, facts->epoch,
-                                facts->direct_port,       facts->project_id,       facts->group_id};
+                                facts->direct_port,       facts->project_id,       facts->group_id,
+                                facts->channel_id};
     int place = 0;
     int result = SQLITE_OK;
 

@@ -1,7 +1,7 @@
-/* The directory's store: a SQLite file (WAL) with a row for each device, project, group, agent and
- * binding, and in the same file, of
- * the same transaction, the sequence of the last journal record that it stands for. The journal is
- * the durable log; the store saves reading all of it at the start.
+/* The directory's store: a SQLite file (WAL) with a row for each device, project, group, agent,
+ * channel and binding, and in the same file, of the same transaction, the sequence of the last
+ * journal record that it stands for. The journal is the durable log; the store saves reading all of
+ * it at the start.
  *
  * All calls block. One thread at a time may use a store. A file that is damaged, of another program
  * or of a newer version is left as it is. */
@@ -17,7 +17,7 @@
 #include "server/base/status.h"
 #include "server/directory/replay.h"
 
-#define STORE_VERSION 2 /* of the schema */
+#define STORE_VERSION 3 /* of the schema */
 
 struct store;
 struct account_visitor;
@@ -43,7 +43,7 @@ enum status store_load(struct store *store,
                        void (*visit)(const struct device_facts *facts, void *context),
                        void *context, struct store_error *error) MUST_CHECK;
 
-/* The same for projects, groups, agents and bindings, as records that make them. */
+/* The same for projects, groups, agents, channels and bindings, as records that make them. */
 enum status store_load_accounts(struct store *store, const struct account_visitor *visitor,
                                 struct store_error *error) MUST_CHECK;
 
@@ -56,7 +56,8 @@ enum status store_event(struct store *store, const Cenc__V1__Event *event, uint6
                         struct store_error *error) MUST_CHECK;
 enum status store_private(struct store *store, const Cenc__Private__V1__Record *record,
                           struct store_error *error) MUST_CHECK;
-/* Projects, groups, agents and bindings as the directory has them, in place of what was known. */
+/* Projects, groups, agents, channels and bindings as the directory has them, in place of what was
+ * known. */
 enum status store_put_accounts(struct store *store, struct directory *directory,
                                struct store_error *error) MUST_CHECK;
 /* Writes the facts as they are, in place of what was known. */

@@ -29,7 +29,7 @@ static void moved(struct journal_entry *entry, enum status status)
         editor_wake(editor);
 }
 
-/* False: the journal doesn't take it now. */
+/* It stays on its channel. False: the journal doesn't take it now. */
 static bool move(struct editor *editor, struct device *device, const struct place *place)
 {
     struct edit_scene scene = editor_scene(editor);
@@ -40,11 +40,15 @@ static bool move(struct editor *editor, struct device *device, const struct plac
         if (editor->slots[i].device == NULL)
             slot = &editor->slots[i];
     }
-    size_t size = edit_pack_move(&scene, NULL, device, place, slot->bytes, sizeof(slot->bytes));
+    struct place to = *place;
+    struct place present;
+    if (place_of(editor->config.directory, device, &present))
+        to.channel = present.channel;
+    size_t size = edit_pack_move(&scene, NULL, device, &to, slot->bytes, sizeof(slot->bytes));
     if (editor_append(editor, &slot->entry, JOURNAL_EVENT, slot->bytes, size, moved) != STATUS_OK)
         return false;
     slot->device = device;
-    slot->place = *place;
+    slot->place = to;
     editor->slots_used++;
     return true;
 }

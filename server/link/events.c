@@ -203,6 +203,8 @@ static void fill_state(const struct link *link, struct event_texts *texts,
     state->link_epoch = info->epoch;
     state->project_id = info->project_id;
     state->group_id = info->group_id;
+    state->channel = proto_string(info->channel);
+    state->channel_id = info->channel_id;
     fill_signal(info->signal_csq, texts, &state->signal);
 }
 

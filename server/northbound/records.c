@@ -101,6 +101,8 @@ static void fill_state(struct device_message *message)
     state->link_epoch = info->epoch;
     state->project_id = info->project_id;
     state->group_id = info->group_id;
+    state->channel = proto_string(info->channel);
+    state->channel_id = info->channel_id;
     message->groups[0] = proto_string(info->group);
     state->groups = message->groups;
     state->n_groups = info->group[0] != '\0' ? 1 : 0;

@@ -24,9 +24,9 @@ static json_t *show_device(struct admin_request *request, const struct device_in
                               info->group_id != 0 ? json_string(info->group) : json_null());
     if (info->last_seen_utc_ms == 0)
         (void)json_object_set_new(shown, "last_seen", json_null());
-    (void)json_object_set_new(
-        shown, "revision",
-        json_integer((json_int_t)edit_device_revision(info->project_id, info->group_id)));
+    (void)json_object_set_new(shown, "revision",
+                              json_integer((json_int_t)edit_device_revision(
+                                  info->project_id, info->group_id, info->channel_id)));
     return shown;
 }
 
@@ -159,7 +159,7 @@ static void answer_device(struct admin_request *request, const struct device *de
     struct device_info info;
 
     directory_get(request->server->directory, device, &info);
-    request->revision = edit_device_revision(info.project_id, info.group_id);
+    request->revision = edit_device_revision(info.project_id, info.group_id, info.channel_id);
     admin_answer(request, show_device(request, &info));
 }
 

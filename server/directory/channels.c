@@ -1,0 +1,76 @@
+#include "server/directory/channels.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/directory/accounts.h"
+#include "server/directory/internal.h"
+
+static void copy_channel(const struct accounts *accounts, struct named *named,
+                         struct channel_info *info)
+{
+    struct channel *channel = channel_of(named);
+
+    *info = (struct channel_info){
+        .id = named->id,
+        .revision = named->revision,
+        .project = channel->project,
+        .settings = {.port = channel->port,
+                     .exclusive = channel->exclusive,
+                     .enabled = channel->enabled},
+        .devices = atomic_load_explicit(&channel->devices, memory_order_relaxed),
+    };
+    (void)snprintf(info->project_name, sizeof(info->project_name), "%s",
+                   id_name(&accounts->project_names, channel->project));
+    memcpy(info->name, named->name, sizeof(info->name));
+    memcpy(info->note, named->note, sizeof(info->note));
+    (void)snprintf(info->settings.host, sizeof(info->settings.host), "%s", channel->host);
+}
+
+bool channel_get(struct directory *directory, uint32_t id, struct channel_info *info)
+{
+    struct accounts *accounts = accounts_read(directory);
+    struct named *named = named_get(&accounts->channels, id);
+
+    if (named != NULL && info != NULL)
+        copy_channel(accounts, named, info);
+    accounts_unlock(accounts);
+    return named != NULL;
+}
+
+bool channel_find(struct directory *directory, const char *name, struct channel_info *info)
+{
+    struct accounts *accounts = accounts_read(directory);
+    struct named *named = named_find(&accounts->channels, 0, name);
+
+    if (named != NULL && info != NULL)
+        copy_channel(accounts, named, info);
+    accounts_unlock(accounts);
+    return named != NULL;
+}
+
+size_t channels_list(struct directory *directory, uint32_t after, struct channel_info *infos,
+                     size_t capacity)
+{
+    struct accounts *accounts = accounts_read(directory);
+    size_t count = 0;
+
+    for (size_t at = named_after(&accounts->channels, after);
+         at < accounts->channels.count && count < capacity; at++)
+        copy_channel(accounts, accounts->channels.entries[at], &infos[count++]);
+    accounts_unlock(accounts);
+    return count;
+}
+
+bool channel_is_exclusive(struct directory *directory, uint32_t id)
+{
+    if (id == 0)
+        return false;
+    struct accounts *accounts = accounts_read(directory);
+    struct named *named = named_get(&accounts->channels, id);
+    bool exclusive = named != NULL && channel_of(named)->exclusive;
+
+    accounts_unlock(accounts);
+    return exclusive;
+}
