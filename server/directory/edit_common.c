@@ -231,10 +231,12 @@ static enum edit_result check_place(const struct edit_scene *scene, struct edit 
 {
     struct group_info group;
 
-    if (edit->project != 0 && !project_get(scene->directory, edit->project, NULL))
-        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     if (edit->channel != 0 && !channel_get(scene->directory, edit->channel, NULL))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such channel");
+    if (edit->kind == EDIT_DEVICE_CHANNEL)
+        return EDIT_DONE;
+    if (edit->project != 0 && !project_get(scene->directory, edit->project, NULL))
+        return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     if (edit->group == 0)
         return EDIT_DONE;
     if (!group_get(scene->directory, edit->group, &group) || group.project != edit->project)

@@ -1,7 +1,8 @@
-/* Projects, groups, agents and bindings over crashes, under many seeds: edits and registrations at
- * random, on a disk that fails and loses power, with another process that holds the store now and
- * then. What a start makes of store and journal is what the journal alone makes; what was in force
- * is still in force; and in the end every device that waits on a bound port is where it belongs.
+/* Projects, groups, agents, channels and bindings over crashes, under many seeds: edits and
+ * registrations at random, on a disk that fails and loses power, with another process that holds
+ * the store now and then. What a start makes of store and journal is what the journal alone makes;
+ * what was in force is still in force; and in the end every device that waits on a bound port is
+ * where it belongs.
  */
 #include <cenc/v1/events.pb-c.h>
 #include <fcntl.h>
@@ -73,6 +74,7 @@ static struct {
     uint64_t done;
     uint64_t results[8];
     uint64_t swept;
+    uint64_t on_channel;
     uint64_t exact;
 } seen;
 
@@ -95,8 +97,8 @@ static struct directory *make_directory(void)
 static bool describe_device(const struct device_facts *facts, void *context)
 {
     if (facts->known && !facts->removed)
-        (void)fprintf(context, "device %s %u %u\n", facts->serial, facts->project_id,
-                      facts->group_id);
+        (void)fprintf(context, "device %s %u %u %u\n", facts->serial, facts->project_id,
+                      facts->group_id, facts->channel_id);
     return true;
 }
 
@@ -117,15 +119,26 @@ static void describe_agent(FILE *out, const struct agent *agent)
 }
 
 /* Devices whose record the journal didn't take: they are counted, but nobody knows them. */
-static uint64_t unrecorded(struct directory *directory, uint32_t project)
+static uint64_t unrecorded(struct directory *directory, uint32_t project, uint32_t channel)
 {
     uint64_t count = 0;
     for (unsigned i = 0; i < DEVICES; i++) {
         char serial[] = {'d', (char)('0' + i), '\0'};
         const struct device *device = directory_find(directory, "", serial);
-        count += device != NULL && !device->recorded && device->project == project;
+        count += device != NULL && !device->recorded &&
+                 (project != 0 ? device->project == project : device->channel == channel);
     }
     return count;
+}
+
+static void describe_channel(FILE *out, struct directory *directory, struct channel *channel)
+{
+    const struct named *named = &channel->named;
+    (void)fprintf(out, "channel %u r%" PRIu64 " %s|%s|%s in %u %s:%u %d %d devices %" PRIu64 "\n",
+                  named->id, named->revision, named->name, named->note,
+                  id_name(&directory->accounts->channel_names, named->id), channel->project,
+                  channel->host, channel->port, channel->exclusive, channel->enabled,
+                  channel->devices - unrecorded(directory, 0, named->id));
 }
 
 static char *describe(struct directory *directory)
@@ -135,15 +148,15 @@ static char *describe(struct directory *directory)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     SEEDS_REQUIRE(out != NULL);
-    (void)fprintf(out, "last %u %u %u\n", accounts->last_project, accounts->last_group,
-                  accounts->last_agent);
+    (void)fprintf(out, "last %u %u %u %u\n", accounts->last_project, accounts->last_group,
+                  accounts->last_agent, accounts->last_channel);
     for (size_t i = 0; i < accounts->projects.count; i++) {
         const struct named *named = accounts->projects.entries[i];
-        (void)fprintf(out, "project %u r%" PRIu64 " %s|%s|%s devices %" PRIu64 " groups %u\n",
-                      named->id, named->revision, named->name, named->note,
-                      id_name(&accounts->project_names, named->id),
-                      ((const struct project *)named)->devices - unrecorded(directory, named->id),
-                      ((const struct project *)named)->groups);
+        (void)fprintf(
+            out, "project %u r%" PRIu64 " %s|%s|%s devices %" PRIu64 " groups %u\n", named->id,
+            named->revision, named->name, named->note, id_name(&accounts->project_names, named->id),
+            ((const struct project *)named)->devices - unrecorded(directory, named->id, 0),
+            ((const struct project *)named)->groups);
     }
     for (size_t i = 0; i < accounts->groups.count; i++) {
         const struct named *named = accounts->groups.entries[i];
@@ -153,6 +166,8 @@ static char *describe(struct directory *directory)
     }
     for (size_t i = 0; i < accounts->agents.count; i++)
         describe_agent(out, (const struct agent *)accounts->agents.entries[i]);
+    for (size_t i = 0; i < accounts->channels.count; i++)
+        describe_channel(out, directory, channel_of(accounts->channels.entries[i]));
     for (size_t i = 0; i < 2; i++) {
         const struct binding *binding = binding_called(accounts, listeners[i].name);
         if (binding != NULL)
@@ -224,6 +239,26 @@ static void fill_agent(struct edit *edit)
         edit->password.hash[i] = (uint8_t)below(256);
 }
 
+static void fill_channel(struct edit *edit)
+{
+    static const char *const hosts[] = {"10.0.0.1", "2001:db8::1", "gate.example", "no host"};
+    edit->channel = some_id(world.directory->accounts->last_channel);
+    (void)snprintf(edit->settings.host, sizeof edit->settings.host, "%s", hosts[below(4)]);
+    edit->settings.port = (uint16_t)below(9);
+    edit->settings.exclusive = sim_chance(world.duo.sim, 500);
+    edit->settings.enabled = sim_chance(world.duo.sim, 500);
+}
+
+static uint32_t last_of(enum edit_kind kind)
+{
+    const struct accounts *accounts = world.directory->accounts;
+    if (kind <= EDIT_PROJECT_REMOVE)
+        return accounts->last_project;
+    if (kind <= EDIT_GROUP_REMOVE)
+        return accounts->last_group;
+    return kind <= EDIT_AGENT_REMOVE ? accounts->last_agent : accounts->last_channel;
+}
+
 static struct device *some_device(void)
 {
     char serial[] = {'d', (char)('0' + below(DEVICES)), '\0'};
@@ -246,13 +281,12 @@ static void edit_one(void)
 {
     static const char *const names[] = {"north", "South", "Восток", "east 1", "east-2",
                                         "запад", "agent", "n0rth",  "HES",    "reader"};
-    const struct accounts *accounts = world.directory->accounts;
     if (world.edit_count == EDITS)
         return;
     struct edit *edit = &world.edits[world.edit_count++];
     memset(edit, 0, sizeof *edit);
     edit->kind = (enum edit_kind)below(EDIT_KINDS);
-    edit->fields = below(1024);
+    edit->fields = below(EDIT_CHANNEL * 2);
     edit->done = edited;
     (void)snprintf(edit->name, sizeof edit->name, "%s", names[below(10)]);
     (void)snprintf(edit->note, sizeof edit->note, "%u", below(3));
@@ -260,12 +294,11 @@ static void edit_one(void)
     (void)snprintf(edit->serial, sizeof edit->serial, "d%u", below(DEVICES));
     edit->move = sim_chance(world.duo.sim, 500);
     edit->revision = sim_chance(world.duo.sim, 700) ? 0 : 1 + below(3);
-    edit->id = some_id(edit->kind <= EDIT_PROJECT_REMOVE ? accounts->last_project
-                       : edit->kind <= EDIT_GROUP_REMOVE ? accounts->last_group
-                                                         : accounts->last_agent);
+    edit->id = some_id(last_of(edit->kind));
     edit->device = some_device();
     fill_place(edit);
     fill_agent(edit);
+    fill_channel(edit);
     if (edit->kind == EDIT_DEVICE_MOVE && edit->device != NULL && edit->project == 0)
         world.moved_out[device_serial(edit->device)[1] - '0'] = true; /* maybe */
     world.edits_open++;
@@ -299,6 +332,7 @@ static bool tell(struct coming *coming, bool is_new)
     device.serial = proto_string(info.serial);
     state.project_id = info.project_id;
     state.group_id = info.group_id;
+    state.channel_id = info.channel_id;
     state.link_epoch = info.epoch;
     state.listener = proto_string(listeners[info.listener].name);
     added.state = &state;
@@ -583,7 +617,9 @@ static void check_the_end(void)
         directory_get(world.directory, device, &info);
         SEEDS_REQUIRE(info.project_id != 0 || binding_project(world.directory, info.listener) == 0);
         SEEDS_REQUIRE(info.project_id == 0 || info.project[0] != '\0');
+        SEEDS_REQUIRE(info.channel_id == 0 || info.channel[0] != '\0');
         seen.swept += info.project_id != 0;
+        seen.on_channel += info.channel_id != 0;
     }
     UNTIL(keeper_counters(world.keeper)->sequence == journal_committed(world.journal));
 }
@@ -630,7 +666,7 @@ static void edits_outlast_crashes(void **state)
         return;
     for (enum edit_result result = EDIT_DONE; result <= EDIT_CONFLICT; result++)
         assert_true(seen.results[result] > 0);
-    assert_true(seen.swept > 0 && seen.exact > 0);
+    assert_true(seen.swept > 0 && seen.exact > 0 && seen.on_channel > 0);
 }
 
 int main(void)
