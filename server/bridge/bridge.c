@@ -22,6 +22,11 @@ static void moved(struct session *session)
     atomic_store_explicit(&session->entry.moved_ms, session->moved_ms, memory_order_relaxed);
 }
 
+void bridge_tell(struct timer *timer)
+{
+    link_tell_bytes(container_of(timer, struct session, tell)->link);
+}
+
 /* ---- device to agent ---- */
 
 static void to_agent(struct session *session, struct chunk *chunk)
@@ -51,8 +56,7 @@ static void on_device_received(struct stream *stream, struct chunk *chunk)
 {
     struct link *link = container_of(stream, struct link, stream);
     struct session *session = link->session;
-    count_up(&link_counters(link)->bytes_received, chunk->size);
-    link_count(&link->bytes_received, chunk->size);
+    link_count_received(link, chunk->size);
     if (link->link_flags & PLUGIN_LINK_RECEIVE)
         filter(session, chunk);
     link_touch(link);
@@ -130,6 +134,7 @@ static bool wrap(struct session *session, const struct chunk *chunk)
         plugin->plugin->send(plugin->instance, link->plugin_state, &sent);
         CHECK(sent.consumed > 0 && sent.consumed <= size && sent.out_size <= WRAP_CAPACITY);
         out->size = (uint32_t)sent.out_size;
+        link_count_sent(link, out->size);
         stream_send(&link->stream, out);
         data += sent.consumed;
         size -= sent.consumed;
@@ -145,12 +150,12 @@ static bool to_device(struct session *session, struct chunk *chunk)
     if (session->way->look != NULL)
         session->way->look(session, chunk);
     count_up(&session->entry.bytes_to_device, chunk->size);
-    link_count(&link->bytes_sent, chunk->size);
     count_up(&session->shard->counters.bytes_to_devices, chunk->size);
     if (link->link_flags & PLUGIN_LINK_SEND) {
         good = wrap(session, chunk);
         chunk_free(session->shard->reactor, chunk);
     } else {
+        link_count_sent(link, chunk->size);
         stream_send(&link->stream, chunk);
     }
     if (link->stream.queued_bytes >= high_water(session) && !session->agent_stopped) {

@@ -13,6 +13,8 @@ bool bridge_join(struct session *session) MUST_CHECK;
 
 /* The time of bytes that a plugin held back has come. */
 void bridge_release(struct timer *timer);
+/* Called by session->tell. */
+void bridge_tell(struct timer *timer);
 
 /* route.c */
 

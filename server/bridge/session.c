@@ -226,6 +226,7 @@ static void finish(struct session *session, enum close_reason reason)
     if (timer_running(&session->release))
         bridge_release(&session->release); /* to the last byte */
     timer_stop(&session->release);
+    timer_stop(&session->tell);
     const struct session_entry *entry = &session->entry;
     uint64_t to_agent = atomic_load_explicit(&entry->bytes_to_agent, memory_order_relaxed);
     uint64_t to_device = atomic_load_explicit(&entry->bytes_to_device, memory_order_relaxed);
@@ -391,6 +392,7 @@ struct session *session_accept(struct shard *shard, uint32_t slot, const struct 
     list_init(&session->entry.node);
     timer_init(&session->timer, NULL);
     timer_init(&session->release, bridge_release);
+    timer_init(&session->tell, bridge_tell);
     session_enter_shard(session, shard);
     stream_init(&session->agent, shard->reactor, slot, &session_agent_ops);
     return session;

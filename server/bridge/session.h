@@ -79,6 +79,7 @@ struct session {
     struct stream_move move;
     struct timer timer; /* waiting: its end; joined: idle, length, half-close; draining: its end */
     struct timer release; /* bytes that a plugin holds back */
+    struct timer tell;    /* joined: bytes moved, and the directory doesn't know it yet */
     struct address peer;
     struct session_entry entry; /* in the registry from session_ask on */
     uint64_t id;

@@ -206,6 +206,7 @@ static bool describe(struct directory *directory, const struct device *device,
         .direct_port = device->direct_port,
         .signal_csq = device->signal_csq,
         .state = (enum device_state)device->state,
+        .bytes = device->bytes,
         .gasp = device->gasp,
         .heard_utc_ms = device->heard_utc_ms,
     };

@@ -29,6 +29,12 @@ struct link_ref {
 enum device_state { DEVICE_OFFLINE, DEVICE_IDLE, DEVICE_IN_SESSION };
 const char *device_state_name(enum device_state state); /* "offline", "idle", "in session" */
 
+/* Bytes of a link, from the device and to it. They stay at the largest value. */
+struct link_bytes {
+    uint32_t received;
+    uint32_t sent;
+};
+
 /* A last gasp that still counts. */
 struct gasp {
     uint64_t utc_ms;   /* of receipt; 0: none */
@@ -62,8 +68,9 @@ struct device_info {
     uint16_t direct_port;      /* 0: none leased */
     uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
     enum device_state state;
-    struct gasp gasp;      /* utc_ms 0: none since it was last heard */
-    uint64_t heard_utc_ms; /* what it was last heard by began then; 0: nothing in this run */
+    struct link_bytes bytes; /* of the newest link in this run, also when it is gone */
+    struct gasp gasp;        /* utc_ms 0: none since it was last heard */
+    uint64_t heard_utc_ms;   /* what it was last heard by began then; 0: nothing in this run */
 };
 
 struct directory_config {
@@ -127,6 +134,8 @@ void directory_replaced(struct directory *directory, struct device *device,
 /* What the owner of the newest link learns of it. Ignored if link isn't the newest. */
 void directory_set_signal(struct directory *directory, struct device *device,
                           const struct link_ref *link, uint8_t signal_csq);
+void directory_set_bytes(struct directory *directory, struct device *device,
+                         const struct link_ref *link, const struct link_bytes *bytes);
 void directory_set_in_session(struct directory *directory, struct device *device,
                               const struct link_ref *link, bool in_session, uint64_t utc_ms);
 /* An event says that it was seen then, which may be some time after it was registered, or after its

@@ -22,6 +22,7 @@ struct device {
     uint64_t heard_utc_ms; /* began then: the latest of what cleared gasps, or would have */
     struct link_ref link;
     struct gasp gasp;
+    struct link_bytes bytes; /* of the newest link */
     struct address peer;
     uint32_t project; /* ids; 0: none */
     uint32_t group;

@@ -69,6 +69,7 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
         device->last_seen_utc_ms = 0;
         device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;
         device->gasp = (struct gasp){0};
+        device->bytes = (struct link_bytes){0};
         device->removed = true;
         stripe->devices--;
     }

@@ -42,6 +42,7 @@ static bool attach(struct directory *directory, struct stripe *stripe, struct de
     device->link = registration->link;
     device->peer = registration->peer;
     device->listener = (uint16_t)registration->listener;
+    device->bytes = (struct link_bytes){0};
     device->state = DEVICE_IDLE;
     device->epoch++;
     return changed;
@@ -193,6 +194,16 @@ void directory_set_signal(struct directory *directory, struct device *device,
 
     if (link->id != 0 && device->link.id == link->id)
         device->signal_csq = signal_csq;
+    unlock_stripe(stripe);
+}
+
+void directory_set_bytes(struct directory *directory, struct device *device,
+                         const struct link_ref *link, const struct link_bytes *bytes)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    if (link->id != 0 && device->link.id == link->id)
+        device->bytes = *bytes;
     unlock_stripe(stripe);
 }
 

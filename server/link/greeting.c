@@ -84,7 +84,11 @@ static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_gr
 static void send_reply(struct link *link, const uint8_t *reply, size_t size)
 {
     CHECK(size <= PLUGIN_REPLY_SIZE);
-    if (size > 0 && stream_send_copy(&link->stream, reply, (uint32_t)size) != STATUS_OK)
+    if (size == 0)
+        return;
+    if (stream_send_copy(&link->stream, reply, (uint32_t)size) == STATUS_OK)
+        link_count_sent(link, (uint32_t)size);
+    else
         link_log(link, LOG_WARN, "no memory to answer", "");
 }
 

@@ -13,6 +13,7 @@
 #include "server/link/greeting.h"
 #include "server/link/push.h"
 
+#define TELL_BYTES_MS      1000u /* how far the directory is behind while a session moves bytes */
 #define MAX_UNREAD_REPLIES 4096u /* bytes that wait for the device; then it is not answered */
 
 /* ---- small things ---- */
@@ -77,6 +78,33 @@ uint64_t link_quiet_ms(const struct link *link)
 void link_touch(struct link *link)
 {
     link->received_at_ms = (uint32_t)reactor_now_ms(link->stream.reactor);
+}
+
+void link_tell_bytes(struct link *link)
+{
+    struct link_ref ref = link_ref(link);
+    directory_set_bytes(link_shard(link)->server->directory, link->device, &ref,
+                        &(struct link_bytes){link->bytes_received, link->bytes_sent});
+}
+
+static void add_bytes(struct link *link, uint32_t *bytes, uint32_t more)
+{
+    *bytes = more < UINT32_MAX - *bytes ? *bytes + more : UINT32_MAX;
+    if (link->state == LINK_IDLE)
+        link_tell_bytes(link);
+    else if (link->state == LINK_IN_SESSION && !timer_running(&link->session->tell))
+        timer_start(link->stream.reactor, &link->session->tell, TELL_BYTES_MS);
+}
+
+void link_count_received(struct link *link, uint32_t size)
+{
+    count_up(&link_counters(link)->bytes_received, size);
+    add_bytes(link, &link->bytes_received, size);
+}
+
+void link_count_sent(struct link *link, uint32_t size)
+{
+    add_bytes(link, &link->bytes_sent, size);
 }
 
 static _Atomic uint64_t *state_gauge(const struct link *link)
@@ -144,7 +172,9 @@ void link_answer(struct link *link, const uint8_t *data, size_t size)
     CHECK(size <= PLUGIN_REPLY_SIZE);
     if (size == 0 || link->stream.queued_bytes >= MAX_UNREAD_REPLIES)
         return;
-    if (stream_send_copy(&link->stream, data, (uint32_t)size) != STATUS_OK)
+    if (stream_send_copy(&link->stream, data, (uint32_t)size) == STATUS_OK)
+        link_count_sent(link, (uint32_t)size);
+    else
         link_log(link, LOG_WARN, "no memory to answer", "");
 }
 
@@ -213,8 +243,6 @@ void link_take_unread(struct link *link, struct chunk *chunk)
     struct shard *shard = link_shard(link);
     struct plugin_received received = {.data = chunk->data, .size = chunk->size};
     count_up(&shard->counters.idle_bytes, chunk->size);
-    count_up(&link_counters(link)->bytes_received, chunk->size);
-    link_count(&link->bytes_received, chunk->size);
     link_filter(link, &received);
     count_up(&shard->counters.unclaimed_bytes, received.size);
     chunk_free(shard->reactor, chunk);
@@ -265,6 +293,7 @@ void link_enter_idle(struct link *link)
     set_state(link, LINK_IDLE);
     link->session = NULL;
     link->stream.ops = &link_ops;
+    link_tell_bytes(link);
     if (was_in_session) {
         struct link_ref ref = link_ref(link);
         directory_set_in_session(shard->server->directory, link->device, &ref, false,
@@ -295,6 +324,7 @@ static void tell_end(struct link *link, enum close_reason reason, bool was_regis
     struct link_ref ref = link_ref(link);
     if (link->device == NULL)
         return;
+    link_tell_bytes(link);
     bool was_newest = directory_release(shard->server->directory, link->device, &ref,
                                         reactor_utc_ms(shard->reactor));
     if (was_registered)
@@ -354,6 +384,7 @@ static void on_ready(struct stream *stream)
 static void on_received(struct stream *stream, struct chunk *chunk)
 {
     struct link *link = container_of(stream, struct link, stream);
+    link_count_received(link, chunk->size);
     if (link->state == LINK_IDLE)
         idle_received(link, chunk);
     else

@@ -33,7 +33,7 @@ struct link {
     uint32_t index; /* in the pool */
     uint32_t epoch;
     uint32_t connected_at_ms; /* low bits of the time of the accept */
-    uint32_t bytes_received;  /* stays at the largest value */
+    uint32_t bytes_received;  /* these two stay at the largest value */
     uint32_t bytes_sent;
     uint32_t received_at_ms; /* low bits of the time of the last byte from the device */
     uint16_t listener;
@@ -49,11 +49,6 @@ static_assert(sizeof(struct link) <= 247, "a link has grown beyond its budget");
 
 #define LINK_CHALLENGED  0x40u /* in link_flags: a newer link waits for this one */
 #define LINK_WATCH_SPENT 0x80u /* in link_flags: the armed poll fires for bytes already taken */
-
-static inline void link_count(uint32_t *bytes, uint64_t more)
-{
-    *bytes = more < UINT32_MAX - *bytes ? *bytes + (uint32_t)more : UINT32_MAX;
-}
 
 #define LINK_COUNTED_UNIDENTIFIED 0x1u
 #define LINK_COUNTED_SOURCE       0x2u
@@ -77,6 +72,12 @@ static inline struct shard *link_shard(const struct link *link)
 const struct config_listener *link_listener(const struct link *link);
 const struct config_plugin *link_plugin(const struct link *link);
 struct listener_counters *link_counters(const struct link *link);
+
+/* Bytes that came from the device, or go to it, as they are on the wire (within TLS). The directory
+ * is told at once, or by the session's timer. */
+void link_count_received(struct link *link, uint32_t size);
+void link_count_sent(struct link *link, uint32_t size);
+void link_tell_bytes(struct link *link);
 
 /* Passes bytes from the device through its plugin: sends its reply, counts what it noticed, and
  * leaves in received what reading software is to see. */

@@ -60,6 +60,8 @@ static void fill_status(struct device_message *message, const struct config *con
     status->listener = listener_of(config, info->listener);
     status->direct_port = info->direct_port;
     status->observed_unix_ms = (int64_t)utc_ms;
+    status->bytes_received = info->bytes.received;
+    status->bytes_sent = info->bytes.sent;
     if (info->link.id == 0 || info->peer.family == 0)
         return;
     cenc__v1__endpoint__init(&message->peer);

@@ -55,7 +55,8 @@ json_t *stats_device(const struct server *server, const struct device_info *info
 {
     bool signal_known = info->signal_csq != PLUGIN_SIGNAL_UNKNOWN;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, "
+                     "s:I, s:I}",
                      "scope", text_of(info->scope), "serial", text_of(info->serial), "kind",
                      text_of(info->kind), "model", text_of(info->model), "firmware",
                      text_of(info->firmware), "hardware", text_of(info->hardware), "signal_csq",
@@ -66,7 +67,8 @@ json_t *stats_device(const struct server *server, const struct device_info *info
                      "first_seen", stats_time(info->first_seen_utc_ms), "last_seen",
                      stats_time(info->last_seen_utc_ms), "last_gasp",
                      info->gasp.utc_ms != 0 ? stats_time(info->gasp.utc_ms) : json_null(), "epoch",
-                     number(info->epoch));
+                     number(info->epoch), "bytes_received", number(info->bytes.received),
+                     "bytes_sent", number(info->bytes.sent));
 }
 
 json_t *stats_listener(const struct server *server, uint32_t index)

@@ -75,6 +75,13 @@ static void check_newest(const struct site *site, const struct link *link)
                   info.link.shard == ref.shard);
     SEEDS_REQUIRE(info.epoch == link->epoch);
     SEEDS_REQUIRE((info.state == DEVICE_IN_SESSION) == (link->state == LINK_IN_SESSION));
+    if (link->state == LINK_IN_SESSION && timer_running(&link->session->tell)) {
+        SEEDS_REQUIRE(info.bytes.received <= link->bytes_received);
+        SEEDS_REQUIRE(info.bytes.sent <= link->bytes_sent);
+    } else {
+        SEEDS_REQUIRE(info.bytes.received == link->bytes_received);
+        SEEDS_REQUIRE(info.bytes.sent == link->bytes_sent);
+    }
 }
 
 static void tally_link(const struct site *site, const struct link *link, struct tally *tally)

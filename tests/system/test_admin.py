@@ -127,7 +127,8 @@ class Admin(unittest.TestCase):
         after = [self.list(noun) for noun in ("project", "group", "agent", "binding", "device")]
         for devices in (before[-1], after[-1]):  # what belongs to links, which are gone
             for device in devices:
-                for key in ("state", "peer", "last_seen", "signal_csq"):
+                for key in ("state", "peer", "last_seen", "signal_csq", "bytes_received",
+                            "bytes_sent"):
                     del device[key]
         self.assertEqual(before, after)
         self.server.stop()

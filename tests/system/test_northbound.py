@@ -7,9 +7,10 @@ import time
 
 import grpc
 
+import cencd
 import northbound
 import segments
-from cencd import imei_of
+from cencd import hello, imei_of
 from northbound import OTHER_TOKEN, TOKEN, NorthboundTest, committed, pb
 
 Code = grpc.StatusCode
@@ -254,6 +255,50 @@ class CallsTest(NorthboundTest):
                 modem.close()
         links = self.ask(stub.ListLinks, pb.ListLinksRequest()).links
         self.assertEqual(len(links), 0)
+
+    def test_bytes(self):
+        """Of the newest link, with its greeting; told while a session goes on, kept after it."""
+        server = self.server()
+        modem = self.modem(server, 1)
+        stub = self.stub(server)
+        key = pb.DeviceKey(scope="default", serial=imei_of(1))
+
+        def status():
+            return self.ask(stub.GetDevice, pb.GetDeviceRequest(device=key)).device.status
+
+        def both(of):
+            return (of.bytes_received, of.bytes_sent)
+
+        begin = len(hello(imei_of(1)))
+        self.assertEqual(both(status()), (begin, 0))
+        watch = stub.WatchDevices(pb.WatchDevicesRequest(coalesce_ms=100, changes_only=True),
+                                  metadata=self.bearer())
+        self.addCleanup(watch.cancel)
+        agent = self.agent(modem)
+        agent.sendall(b"q" * 20)
+        self.assertEqual(modem.receive(20), b"q" * 20)
+        modem.send(b"a" * 3000)
+        self.assertEqual(len(cencd.read_exactly(agent, 3000)), 3000)
+        server.wait(lambda: both(status()) == (begin + 3000, 20), "they are told in the session")
+        agent.sendall(b"q")
+        self.assertEqual(modem.receive(1), b"q")
+        agent.close()
+        server.wait_device(modem.imei, "idle")
+        self.assertEqual(both(status()), (begin + 3000, 21))
+        while (told := next(watch).devices[0]).presence != pb.PRESENCE_IDLE:
+            pass
+        self.assertEqual(both(told), (begin + 3000, 21))
+        modem.close()
+        server.wait_device(modem.imei, "offline")
+        self.assertEqual(both(status()), (begin + 3000, 21))
+        row = server.stats()["devices"][0]
+        self.assertEqual((row["bytes_received"], row["bytes_sent"]), (begin + 3000, 21))
+        stream = self.stream(stub)
+        stream.wait(lambda s: "disconnected" in s.kinds(), "the event")
+        gone = stream.events[stream.kinds().index("disconnected")].disconnected
+        self.assertEqual(both(gone), (begin + 3000, 21))
+        self.modem(server, 1)
+        self.assertEqual(both(status()), (begin, 0))
 
     def test_links(self):
         server = self.server()

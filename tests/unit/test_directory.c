@@ -229,11 +229,14 @@ static void test_older_links_are_ignored(void **state)
     directory_replaced(directory, r.device, &older, 10);
     assert_int_equal(info_of(directory, r.device).state, DEVICE_OFFLINE);
     directory_set_signal(directory, r.device, &none, 1);
+    directory_set_bytes(directory, r.device, &none, &(struct link_bytes){1, 1});
+    assert_int_equal(info_of(directory, r.device).bytes.received, 0);
     directory_set_in_session(directory, r.device, &none, true, 1);
     assert_false(directory_release(directory, r.device, &none, 1));
     assert_int_equal(enter(directory, "1", 2, &r), REGISTERED_AGAIN);
 
     directory_set_signal(directory, r.device, &older, 3);
+    directory_set_bytes(directory, r.device, &older, &(struct link_bytes){1, 1});
     directory_set_in_session(directory, r.device, &older, true, 4000);
     assert_false(directory_release(directory, r.device, &older, 4000));
     directory_replaced(directory, r.device, &older, 20);
@@ -241,6 +244,7 @@ static void test_older_links_are_ignored(void **state)
     assert_int_equal(info.signal_csq, 17);
     assert_int_equal(info.state, DEVICE_IDLE);
     assert_int_equal(info.link.id, 2);
+    assert_int_equal(info.bytes.received, 0);
 
     directory_set_signal(directory, r.device, &newer, 3);
     directory_set_in_session(directory, r.device, &newer, true, 4000);
@@ -248,6 +252,26 @@ static void test_older_links_are_ignored(void **state)
     assert_int_equal(info.signal_csq, 3);
     assert_int_equal(info.state, DEVICE_IN_SESSION);
     assert_int_equal(info.last_seen_utc_ms, 4000);
+    directory_free(directory);
+}
+
+/* They are the newest link's, and stay when it is gone. */
+static void test_bytes(void **state)
+{
+    struct directory *directory = create(&usual);
+    struct link_ref first = reference(1);
+    struct registration r;
+
+    (void)state;
+    assert_int_equal(enter(directory, "1", 1, &r), REGISTERED_NEW);
+    directory_set_bytes(directory, r.device, &first, &(struct link_bytes){UINT32_MAX, 7});
+    assert_int_equal(enter(directory, "1", 1, &r), REGISTERED_AGAIN); /* the same link */
+    assert_true(directory_release(directory, r.device, &first, 1));
+    assert_int_equal(info_of(directory, r.device).bytes.received, UINT32_MAX);
+    assert_int_equal(info_of(directory, r.device).bytes.sent, 7);
+    assert_int_equal(enter(directory, "1", 2, &r), REGISTERED_AGAIN);
+    assert_int_equal(info_of(directory, r.device).bytes.received, 0);
+    assert_int_equal(info_of(directory, r.device).bytes.sent, 0);
     directory_free(directory);
 }
 
@@ -625,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_other_network),
         cmocka_unit_test(test_same_link_again),
         cmocka_unit_test(test_older_links_are_ignored),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_ports_run_out),
         cmocka_unit_test(test_no_ports),
