@@ -64,6 +64,8 @@ static void report(const char *path, const struct segment_scan *scan, enum statu
         (void)printf("%" PRIu64 " to %" PRIu64 ", ", scan->last_sequence - scan->records + 1,
                      scan->last_sequence);
     (void)printf("%" PRIu64 " records, %" PRIu64 " bytes", scan->records, scan->file_bytes);
+    if (scan->header_good && scan->header.batch > 0)
+        (void)printf(", a batch of %" PRIu32, scan->header.batch);
     if (status == STATUS_INVALID)
         (void)printf(", damaged at offset %" PRIu64, scan->end_offset);
     else if (is_last && scan->file_bytes > scan->end_offset)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "server/base/check.h"
+#include "server/journal/batch.h"
 #include "server/journal/catalog.h"
 #include "server/journal/journal.h"
 #include "server/journal/record.h"
@@ -63,11 +64,13 @@ struct journal {
     struct timer age_timer;
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
-    uint32_t seed;            /* of the segment that is open, or being made */
-    struct segment opening;   /* the file made last, or found at the start */
-    uint32_t kept_attempt;    /* of opening.first: its file stays, since its name tells where the
-                                 segment before ends; later ones that fail don't pile up */
-    bool sealed;              /* the seal is written, or couldn't be */
+    uint32_t seed;               /* of the segment that is open, or being made */
+    struct segment opening;      /* the file made last, or found at the start */
+    uint32_t kept_attempt;       /* of opening.first: its file stays, since its name tells where the
+                                    segment before ends; later ones that fail don't pile up */
+    bool sealed;                 /* the seal is written, or couldn't be */
+    struct journal_batch *batch; /* under way; NULL: none */
+    int rename_result;
     struct operation removal; /* of files that retention lets go */
     bool removing;
     bool removal_failed; /* some are there still: tried again with the next segment */
@@ -112,7 +115,25 @@ void writer_begin(struct journal *journal);
 /* An operation on the open segment failed (negative errno): it is given up. */
 void writer_broken(struct journal *journal, int error);
 
+/* batch.c: what the writer does with the batch that is under way. */
+void batch_file_path(const struct journal *journal, char path[static PATH_SIZE]);
+/* All of it is on the disk, and it waits to become a segment. */
+bool batch_is_ready(const struct journal *journal);
+/* That is being done; NULL: it isn't. */
+struct journal_batch *batch_joining(const struct journal *journal);
+/* It is ready: now the writer makes a segment of it, with its file. */
+int batch_take_file(struct journal *journal);
+/* From now on the next start may find it. */
+void batch_gets_name(struct journal *journal);
+void batch_writer_broken(struct journal *journal);
+/* A segment is there for certain: this batch's, or one that outdoes it. */
+void batch_segment_is_there(struct journal *journal);
+/* Nothing else waits. What has not been committed won't be. */
+void batch_stop(struct journal *journal);
+
 /* opening.c */
+/* Makes the batch that is ready the segment for what comes after the last committed record. */
+void opening_join(struct journal *journal);
 /* Makes the segment for what comes after the last committed record, then pumps. */
 void opening_begin(struct journal *journal);
 

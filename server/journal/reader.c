@@ -15,11 +15,11 @@
 struct journal_reader {
     struct journal *journal;
     struct reactor *reactor;
-    uint64_t position;      /* next record wanted */
-    struct segment segment; /* of the open file */
-    uint64_t limit;         /* the last sequence that may be taken from it, for this read */
-    uint32_t seed;          /* of its records */
-    uint64_t offset;        /* in it, where record `at` begins; 0: the header comes first */
+    uint64_t position;            /* next record wanted */
+    struct segment segment;       /* of the open file */
+    uint64_t limit;               /* the last sequence that may be taken from it, for this read */
+    struct segment_header header; /* its */
+    uint64_t offset;              /* in it, where record `at` begins; 0: the header comes first */
     uint64_t at;
     int file; /* -1: none */
     bool busy;
@@ -137,11 +137,10 @@ static void open_segment(struct journal_reader *reader)
 
 static size_t take_header(struct journal_reader *reader, size_t size)
 {
-    struct segment_header header;
-    if (size < SEGMENT_HEADER_SIZE || !segment_header_decode(reader->bytes, &header))
-        return 0;
-    reader->seed = header.seed;
-    return SEGMENT_HEADER_SIZE;
+    bool good = size >= SEGMENT_HEADER_SIZE &&
+                segment_header_decode(reader->bytes, &reader->header) &&
+                reader->header.first_sequence == reader->segment.first;
+    return good ? SEGMENT_HEADER_SIZE : 0;
 }
 
 /* Takes what is whole, committed and wanted out of the bytes read; skips what is older. */
@@ -155,13 +154,13 @@ static size_t take_records(struct journal_reader *reader, size_t size)
     while (count < BATCH_RECORDS && payload < BATCH_BYTES && reader->at <= reader->limit) {
         struct record record;
         size_t taken;
-        if (record_decode(reader->seed, reader->bytes + done, size - done, &record, &taken) !=
-                RECORD_GOOD ||
-            record.sequence != reader->at)
+        if (record_decode(reader->header.seed, reader->bytes + done, size - done, &record,
+                          &taken) != RECORD_GOOD ||
+            record.sequence != segment_number(&reader->header, reader->at))
             break;
-        if (record.sequence >= reader->position) {
+        if (reader->at >= reader->position) {
             struct journal_record *out = &reader->records[count++];
-            out->sequence = record.sequence;
+            out->sequence = reader->at;
             out->data = record.payload;
             out->size = record.size;
             out->kind = record.kind;

@@ -5,7 +5,8 @@
 #include "server/base/crc32c.h"
 #include "server/journal/journal.h"
 
-#define VERSION 1u
+#define VERSION            1u
+#define VERSION_WITH_BATCH 2u
 
 static const uint8_t magic[8] = {'C', 'E', 'N', 'C', 'J', 'R', 'N', '1'};
 
@@ -45,18 +46,22 @@ void segment_header_encode(const struct segment_header *header,
 {
     memset(bytes, 0, SEGMENT_HEADER_SIZE);
     memcpy(bytes, magic, sizeof magic);
-    put32(bytes + 8, VERSION);
+    put32(bytes + 8, header->batch > 0 ? VERSION_WITH_BATCH : VERSION);
     put64(bytes + 16, header->first_sequence);
     put64(bytes + 24, header->created_utc_ms);
     memcpy(bytes + 32, header->node, SEGMENT_NODE_SIZE);
     put32(bytes + 64, header->seed);
+    put32(bytes + 68, header->batch);
     put32(bytes + 12, header_crc(bytes));
 }
 
 bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
                            struct segment_header *header)
 {
-    if (memcmp(bytes, magic, sizeof magic) != 0 || get32(bytes + 8) != VERSION ||
+    uint32_t version = get32(bytes + 8);
+    uint32_t batch = get32(bytes + 68);
+    if (memcmp(bytes, magic, sizeof magic) != 0 ||
+        version != (batch > 0 ? VERSION_WITH_BATCH : VERSION) ||
         get32(bytes + 12) != header_crc(bytes))
         return false;
     header->first_sequence = get64(bytes + 16);
@@ -64,6 +69,7 @@ bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
     memcpy(header->node, bytes + 32, SEGMENT_NODE_SIZE);
     header->node[SEGMENT_NODE_SIZE - 1] = '\0';
     header->seed = get32(bytes + 64);
+    header->batch = batch;
     return true;
 }
 

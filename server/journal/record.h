@@ -1,8 +1,9 @@
 /* Bytes of a segment. All numbers are little-endian.
  *
  * segment = header (72 bytes), then records.
- * header: magic "CENCJRN1" | version u32 (1) | crc u32 (CRC-32C) of the other 68 bytes | first
- *   sequence u64 | created, ms since 1970 u64 | node, 32 bytes, NUL padded | seed u32 | zero u32
+ * header: magic "CENCJRN1" | version u32 (1; 2 if batch isn't 0) | crc u32 (CRC-32C) of the other
+ *   68 bytes | first sequence u64 | created, ms since 1970 u64 | node, 32 bytes, NUL padded | seed
+ *   u32 | batch u32
  * record: size u32 | crc u32 | sequence u64 | committed u64 | kind u8 | zero, 7 bytes | payload of
  *   size bytes | zeros to a multiple of 8. The crc (CRC-32C) goes on from the segment's seed and
  *   covers everything of the record but the crc itself, without the zeros at the end.
@@ -15,7 +16,12 @@
  * a bad record before a good one proves nothing, unless the good one says that the bad one had been
  * committed. A segment that was closed in order ends with a seal, a record of kind 0 without
  * payload that is no record of the journal: its sequence is the next one, and its committed says so
- * of all before. A crash leaves none. */
+ * of all before. A crash leaves none.
+ *
+ * A segment may begin with a batch: so many records that count together (batch.h). They were on the
+ * disk before the segment had its name, so a bad one among them is damage in any case. Nobody knew
+ * their sequences when they were written: in place of it they are counted from 0, and `committed`
+ * is 0. */
 #ifndef CENCD_JOURNAL_RECORD_H
 #define CENCD_JOURNAL_RECORD_H
 
@@ -33,7 +39,8 @@ struct segment_header {
     uint64_t first_sequence;
     uint64_t created_utc_ms;
     char node[SEGMENT_NODE_SIZE];
-    uint32_t seed; /* of all its records */
+    uint32_t seed;  /* of all its records */
+    uint32_t batch; /* its first records, which count together; 0: none */
 };
 
 struct record {
@@ -48,6 +55,13 @@ void segment_header_encode(const struct segment_header *header,
                            uint8_t bytes[static SEGMENT_HEADER_SIZE]);
 bool segment_header_decode(const uint8_t bytes[static SEGMENT_HEADER_SIZE],
                            struct segment_header *header);
+
+/* What the record with this sequence, which is the segment's, has in its place. */
+static inline uint64_t segment_number(const struct segment_header *header, uint64_t sequence)
+{
+    uint64_t index = sequence - header->first_sequence;
+    return index < header->batch ? index : sequence;
+}
 
 /* Bytes that a record with this payload takes in the file. */
 size_t record_size(uint32_t payload_size);

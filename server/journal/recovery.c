@@ -135,6 +135,7 @@ enum status recover(struct journal *journal, struct journal_recovery *recovery,
 {
     struct catalog catalog = {0};
     enum status status = STATUS_OK;
+    char path[PATH_SIZE];
     memset(recovery, 0, sizeof *recovery);
     int result = disk_make_folder(journal->folder);
     if (result == 0)
@@ -143,6 +144,9 @@ enum status recover(struct journal *journal, struct journal_recovery *recovery,
         status = say(error, journal->folder, result);
     else if (catalog.count > 0)
         status = adopt(journal, &catalog, recovery, error);
+    batch_file_path(journal, path);
+    if (status == STATUS_OK)
+        (void)disk_remove(path); /* of a batch that wasn't committed; the next one does it, too */
     catalog_free(&catalog);
     recovery->segments = journal->segment_count;
     recovery->first_sequence = journal->segment_count > 0 ? journal->segments[0].first : 0;

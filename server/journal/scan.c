@@ -49,11 +49,14 @@ static bool was_committed(uint32_t seed, const uint8_t *bytes, size_t size, uint
     return false;
 }
 
-static bool next_record(uint32_t seed, const uint8_t *bytes, size_t size, uint64_t wanted,
-                        struct record *record, size_t *taken)
+static bool next_record(const struct segment_header *header, const uint8_t *bytes, size_t size,
+                        uint64_t wanted, struct record *record, size_t *taken)
 {
-    return record_decode(seed, bytes, size, record, taken) == RECORD_GOOD &&
-           record->sequence == wanted && record->kind != RECORD_SEAL;
+    if (record_decode(header->seed, bytes, size, record, taken) != RECORD_GOOD ||
+        record->sequence != segment_number(header, wanted) || record->kind == RECORD_SEAL)
+        return false;
+    record->sequence = wanted;
+    return true;
 }
 
 static bool is_seal(uint32_t seed, const uint8_t *bytes, size_t size, uint64_t wanted)
@@ -84,13 +87,15 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
     while (wanted < before) {
         struct record record;
         size_t taken;
-        if (!next_record(seed, bytes + offset, size - offset, wanted, &record, &taken))
+        if (!next_record(&scan->header, bytes + offset, size - offset, wanted, &record, &taken))
             break;
         if (visit != NULL)
             visit(&record, context);
         if (record.committed + 1 == wanted)
             scan->doubt_offset = offset;
         offset += taken;
+        if (wanted - first < scan->header.batch)
+            scan->doubt_offset = offset; /* it was on the disk before the segment's name */
         scan->records++;
         scan->last_sequence = wanted++;
     }
@@ -100,7 +105,7 @@ static enum status scan_bytes(const uint8_t *bytes, size_t size, uint64_t first,
     scan->end_offset = offset;
     if (wanted == before)
         return STATUS_OK;
-    if (before != UINT64_MAX)
+    if (before != UINT64_MAX || wanted - first < scan->header.batch)
         return STATUS_INVALID; /* the next segment begins later: records are missing */
     return was_committed(seed, bytes + offset, size - offset, wanted) ? STATUS_INVALID : STATUS_OK;
 }

@@ -95,6 +95,7 @@ void writer_broken(struct journal *journal, int error)
     counter_add(&journal->counters.failures, 1);
     journal->state = WRITER_BROKEN;
     close_file(journal);
+    batch_writer_broken(journal);
     timer_start(journal->reactor, &journal->timer, RETRY_MS);
     if (journal->stopped != NULL && !journal->close_under_way)
         stop_if_done(journal); /* it doesn't wait for the disk */
@@ -298,6 +299,7 @@ static void stop_if_done(struct journal *journal)
 {
     if (journal->state == WRITER_BROKEN)
         give_up(journal);
+    batch_stop(journal);
     if (journal->removing)
         return; /* its end pumps again */
     if (atomic_load(&journal->counters.queued_bytes) > 0) {
@@ -336,12 +338,20 @@ static bool is_due(const struct journal *journal)
            journal->opening.created_utc_ms + age_ms / 10 < reactor_utc_ms(journal->reactor);
 }
 
+static void open_next(struct journal *journal)
+{
+    if (journal->group_head == NULL && batch_is_ready(journal))
+        opening_join(journal);
+    else
+        opening_begin(journal);
+}
+
 static void rotate(struct journal *journal)
 {
     journal->state = WRITER_CLOSED;
     close_file(journal); /* its closing pumps again */
     if (!journal->close_under_way)
-        opening_begin(journal);
+        open_next(journal);
 }
 
 void writer_pump(struct journal *journal)
@@ -358,11 +368,11 @@ void writer_pump(struct journal *journal)
     if (journal->state == WRITER_BROKEN)
         return;
     if (journal->state == WRITER_CLOSED) {
-        opening_begin(journal);
+        open_next(journal);
         return;
     }
     if (journal->group_head == NULL) {
-        if (is_due(journal)) {
+        if (is_due(journal) || batch_is_ready(journal)) {
             rotate(journal);
             return;
         }

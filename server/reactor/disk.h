@@ -25,6 +25,10 @@ int disk_write(const char *path, uint64_t offset, const uint8_t *data, size_t si
 int disk_truncate(const char *path, uint64_t size);
 int disk_remove(const char *path);
 
+/* Gives the file another name in the same folder, which no file has. Which of the two a crash
+ * leaves is open until the folder is synced; never both, never none. */
+int disk_rename(const char *path, const char *to);
+
 /* Makes path the lock file of this process until disk_unlock or the process's end, however that
  * comes. Returns a handle, or -EWOULDBLOCK if another process has it, whose id *holder is then (0:
  * not known). In the simulation it is always free. */

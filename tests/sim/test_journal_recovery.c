@@ -80,6 +80,24 @@ static void make_image(struct image *image, bool sealed)
         append(image, &seal);
 }
 
+#define BATCH 4u /* 41 42 43 44; then 45 | 46 47 48 49 as above */
+
+/* The same records, the first of them a batch. */
+static void make_batch_image(struct image *image, bool sealed)
+{
+    struct segment_header header = {
+        .first_sequence = FIRST, .created_utc_ms = 1700000000000, .seed = SEED, .batch = BATCH};
+    make_image(image, sealed);
+    segment_header_encode(&header, image->bytes);
+    for (unsigned i = 0; i < BATCH; i++) {
+        uint8_t payload[32];
+        struct record record = {.sequence = i, .kind = JOURNAL_EVENT, .payload = payload};
+        payload_of(FIRST + i, payload, &record.size);
+        record_encode(SEED, &record,
+                      image->bytes + (i == 0 ? SEGMENT_HEADER_SIZE : image->ends[i - 1]));
+    }
+}
+
 /* The records that are whole before offset. */
 static unsigned whole_before(const struct image *image, size_t offset)
 {
@@ -181,6 +199,24 @@ static void damage(struct image *image, size_t at, unsigned manner)
         image->bytes[i] = manner == 1 ? 0 : (uint8_t)(image->bytes[i] ^ 0x5a);
 }
 
+/* It was on the disk before the segment had its name: what is missing was there. */
+static void a_cut_batch_is_damage(void **state)
+{
+    (void)state;
+    struct sim *sim = calm_sim();
+    for (int sealed = 0; sealed < 2; sealed++) {
+        struct image image;
+        make_batch_image(&image, sealed);
+        for (size_t size = SEGMENT_HEADER_SIZE; size <= image.size; size++) {
+            uint64_t torn = 0;
+            unsigned whole = whole_before(&image, size);
+            int expected = whole < BATCH ? -1 : (int)whole;
+            assert_int_equal(recover_bytes(sim, image.bytes, size, &torn), expected);
+        }
+    }
+    sim_destroy(sim);
+}
+
 static unsigned index_of_byte(const struct image *image, size_t at)
 {
     unsigned index = 0;
@@ -221,6 +257,42 @@ static void damage_is_told_from_a_torn_tail(void **state)
         }
     }
     assert_true(reported > 0 && cut > 0);
+    sim_destroy(sim);
+}
+
+static void damage_in_a_batch_is_told(void **state)
+{
+    (void)state;
+    struct sim *sim = calm_sim();
+    struct image good;
+    make_batch_image(&good, false);
+    for (size_t at = 0; at < good.size; at++) {
+        uint64_t torn = 0;
+        struct image bad = good;
+        damage(&bad, at, 0);
+        unsigned first_bad = index_of_byte(&good, at);
+        int got = recover_bytes(sim, bad.bytes, bad.size, &torn);
+        bool told =
+            at < SEGMENT_HEADER_SIZE || first_bad < BATCH || is_told_committed(&good, first_bad);
+        if (got != (int)COUNT) /* zeros behind a payload */
+            assert_int_equal(got, told ? -1 : (int)first_bad);
+    }
+    sim_destroy(sim);
+}
+
+/* What is left of one that never became a segment. */
+static void a_batch_that_was_not_committed_is_removed(void **state)
+{
+    (void)state;
+    struct sim *sim = calm_sim();
+    struct image image;
+    uint64_t torn = 0;
+    size_t size;
+    make_batch_image(&image, false);
+    sim_file_put(sim, FOLDER "/batch.new", image.bytes, image.size);
+    make_image(&image, false);
+    assert_int_equal(recover_bytes(sim, image.bytes, image.size, &torn), COUNT);
+    assert_null(sim_file_content(sim, FOLDER "/batch.new", &size));
     sim_destroy(sim);
 }
 
@@ -364,6 +436,9 @@ int main(void)
         cmocka_unit_test(a_cut_segment_keeps_what_is_whole),
         cmocka_unit_test(damage_is_told_from_a_torn_tail),
         cmocka_unit_test(a_damaged_header_is_damage_if_records_follow),
+        cmocka_unit_test(a_cut_batch_is_damage),
+        cmocka_unit_test(damage_in_a_batch_is_told),
+        cmocka_unit_test(a_batch_that_was_not_committed_is_removed),
         cmocka_unit_test(a_hole_in_the_last_group_is_torn),
         cmocka_unit_test(a_record_in_a_payload_is_none),
         cmocka_unit_test(what_another_segment_left_is_torn),

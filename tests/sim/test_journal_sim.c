@@ -1,7 +1,8 @@
 /* The journal on a disk that fails and loses power, under many seeds. One reactor writes, another
  * appends and reads. Whatever was told as committed, handed out by a reader or taken over by a
  * recovery is there after every crash, at its sequence and once; nothing else appears than what was
- * appended, in the order of the appends. */
+ * appended, in the order of the appends; and of a batch all or nothing, its records one after
+ * another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "server/journal/batch.h"
 #include "server/journal/internal.h"
 #include "server/journal/reader.h"
 #include "server/journal/walk.h"
@@ -21,6 +23,11 @@
 #define MAX_PAYLOAD 6000u
 #define ROUNDS      4u
 
+#define MAX_BATCHES   30u
+#define BATCH_RECORDS 40u
+#define BATCH_BASE    1000000u /* ids of batches' records begin here */
+#define MAX_SEQUENCES (MAX_ENTRIES + MAX_BATCHES * BATCH_RECORDS)
+
 struct item {
     struct journal_entry entry;
     uint32_t size;
@@ -30,14 +37,22 @@ struct item {
 /* What the whole run, over all crashes, knows. */
 static struct {
     struct duo duo;
-    bool forgets;                    /* retention is so small that old segments go */
-    uint64_t known[MAX_ENTRIES + 1]; /* by sequence: the item that must be there, 0: none */
-    uint64_t last_known;             /* highest of those sequences */
+    bool forgets;                      /* retention is so small that old segments go */
+    uint64_t known[MAX_SEQUENCES + 1]; /* by sequence: the item that must be there, 0: none */
+    uint64_t last_known;               /* highest of those sequences */
     struct item items[MAX_ENTRIES + 1];
     uint8_t bytes[MAX_ENTRIES + 1][MAX_PAYLOAD];
     uint64_t item_count;
     uint64_t round_first; /* the first item of this round */
     uint64_t done_count;  /* of this round */
+
+    struct journal_batch batch;
+    unsigned batch_count; /* so many were begun */
+    unsigned batch_sizes[MAX_BATCHES];
+    unsigned batch_put; /* of the last one */
+    bool batch_open;
+    bool batch_dead; /* a crash: nobody passes it on any more */
+    enum status batch_status;
 
     struct journal *journal;
     struct journal_reader *reader;
@@ -55,6 +70,11 @@ static struct {
     uint64_t not_durable;
     uint64_t torn;
     uint64_t forgotten;
+    uint64_t batches;
+    uint64_t batches_failed;
+    uint64_t batches_abandoned;
+    uint64_t batches_too_large;
+    uint64_t batches_found; /* after a crash, and nobody had been told */
 } seen;
 
 /* ---- what must be so ---- */
@@ -71,12 +91,37 @@ static void payload_fill(uint64_t item, uint8_t *bytes, uint32_t size)
     memcpy(bytes, &item, sizeof item);
 }
 
+static bool is_batch(uint64_t item)
+{
+    return item >= BATCH_BASE;
+}
+
+static unsigned batch_of(uint64_t item)
+{
+    return (unsigned)(item - BATCH_BASE) / BATCH_RECORDS;
+}
+
+static unsigned index_of(uint64_t item)
+{
+    return (unsigned)(item - BATCH_BASE) % BATCH_RECORDS;
+}
+
+static uint32_t size_of(uint64_t item)
+{
+    return is_batch(item) ? 8 + (uint32_t)(item * 37 % 700) : world.items[item].size;
+}
+
 static uint64_t item_of(const uint8_t *data, uint32_t size)
 {
     uint64_t item;
     SEEDS_REQUIRE(size >= sizeof item);
     memcpy(&item, data, sizeof item);
-    SEEDS_REQUIRE(item >= 1 && item <= world.item_count && world.items[item].size == size);
+    if (is_batch(item))
+        SEEDS_REQUIRE(batch_of(item) < world.batch_count &&
+                      index_of(item) < world.batch_sizes[batch_of(item)]);
+    else
+        SEEDS_REQUIRE(item >= 1 && item <= world.item_count);
+    SEEDS_REQUIRE(size == size_of(item));
     for (uint32_t i = sizeof item; i < size; i++)
         SEEDS_REQUIRE(data[i] == byte_of(item, i));
     return item;
@@ -85,20 +130,39 @@ static uint64_t item_of(const uint8_t *data, uint32_t size)
 /* From now on it must stay. */
 static void know(uint64_t sequence, uint64_t item)
 {
-    SEEDS_REQUIRE(sequence >= 1 && sequence <= MAX_ENTRIES);
+    SEEDS_REQUIRE(sequence >= 1 && sequence <= MAX_SEQUENCES);
     SEEDS_REQUIRE(world.known[sequence] == 0 || world.known[sequence] == item);
-    SEEDS_REQUIRE(world.known[sequence - 1] < item);
+    uint64_t former = world.known[sequence - 1];
+    if (!is_batch(item))
+        SEEDS_REQUIRE(former < item || is_batch(former));
+    else if (index_of(item) > 0)
+        SEEDS_REQUIRE(former == item - 1 || former == 0);
+    else
+        SEEDS_REQUIRE(former < item);
     world.known[sequence] = item;
     if (sequence > world.last_known)
         world.last_known = sequence;
 }
 
+/* All of its records, as far as the journal shows them. */
+static void require_whole(uint64_t sequence, uint64_t item)
+{
+    unsigned left = world.batch_sizes[batch_of(item)] - 1 - index_of(item);
+    SEEDS_REQUIRE(sequence + left <= journal_committed(world.journal));
+    SEEDS_REQUIRE(sequence >= journal_oldest(world.journal) + index_of(item));
+}
+
 static void record_found(const struct journal_record *record, void *context)
 {
     uint64_t *next = context;
+    uint64_t item = item_of(record->data, record->size);
     SEEDS_REQUIRE(record->sequence == *next);
     SEEDS_REQUIRE(record->kind == JOURNAL_EVENT);
-    know(record->sequence, item_of(record->data, record->size));
+    if (is_batch(item)) {
+        require_whole(record->sequence, item);
+        seen.batches_found += index_of(item) == 0 && world.known[record->sequence] == 0;
+    }
+    know(record->sequence, item);
     ++*next;
 }
 
@@ -139,6 +203,69 @@ static void append_one(void)
         world.item_count = number;
 }
 
+/* ---- batches ---- */
+
+static void batch_more(struct journal_batch *batch)
+{
+    static uint8_t bytes[1024];
+    unsigned number = world.batch_count - 1;
+    unsigned most = 1 + (unsigned)sim_below(world.duo.sim, BATCH_RECORDS);
+    if (world.batch_dead)
+        return;
+    if (sim_chance(world.duo.sim, 50)) {
+        seen.batches_abandoned++;
+        journal_batch_abandon(batch);
+        return;
+    }
+    for (; most > 0 && world.batch_put < world.batch_sizes[number]; most--) {
+        uint64_t item = BATCH_BASE + number * BATCH_RECORDS + world.batch_put;
+        payload_fill(item, bytes, size_of(item));
+        if (journal_batch_put(batch, JOURNAL_EVENT, bytes, size_of(item)) != STATUS_OK) {
+            SEEDS_REQUIRE(world.forgets);
+            seen.batches_too_large++;
+            journal_batch_abandon(batch);
+            return;
+        }
+        world.batch_put++;
+    }
+    if (world.batch_put < world.batch_sizes[number])
+        journal_batch_write(batch);
+    else
+        journal_batch_commit(batch);
+}
+
+static void batch_done(struct journal_batch *batch, enum status status)
+{
+    unsigned number = world.batch_count - 1;
+    SEEDS_REQUIRE(world.batch_open);
+    world.batch_open = false;
+    world.batch_status = status;
+    if (status != STATUS_OK) {
+        SEEDS_REQUIRE(status == STATUS_REFUSED || status == STATUS_SYSTEM);
+        seen.batches_failed++;
+        return;
+    }
+    seen.batches++;
+    SEEDS_REQUIRE(batch->records == world.batch_sizes[number]);
+    for (unsigned i = 0; i < batch->records; i++) {
+        SEEDS_REQUIRE(batch->first_sequence + i <= journal_committed(world.journal));
+        know(batch->first_sequence + i, BATCH_BASE + number * BATCH_RECORDS + i);
+    }
+    journal_batch_told(batch);
+}
+
+static void begin_batch(void)
+{
+    if (world.batch_open || world.batch_count == MAX_BATCHES)
+        return;
+    world.batch = (struct journal_batch){
+        .journal = world.journal, .from = world.duo.user, .more = batch_more, .done = batch_done};
+    SEEDS_REQUIRE(journal_batch_begin(&world.batch) == STATUS_OK);
+    world.batch_sizes[world.batch_count++] = 1 + (unsigned)sim_below(world.duo.sim, BATCH_RECORDS);
+    world.batch_put = 0;
+    world.batch_open = true;
+}
+
 /* ---- reading ---- */
 
 static void read_on(void);
@@ -155,6 +282,10 @@ static void got(void *context, enum journal_read what, const struct journal_reco
             SEEDS_REQUIRE(records[i].sequence == records[0].sequence + i);
             SEEDS_REQUIRE(records[i].sequence <= journal_committed(world.journal));
             SEEDS_REQUIRE(records[i].kind == JOURNAL_EVENT);
+            if (is_batch(item))
+                SEEDS_REQUIRE(records[i].sequence + world.batch_sizes[batch_of(item)] - 1 -
+                                  index_of(item) <=
+                              journal_committed(world.journal));
             know(records[i].sequence, item);
         }
         SEEDS_REQUIRE(journal_reader_position(world.reader) == records[count - 1].sequence + 1);
@@ -274,11 +405,14 @@ static void round_run(void)
 {
     unsigned steps = (unsigned)sim_below(world.duo.sim, 3000);
     unsigned appends = (unsigned)sim_below(world.duo.sim, 200);
+    unsigned batches = (unsigned)sim_below(world.duo.sim, 20);
     for (unsigned i = 0; i < steps; i++) {
         if (sim_chance(world.duo.sim, appends))
             append_one();
         if (sim_chance(world.duo.sim, 200))
             read_on();
+        if (sim_chance(world.duo.sim, batches))
+            begin_batch();
         let_happen();
     }
     note_counters();
@@ -301,8 +435,8 @@ static void round_stop(void)
 {
     free_reader();
     journal_stop(world.journal, writer_stopped, NULL);
-    DUO_UNTIL(&world.duo,
-              world.stopped && world.done_count == world.item_count + 1 - world.round_first);
+    DUO_UNTIL(&world.duo, world.stopped && !world.batch_open &&
+                              world.done_count == world.item_count + 1 - world.round_first);
     duo_stop(&world.duo);
     journal_free(world.journal);
 }
@@ -310,9 +444,13 @@ static void round_stop(void)
 /* Nothing that was under way goes on. The reader, which changes nothing, may end in order. */
 static void round_crash(bool power_too)
 {
+    world.batch_dead = true;
     duo_kill(&world.duo.writer);
     free_reader();
     duo_kill(&world.duo.user);
+    free(world.batch.block); /* NULL after its end */
+    world.batch.block = NULL;
+    world.batch_open = world.batch_dead = false;
     world.journal->state = WRITER_STOPPED;
     journal_free(world.journal);
     if (power_too)
@@ -333,6 +471,15 @@ static void choose_config(struct journal_config *config)
     };
 }
 
+/* Nothing stands in its way, but the owner's mood. */
+static void commit_a_batch(void)
+{
+    do {
+        begin_batch();
+        DUO_UNTIL(&world.duo, !world.batch_open);
+    } while (world.batch_status != STATUS_OK && world.batch_count < MAX_BATCHES);
+}
+
 static void run_seed(uint64_t seed)
 {
     struct sim_options options;
@@ -340,7 +487,8 @@ static void run_seed(uint64_t seed)
     duo_choose_faults(&options, seed);
     memset(world.known, 0, sizeof world.known);
     memset(world.items, 0, sizeof world.items);
-    world.last_known = world.item_count = 0;
+    memset(&world.batch, 0, sizeof world.batch);
+    world.last_known = world.item_count = world.batch_count = 0;
     world.duo.sim = sim_create(&options);
     world.forgets = sim_chance(world.duo.sim, 200);
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -361,6 +509,8 @@ static void run_seed(uint64_t seed)
     append_one();
     DUO_UNTIL(&world.duo, world.done_count == world.item_count + 1 - world.round_first &&
                               journal_counters(world.journal)->durable);
+    if (world.batch_count < MAX_BATCHES && !world.forgets)
+        commit_a_batch();
     for (uint64_t item = world.round_first; item <= world.item_count; item++)
         SEEDS_REQUIRE(world.items[item].entry.status == STATUS_OK);
     while (!world.reader_waits) {
@@ -383,7 +533,9 @@ static void what_was_told_survives_every_crash(void **state)
     seeds_run("journal", 3000, run_seed);
     if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
         assert_true(seen.crashes > 0 && seen.failures > 0 && seen.not_durable > 0 &&
-                    seen.torn > 0 && seen.forgotten > 0);
+                    seen.torn > 0 && seen.forgotten > 0 && seen.batches > 0 &&
+                    seen.batches_failed > 0 && seen.batches_abandoned > 0 &&
+                    seen.batches_too_large > 0 && seen.batches_found > 0);
 }
 
 int main(void)

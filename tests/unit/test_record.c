@@ -50,6 +50,27 @@ static void the_header_there_and_back(void **state)
     }
 }
 
+static void the_layout_of_a_header_with_a_batch(void **state)
+{
+    (void)state;
+    uint8_t bytes[SEGMENT_HEADER_SIZE];
+    struct segment_header read;
+    struct segment_header header = {.first_sequence = 77, .seed = SEED, .batch = 3};
+    segment_header_encode(&header, bytes);
+    assert_memory_equal(bytes, "CENCJRN1\2\0\0\0", 12);
+    assert_memory_equal(bytes + 68, "\3\0\0\0", 4);
+    assert_true(segment_header_decode(bytes, &read));
+    assert_int_equal(read.batch, 3);
+    assert_int_equal(segment_number(&read, 77), 0);
+    assert_int_equal(segment_number(&read, 79), 2);
+    assert_int_equal(segment_number(&read, 80), 80);
+    for (size_t at = 0; at < sizeof bytes; at++) {
+        bytes[at] ^= 0x10;
+        assert_false(segment_header_decode(bytes, &read));
+        bytes[at] ^= 0x10;
+    }
+}
+
 static void the_layout_of_a_record(void **state)
 {
     (void)state;
@@ -203,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_header_there_and_back),
+        cmocka_unit_test(the_layout_of_a_header_with_a_batch),
         cmocka_unit_test(the_layout_of_a_record),
         cmocka_unit_test(a_record_there_and_back),
         cmocka_unit_test(a_changed_byte_is_no_record),

@@ -94,6 +94,11 @@ int disk_remove(const char *path)
     return unlink(path) == 0 ? 0 : -errno;
 }
 
+int disk_rename(const char *path, const char *to)
+{
+    return rename(path, to) == 0 ? 0 : -errno;
+}
+
 /* The process id is written into the file for those who find it locked. */
 static void sign_lock(int file)
 {

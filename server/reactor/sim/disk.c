@@ -80,6 +80,7 @@ static void file_free(struct sim_file *file)
     list_remove(&file->node);
     free(file->now.data);
     free(file->durable.data);
+    free(file->former_path);
     free(file->path);
     free(file);
 }
@@ -266,6 +267,8 @@ static void sync_names(struct sim *sim, const char *folder)
             continue;
         file->name_durable = true;
         file->removal_durable = file->removed;
+        free(file->former_path);
+        file->former_path = NULL;
     }
 }
 
@@ -322,6 +325,23 @@ int sim_disk_remove(struct sim *sim, const char *path)
     return 0;
 }
 
+int sim_disk_rename(struct sim *sim, const char *path, const char *to)
+{
+    struct sim_file *file = file_find(sim, path);
+    if (!file)
+        return -ENOENT;
+    SIM_RULE(!file->is_folder && !file_find(sim, to), "a file is renamed to a name that is free");
+    if (sim_chance(sim, sim->options.file_error))
+        return -EIO;
+    if (!file->former_path)
+        file->former_path = file->path;
+    else
+        free(file->path);
+    file->path = strdup(to);
+    CHECK(file->path);
+    return 0;
+}
+
 void sim_disk_list(struct sim *sim, const char *folder,
                    void (*visit)(const char *name, uint64_t size, void *context), void *context)
 {
@@ -347,6 +367,20 @@ static bool survives(struct sim *sim, struct sim_file *file)
     return file->name_durable || !sim_chance(sim, 500);
 }
 
+/* Before the folder was synced a crash may leave the former name, unless another file has it. */
+static void settle_name(struct sim *sim, struct sim_file *file)
+{
+    if (!file->former_path)
+        return;
+    if (!file_find(sim, file->former_path) && sim_chance(sim, 500)) {
+        free(file->path);
+        file->path = file->former_path;
+    } else {
+        free(file->former_path);
+    }
+    file->former_path = NULL;
+}
+
 void sim_crash_disk(struct sim *sim)
 {
     SIM_RULE(list_empty(&sim->kernels), "a disk crashes after the kernels were destroyed");
@@ -362,6 +396,7 @@ void sim_crash_disk(struct sim *sim)
             file_free(file);
             continue;
         }
+        settle_name(sim, file);
         file->name_durable = true;
         file->sync_failed = false;
         for (struct sim_write *write = file->unsynced; write; write = write->next)

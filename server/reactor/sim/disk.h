@@ -34,6 +34,7 @@ struct sim_file {
     struct sim_content durable; /* what surely survives */
     struct sim_write *unsynced; /* oldest first */
     struct sim_write **unsynced_end;
+    char *former_path; /* before it was renamed, until the folder is synced; NULL: none */
     bool name_durable;
     bool is_folder;
     bool removed;         /* no path leads here any more; open descriptors still do */
@@ -68,6 +69,7 @@ int32_t sim_disk_sync(struct sim *sim, int file);
 int32_t sim_disk_close(struct sim *sim, int file);
 int32_t sim_disk_truncate(struct sim *sim, int file, uint64_t size);
 int sim_disk_remove(struct sim *sim, const char *path);
+int sim_disk_rename(struct sim *sim, const char *path, const char *to);
 void sim_disk_list(struct sim *sim, const char *folder,
                    void (*visit)(const char *name, uint64_t size, void *context), void *context);
 struct sim_descriptor *sim_disk_descriptor(struct sim *sim, int file); /* NULL: not open */

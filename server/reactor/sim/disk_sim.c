@@ -75,6 +75,11 @@ int disk_remove(const char *path)
     return sim_disk_remove(sim_current(), path);
 }
 
+int disk_rename(const char *path, const char *to)
+{
+    return sim_disk_rename(sim_current(), path, to);
+}
+
 int disk_lock(const char *path, long *holder)
 {
     (void)path;
