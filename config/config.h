@@ -221,10 +221,11 @@ struct config {
         uint32_t datagram_size_bytes; /* default 2048, 512..65536 */
     } buffers;
     struct {
-        bool enabled;             /* default false; needs state_dir */
-        struct address address;   /* default 127.0.0.1:9192 */
-        struct config_tls tls;    /* needed beyond loopback; client_ca: clients may show one */
-        uint32_t max_connections; /* default 1024, 1..65536 */
+        bool enabled;                  /* default false; needs state_dir */
+        struct address address;        /* default 127.0.0.1:9192; none if there is a socket */
+        char socket[CONFIG_PATH_SIZE]; /* path of the Unix socket in its place; "": none */
+        struct config_tls tls;         /* needed beyond loopback; client_ca: clients may show one */
+        uint32_t max_connections;      /* default 1024, 1..65536 */
         struct config_consumer *consumers;
         size_t consumer_count;
     } northbound;

@@ -86,6 +86,10 @@ static void check_address(const struct config *config, const struct tree_node *s
     const struct address *address = &config->northbound.address;
     char text[ADDRESS_TEXT_SIZE];
 
+    if (config->northbound.socket[0] != '\0' && config_tls_enabled(&config->northbound.tls))
+        config_errors_add(errors, mark_in(section, "address"),
+                          "address: a Unix socket stays on this machine; expected no "
+                          "northbound.tls beside it");
     if (address->family == 0)
         return;
     if (!address_is_loopback(address) && !config_tls_enabled(&config->northbound.tls))

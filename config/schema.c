@@ -357,8 +357,10 @@ static const struct config_section consumer_section = SECTION(consumer_keys);
 static const struct config_key northbound_keys[] = {
     {"enabled", CONFIG_BOOL, GLOBAL(northbound.enabled), .fallback = "false",
      .help = "Whether it is served. Needs server.state_dir."},
-    {"address", CONFIG_ENDPOINT, GLOBAL(northbound.address), .fallback = "127.0.0.1:9192",
-     .help = "Where; without tls only a loopback address."},
+    {"address", CONFIG_DOOR, GLOBAL(northbound.address), GLOBAL(northbound.socket),
+     .fallback = "127.0.0.1:9192",
+     .help = "Where; without tls only a loopback address. Or unix:/run/cencd/northbound.sock: a "
+             "Unix socket, which cencd's user and group may open (mode 0660)."},
     {"tls", CONFIG_SECTION, .section = &northbound_tls_section, .help = "HTTP/2 over TLS."},
     {"max_connections", CONFIG_INTEGER, GLOBAL(northbound.max_connections), .minimum = 1,
      .maximum = 65536, .fallback = "1024", .unit = "connections",

@@ -20,6 +20,7 @@ enum config_type {
     CONFIG_TEXT,         /* char[CONFIG_TEXT_SIZE]: printable ASCII without spaces, or empty */
     CONFIG_REDIS_URL,    /* struct config_redis_url */
     CONFIG_ENDPOINT,     /* struct address with a port */
+    CONFIG_DOOR,         /* the same, or char[CONFIG_PATH_SIZE] at second_offset: a Unix socket */
     CONFIG_IP,           /* struct address, port 0 */
     CONFIG_PORT_RANGE,   /* two uint16_t, at offset and second_offset */
     CONFIG_CIDRS,        /* struct cidr[CONFIG_MAX_CIDRS], their number at second_offset */

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -12,6 +14,8 @@
 #include "server/base/address.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
+
+#define UNIX_PREFIX "unix:"
 
 static void *place(void *base, size_t offset)
 {
@@ -44,6 +48,8 @@ static const char *expected_text(enum config_type type)
                "redis://127.0.0.1:6379/0, or \"\"";
     case CONFIG_ENDPOINT:
         return "IP:PORT, such as 0.0.0.0:5009 or \"[::1]:5009\", port 1..65535";
+    case CONFIG_DOOR:
+        return "IP:PORT, such as 127.0.0.1:9192, or unix:PATH, absolute and at most 107 bytes";
     case CONFIG_IP:
         return "an IP address, such as 127.0.0.1 or \"::1\"";
     case CONFIG_PORT_RANGE:
@@ -265,6 +271,20 @@ static bool set_endpoint(const struct config_key *key, const struct tree_node *n
     return true;
 }
 
+static bool set_door(const struct config_key *key, const struct tree_node *node, void *base)
+{
+    size_t prefix = strlen(UNIX_PREFIX);
+
+    if (strncmp(node->text, UNIX_PREFIX, prefix) != 0)
+        return set_endpoint(key, node, base);
+    const char *path = node->text + prefix;
+    if (path[0] != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return false;
+    *(struct address *)place(base, key->offset) = (struct address){0};
+    (void)snprintf(place(base, key->second_offset), CONFIG_PATH_SIZE, "%s", path);
+    return true;
+}
+
 static bool set_ip(const struct config_key *key, const struct tree_node *node, void *base)
 {
     struct cidr cidr;
@@ -317,6 +337,7 @@ static bool (*const setters[])(const struct config_key *key, const struct tree_n
     [CONFIG_TEXT] = set_text,
     [CONFIG_LINE] = set_line,
     [CONFIG_ENDPOINT] = set_endpoint,
+    [CONFIG_DOOR] = set_door,
     [CONFIG_IP] = set_ip,
     [CONFIG_PORT_RANGE] = set_port_range,
 };

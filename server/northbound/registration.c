@@ -250,7 +250,7 @@ static bool pack_event(struct report *report)
     peer.port = report->peer.port;
     actor.name = proto_string(report->consumer->config->name);
     actor.via = proto_string("grpc");
-    actor.peer = &peer;
+    actor.peer = report->peer.family != 0 ? &peer : NULL; /* a Unix socket */
     body.accepted = wanted->state == LEDGER_ACCEPTED;
     body.id = proto_string(wanted->id);
     body.reason = proto_string(wanted->reason);

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/base/unix_socket.h"
 #include "server/northbound/northbound.h"
 
 #define BACKLOG      1024
+#define SOCKET_MODE  0660
 #define OTHER_SLOTS  16u
 #define STOP_TURN_MS 20
 
@@ -122,6 +125,21 @@ static enum status open_tls(struct northbound_thread *self)
     return status == STATUS_OK ? STATUS_OK : STATUS_INVALID;
 }
 
+static enum status no_listening(struct northbound_thread *self, const char *where, int error)
+{
+    (void)snprintf(self->error->text, sizeof(self->error->text),
+                   "northbound.address: can't listen on %.150s: %s", where, strerrordesc_np(error));
+    return STATUS_REFUSED;
+}
+
+static enum status open_unix(struct northbound_thread *self)
+{
+    const char *path = self->server->config->northbound.socket;
+
+    self->socket = unix_socket_listen(path, SOCKET_MODE, BACKLOG, 0);
+    return self->socket >= 0 ? STATUS_OK : no_listening(self, path, -self->socket);
+}
+
 static enum status open_socket(struct northbound_thread *self)
 {
     static const struct listen_options options = {
@@ -134,13 +152,12 @@ static enum status open_socket(struct northbound_thread *self)
     struct address address = self->server->config->northbound.address;
     char text[ADDRESS_TEXT_SIZE];
 
+    if (address.family == 0)
+        return open_unix(self);
     self->socket = kernel_listen(&address, &options);
     if (self->socket >= 0)
         return STATUS_OK;
-    (void)snprintf(self->error->text, sizeof(self->error->text),
-                   "northbound.address: can't listen on %s: %s", address_format(&address, text),
-                   strerror(-self->socket)); // NOLINT(concurrency-mt-unsafe)
-    return STATUS_REFUSED;
+    return no_listening(self, address_format(&address, text), -self->socket);
 }
 
 enum status northbound_thread_start(struct server *server, struct northbound_thread **started,
@@ -148,6 +165,7 @@ enum status northbound_thread_start(struct server *server, struct northbound_thr
 {
     struct northbound_thread *self = calloc(1, sizeof(*self));
     char text[ADDRESS_TEXT_SIZE];
+    char path[CONFIG_PATH_SIZE * 4];
 
     if (self == NULL) {
         (void)snprintf(error->text, sizeof(error->text), "not enough memory for the northbound");
@@ -169,7 +187,9 @@ enum status northbound_thread_start(struct server *server, struct northbound_thr
         return self->status;
     server->northbound = self->northbound;
     log_line(LOG_INFO, &module, "listening", "address=%s tls=%s consumers=%zu",
-             address_format(&server->config->northbound.address, text),
+             server->config->northbound.socket[0] != '\0'
+                 ? log_quote(server->config->northbound.socket, path, sizeof(path))
+                 : address_format(&server->config->northbound.address, text),
              self->tls != NULL ? "yes" : "no", server->config->northbound.consumer_count);
     *started = self;
     return STATUS_OK;
@@ -189,6 +209,8 @@ void northbound_thread_free(struct northbound_thread *self)
     pthread_join(self->thread, NULL);
     pthread_barrier_destroy(&self->barrier);
     kernel_listen_close(self->socket);
+    if (self->server->config->northbound.socket[0] != '\0')
+        (void)unlink(self->server->config->northbound.socket);
     tls_context_release(self->tls);
     free(self);
 }

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "server/base/check.h"
 #include "server/base/list.h"
 #include "server/base/log.h"
+#include "server/base/unix_socket.h"
 #include "server/ops/admin_http.h"
 #include "server/ops/admin_peer.h"
 
@@ -54,47 +54,6 @@ static enum status explain(struct kernel_error *error, const char *path, int num
     return STATUS_SYSTEM;
 }
 
-/* A socket of a former run is in the way. Returns 0 or a negative errno: it is something else, or
- * somebody answers there. */
-static int make_room(const struct sockaddr_un *name)
-{
-    struct stat found;
-
-    if (lstat(name->sun_path, &found) != 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(found.st_mode))
-        return -EEXIST;
-    int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (socket_fd < 0)
-        return -errno;
-    int error = connect(socket_fd, (const struct sockaddr *)name, sizeof(*name)) != 0 ? errno : 0;
-    (void)close(socket_fd);
-    if (error != ECONNREFUSED)
-        return -EADDRINUSE;
-    return unlink(name->sun_path) == 0 ? 0 : -errno;
-}
-
-/* Where roles are given out everybody may open it: who asks is looked at, not who opens. */
-static int open_socket(const char *path, mode_t mode)
-{
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-
-    (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
-    int error = make_room(&name);
-    if (error < 0)
-        return error;
-    int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (socket_fd < 0)
-        return -errno;
-    if (bind(socket_fd, (const struct sockaddr *)&name, sizeof(name)) != 0 ||
-        chmod(path, mode) != 0 || listen(socket_fd, (int)MAX_CONNECTIONS) != 0) {
-        error = -errno;
-        (void)close(socket_fd);
-        return error;
-    }
-    return socket_fd;
-}
-
 /* ---- start and stop ---- */
 
 static bool set_path(struct admin *admin, const struct config *config)
@@ -122,7 +81,9 @@ static enum status open_unix(struct admin *admin, struct kernel_error *error)
                        "admin.unix_roles: this machine knows no user or group %s", unknown);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? status : explain(error, admin->path, ENOMEM);
-    int socket_fd = open_socket(admin->path, shared ? 0666 : 0600);
+    /* where roles are given out everybody may open it: who asks is looked at, not who opens */
+    int socket_fd =
+        unix_socket_listen(admin->path, shared ? 0666 : 0600, (int)MAX_CONNECTIONS, SOCK_NONBLOCK);
     if (socket_fd < 0)
         return explain(error, admin->path, -socket_fd);
     admin->daemon = admin_http_start(&admin->door, socket_fd, &limits);

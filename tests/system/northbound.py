@@ -128,7 +128,7 @@ class NorthboundTest(SystemTest):
             }, northbound or {}),
         })
         server.config_path.write_text(json.dumps(server.config, indent=1))
-        server.north = f"127.0.0.1:{port}"
+        server.north = server.config["northbound"]["address"]
         if start:
             server.start()
         return server
@@ -138,7 +138,9 @@ class NorthboundTest(SystemTest):
         """kill -9; the kernel takes a moment to close what the rings of a process held."""
         server.process.kill()
         server.process.wait()
-        ports = [server.port, server.ops_port, int(server.north.rpartition(":")[2])]
+        ports = [server.port, server.ops_port]
+        if not server.north.startswith("unix:"):
+            ports.append(int(server.north.rpartition(":")[2]))
         wait_until(lambda: all(cencd.is_free(port) for port in ports), "the ports are free")
 
     @staticmethod

@@ -110,7 +110,7 @@ class Served(unittest.TestCase):
             lines = self.ctl("device", "list", COLUMNS=str(columns)).splitlines()
             self.assertLessEqual(max(map(len, lines)), columns)
             self.assertTrue(lines[1].startswith(ONE))  # what people copy is whole
-        self.assertIn(f"serial       {ONE}", self.ctl("device", "show", ONE))
+        self.assertIn(f"serial          {ONE}", self.ctl("device", "show", ONE))
 
     def test_a_device_is_found_in_the_only_scope_that_has_it(self):
         self.ctl("device", "add", "1", "--scope", "depot")

@@ -97,6 +97,7 @@ static bool same_value(const struct config_key *key, const void *left, const voi
     case CONFIG_NAME:
         return strcmp(a, b) == 0;
     case CONFIG_ENDPOINT:
+    case CONFIG_DOOR:
     case CONFIG_IP:
         return strcmp(address_format((const void *)a, text_a),
                       address_format((const void *)b, text_b)) == 0;

@@ -30,6 +30,42 @@ static void test_a_consumer_is_read(void **state)
     config_free(config);
 }
 
+static void test_a_unix_socket(void **state)
+{
+    struct config *config =
+        config_text_good(ON "  address: unix:/run/cencd/north.sock\n" CONFIG_LISTENER);
+    char path[120] = "/";
+
+    (void)state;
+    assert_int_equal(config->northbound.address.family, 0);
+    assert_string_equal(config->northbound.socket, "/run/cencd/north.sock");
+    config_free(config);
+    config = config_text_good(ON CONFIG_LISTENER);
+    assert_string_equal(config->northbound.socket, "");
+    config_free(config);
+    assert_config_key_error(ON "  address: unix:north.sock\n",
+                            "f:4:12: address: unix:north.sock; expected IP:PORT, such as "
+                            "127.0.0.1:9192, or unix:PATH, absolute and at most 107 bytes\n");
+    char text[300];
+    memset(path + 1, 'x', 106); /* all that a socket's name has room for */
+    (void)snprintf(text, sizeof(text), ON "  address: unix:%s\n" CONFIG_LISTENER, path);
+    assert_config_good(text);
+    path[107] = 'x';
+    (void)snprintf(text, sizeof(text), ON "  address: unix:%s\n" CONFIG_LISTENER, path);
+    char expected[200]; /* a long value is cut */
+    (void)snprintf(
+        expected, sizeof(expected),
+        "f:4:12: address: unix:%.66"
+        "s; expected IP:PORT, such as 127.0.0.1:9192, or unix:PATH, absolute and at most "
+        "107 bytes\n",
+        path);
+    assert_config_errors(text, expected);
+    assert_config_key_error(
+        ON "  address: unix:/x\n  tls: {certificate: /etc/hostname, key: /etc/hostname}\n",
+        "f:4:12: address: a Unix socket stays on this machine; expected no northbound.tls beside "
+        "it\n");
+}
+
 static void test_off_is_not_looked_at(void **state)
 {
     (void)state;
@@ -125,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_consumer_is_read),
+        cmocka_unit_test(test_a_unix_socket),
         cmocka_unit_test(test_off_is_not_looked_at),
         cmocka_unit_test(test_it_needs_a_journal),
         cmocka_unit_test(test_clear_text_stays_on_this_machine),
