@@ -25,7 +25,7 @@ const struct plugin_host *northbound_plugins(const struct northbound *northbound
     return &northbound->plugins;
 }
 
-const char *told_state(const struct told *told)
+const char *told_state(const struct told_plugin *told)
 {
     if (atomic_load(&told->counters.unanswered))
         return "hung";
@@ -34,7 +34,7 @@ const char *told_state(const struct told *told)
     return atomic_load(&told->counters.listing) ? "listing" : "running";
 }
 
-uint64_t told_last_error(struct told *told, char text[static TOLD_ERROR_SIZE])
+uint64_t told_last_error(struct told_plugin *told, char text[static TOLD_ERROR_SIZE])
 {
     pthread_mutex_lock(&told->error.lock);
     uint64_t utc_ms = told->error.utc_ms;

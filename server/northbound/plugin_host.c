@@ -23,7 +23,7 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static void note_error(struct told *told, const char *why)
+static void note_error(struct told_plugin *told, const char *why)
 {
     pthread_mutex_lock(&told->error.lock);
     told->error.utc_ms = reactor_utc_ms(told->northbound->reactor);
@@ -33,10 +33,10 @@ static void note_error(struct told *told, const char *why)
 
 /* ---- asking ---- */
 
-static void begin_list(struct told *told);
-static void list_on(struct told *told);
+static void begin_list(struct told_plugin *told);
+static void list_on(struct told_plugin *told);
 
-static void ask(struct told *told)
+static void ask(struct told_plugin *told)
 {
     told->asking = true;
     timer_start(told->northbound->reactor, &told->timer, UNANSWERED_MS);
@@ -46,14 +46,14 @@ static void ask(struct told *told)
 /* In the plugin's thread. */
 static void answered(void *context)
 {
-    struct told *told = context;
+    struct told_plugin *told = context;
 
     reactor_post(NULL, told->northbound->reactor, &told->message);
 }
 
 static void due(struct timer *timer)
 {
-    struct told *told = container_of(timer, struct told, timer);
+    struct told_plugin *told = container_of(timer, struct told_plugin, timer);
 
     if (told->asking) {
         atomic_store(&told->counters.unanswered, true);
@@ -69,7 +69,7 @@ static void due(struct timer *timer)
         begin_list(told);
 }
 
-static void try_later(struct told *told, const char *why)
+static void try_later(struct told_plugin *told, const char *why)
 {
     char quoted[256];
 
@@ -89,7 +89,7 @@ static void try_later(struct told *told, const char *why)
     timer_start(told->northbound->reactor, &told->timer, told->backoff_ms);
 }
 
-static void go_on(struct told *told, const struct plugin_reply *reply)
+static void go_on(struct told_plugin *told, const struct plugin_reply *reply)
 {
     char quoted[256];
 
@@ -122,7 +122,7 @@ static void go_on(struct told *told, const struct plugin_reply *reply)
 
 static void deliver(struct message *message, struct reactor *reactor)
 {
-    struct told *told = container_of(message, struct told, message);
+    struct told_plugin *told = container_of(message, struct told_plugin, message);
     struct plugin_reply reply = plugin_thread_reply(told->thread);
 
     (void)reactor;
@@ -138,7 +138,7 @@ static void deliver(struct message *message, struct reactor *reactor)
 /* ---- following the journal ---- */
 
 /* False: the plugin is busy with an earlier one. */
-static bool take_record(struct told *told, const struct journal_record *record)
+static bool take_record(struct told_plugin *told, const struct journal_record *record)
 {
     struct proto_arena *arena = &told->northbound->arena;
     struct event_outline outline;
@@ -163,7 +163,7 @@ static bool take_record(struct told *told, const struct journal_record *record)
 
 static size_t take(struct follower *follower, const struct journal_record *records, size_t count)
 {
-    struct told *told = container_of(follower, struct told, follower);
+    struct told_plugin *told = container_of(follower, struct told_plugin, follower);
     size_t taken = 0;
 
     while (taken < count && take_record(told, &records[taken]))
@@ -175,7 +175,7 @@ static size_t take(struct follower *follower, const struct journal_record *recor
 
 static void gone(struct follower *follower)
 {
-    struct told *told = container_of(follower, struct told, follower);
+    struct told_plugin *told = container_of(follower, struct told_plugin, follower);
     uint64_t oldest = journal_oldest(told->northbound->journal);
 
     count(&told->counters.gaps);
@@ -190,7 +190,7 @@ static void gone(struct follower *follower)
 
 static const struct follower_ops follower_ops = {.take = take, .gone = gone};
 
-static void follow(struct told *told)
+static void follow(struct told_plugin *told)
 {
     told->follower.ops = &follower_ops;
     told->follower.next = told->taken + 1;
@@ -202,7 +202,7 @@ static void follow(struct told *told)
 /* It goes on only now: a list that is told anew takes the place of whatever came before it. */
 static void list_saved(void *context)
 {
-    struct told *told = context;
+    struct told_plugin *told = context;
 
     if (atomic_load(&told->consumer->hold.acknowledged) < told->listed)
         return; /* an earlier one, which was under way */
@@ -214,7 +214,7 @@ static void list_saved(void *context)
     follow(told);
 }
 
-static void end_list(struct told *told)
+static void end_list(struct told_plugin *told)
 {
     told->taken = told->listed;
     told->consumer->saved = list_saved;
@@ -228,7 +228,7 @@ static bool is_next(const struct device_info *info, void *context)
     return false;
 }
 
-static void list_on(struct told *told)
+static void list_on(struct told_plugin *told)
 {
     struct northbound *northbound = told->northbound;
     const struct device *device = NULL;
@@ -249,7 +249,7 @@ static void list_on(struct told *told)
 }
 
 /* What the directory has from now on holds all up to `listed`; what comes after it is kept. */
-static void begin_list(struct told *told)
+static void begin_list(struct told_plugin *told)
 {
     struct northbound *northbound = told->northbound;
     uint64_t sequence = northbound_told(northbound);
@@ -270,7 +270,7 @@ static void begin_list(struct told *told)
 
 /* ---- start and stop ---- */
 
-static enum status start_one(struct northbound *northbound, struct told *told, size_t index)
+static enum status start_one(struct northbound *northbound, struct told_plugin *told, size_t index)
 {
     told->northbound = northbound;
     told->plugin = &northbound->config->registration.plugins[index];
@@ -325,7 +325,7 @@ bool plugin_host_left_any(void)
 }
 
 /* False: its answer is on its way. */
-static bool leave(struct told *told)
+static bool leave(struct told_plugin *told)
 {
     if (!plugin_thread_leave(told->thread))
         return false;
@@ -343,7 +343,7 @@ bool plugin_host_stopped(struct northbound *northbound, bool late)
     bool stopped = true;
 
     for (size_t i = 0; i < host->count; i++) {
-        struct told *told = &host->all[i];
+        struct told_plugin *told = &host->all[i];
         if (told->thread == NULL)
             continue;
         if (!told->asking) {

@@ -45,7 +45,7 @@ struct told_error {
 };
 
 /* A plugin that is told. */
-struct told {
+struct told_plugin {
     struct northbound *northbound;
     const struct config_plugin *plugin;
     struct consumer *consumer; /* its position */
@@ -69,12 +69,12 @@ struct told {
 
 /* "hung": it doesn't come back; "backing off": it waits for the next attempt; "listing": it is told
  * of the devices that are there; "running". Any thread. */
-const char *told_state(const struct told *told);
+const char *told_state(const struct told_plugin *told);
 /* Copies the last error; returns when it was, 0: never. Any thread. */
-uint64_t told_last_error(struct told *told, char text[static TOLD_ERROR_SIZE]);
+uint64_t told_last_error(struct told_plugin *told, char text[static TOLD_ERROR_SIZE]);
 
 struct plugin_host {
-    struct told *all;
+    struct told_plugin *all;
     size_t count;
 };
 

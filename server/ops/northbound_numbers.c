@@ -176,7 +176,7 @@ static json_t *consumer_row(const struct server *server, const struct consumer *
                      (json_int_t)value_of(&counters->streams));
 }
 
-static json_t *plugin_row(const struct server *server, struct told *told)
+static json_t *plugin_row(const struct server *server, struct told_plugin *told)
 {
     const struct told_counters *counters = &told->counters;
     char text[TOLD_ERROR_SIZE];

@@ -78,26 +78,26 @@ static void copy_file(const char *from, const char *to)
     (void)close(out);
 }
 
-static void copy_store(const struct state_site *state, const char *from, const char *to)
+void state_copy_store(const char *folder, const char *from, const char *to)
 {
     static const char *const ends[] = {"", "-wal"};
     char source[128];
     char target[128];
     for (size_t i = 0; i < 2; i++) {
-        (void)snprintf(source, sizeof source, "%s/%s%s", state->folder, from, ends[i]);
-        (void)snprintf(target, sizeof target, "%s/%s%s", state->folder, to, ends[i]);
+        (void)snprintf(source, sizeof source, "%s/%s%s", folder, from, ends[i]);
+        (void)snprintf(target, sizeof target, "%s/%s%s", folder, to, ends[i]);
         copy_file(source, target);
     }
-    (void)snprintf(target, sizeof target, "%s/%s-shm", state->folder, to);
+    (void)snprintf(target, sizeof target, "%s/%s-shm", folder, to);
     (void)unlink(target);
 }
 
 void state_crash(struct state_site *state, bool power_too, void (*before_it_goes)(void))
 {
-    copy_store(state, "directory.sqlite", "kept.sqlite");
+    state_copy_store(state->folder, "directory.sqlite", "kept.sqlite");
     state_set_disk(state, 1000, 0, 0);
     state_stop(state, before_it_goes);
-    copy_store(state, "kept.sqlite", "directory.sqlite");
+    state_copy_store(state->folder, "kept.sqlite", "directory.sqlite");
     state_set_disk(state, 0, 0, 0);
     if (power_too)
         sim_crash_disk(state->site.sim);

@@ -29,6 +29,9 @@ void state_stop(struct state_site *state, void (*before_it_goes)(void));
  * process leaves; with power lost, what was not synced is gone, too, or not, by the seed. */
 void state_crash(struct state_site *state, bool power_too, void (*before_it_goes)(void));
 
+/* Copies a store of the folder as a killed process leaves it; names without folder. */
+void state_copy_store(const char *folder, const char *from, const char *to);
+
 /* While there is no server: what the journal holds, opened as a start would. */
 struct journal *state_journal(struct state_site *state);
 /* Shows every record of it in order; the event is valid during the call. */
