@@ -52,6 +52,7 @@ static bool is_change(const Cenc__V1__Event *event)
             event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED) ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
+           event->body_case == CENC__V1__EVENT__BODY_IMPORTED ||
            event->body_case == CENC__V1__EVENT__BODY_CONFIGURATION_CHANGED ||
            (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED && event->actor != NULL);
 }

@@ -222,6 +222,22 @@ static void put_security(FILE *out, const json_t *body)
         (void)fprintf(out, ": %s", text_of(body, "text"));
 }
 
+/* ---- imports ---- */
+
+static void put_import(FILE *out, const json_t *body)
+{
+    static const char *const counts[] = {"projects_added",   "groups_added",  "channels_added",
+                                         "channels_changed", "devices_added", "devices_moved",
+                                         "devices_unchanged"};
+
+    (void)fprintf(out, "%s \"%s\"", text_of(body, "format"), text_of(body, "file_name"));
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        long long count = json_integer_value(json_object_get(body, counts[i]));
+        if (count > 0)
+            (void)fprintf(out, ", %s %lld", counts[i], count);
+    }
+}
+
 /* ---- all of it ---- */
 
 static void put_what(FILE *out, const json_t *event, const json_t *body, const char *kind)
@@ -234,6 +250,8 @@ static void put_what(FILE *out, const json_t *event, const json_t *body, const c
         put_binding(out, body);
     else if (strcmp(kind, "device_moved") == 0)
         put_move(out, body, text_of(event, "project"));
+    else if (strcmp(kind, "imported") == 0)
+        put_import(out, body);
     else if (strcmp(kind, "configuration_changed") == 0)
         put_value(out, "keys", json_object_get(body, "keys"));
     else if (json_object_get(body, "item") != NULL)

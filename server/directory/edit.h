@@ -12,6 +12,7 @@
 #include "server/base/list.h"
 #include "server/directory/agents.h"
 #include "server/directory/channels.h"
+#include "server/directory/details.h"
 #include "server/directory/password.h"
 #include "server/journal/journal.h"
 #include "server/reactor/reactor.h"
@@ -36,6 +37,8 @@ enum edit_kind {
     EDIT_CHANNEL_ADD,
     EDIT_CHANNEL_CHANGE,
     EDIT_CHANNEL_REMOVE, /* refused while devices are on it */
+    EDIT_DETAILS_SET,    /* what a file said of an object: details.h */
+    EDIT_IMPORTED,       /* the event that ends an import */
     EDIT_KINDS,
 };
 
@@ -83,6 +86,20 @@ struct edit_actor {
     struct address peer;            /* family 0: none */
 };
 
+/* What an import did, for its event. */
+struct edit_imported {
+    const char *format;
+    char file_name[128];
+    uint32_t projects_added;
+    uint32_t groups_added;
+    uint32_t channels_added;
+    uint32_t devices_added;
+    uint32_t channels_changed;
+    uint32_t devices_moved;
+    uint32_t devices_unchanged;
+    uint32_t secrets_left_out;
+};
+
 /* What a device has as revision: it changes with its place. (Ids have 20 bits.) */
 static inline uint64_t edit_device_revision(uint32_t project, uint32_t group, uint32_t channel)
 {
@@ -108,6 +125,9 @@ struct edit {
     struct device *device;            /* to be moved or removed; of one that was added, it */
     char scope[CONFIG_NAME_SIZE];     /* of a device to be added */
     char serial[PLUGIN_SERIAL_SIZE];  /* its bytes */
+    enum details_kind details_kind;   /* whose: scope and serial, or group, channel, or project */
+    const char *details;              /* and name as key. "": they go. Lives until done */
+    const struct edit_imported *imported; /* lives until done */
 
     /* Called in the editor's thread. result is set, and on EDIT_DONE id and revision, otherwise
      * text says in a sentence why. */

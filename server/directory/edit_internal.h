@@ -6,12 +6,12 @@
 #include "server/directory/edit.h"
 #include "server/directory/places.h"
 
-#define EDIT_PRIVATE_MAX 512u
+#define EDIT_PRIVATE_MAX (DETAILS_MAX + 1024u)
 
 /* What is to be recorded for one edit, the private record first. */
 struct edit_records {
     uint8_t public[JOURNAL_RECORD_MAX];
-    size_t public_size;
+    size_t public_size; /* 0: none */
     uint8_t private[EDIT_PRIVATE_MAX];
     size_t private_size; /* 0: none */
     struct device *device;
@@ -61,6 +61,12 @@ enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edi
                                       struct edit_records *records);
 enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
                                      struct edit_records *records);
+
+/* A private record only. */
+enum edit_result edit_prepare_details(const struct edit_scene *scene, struct edit *edit,
+                                      struct edit_records *records);
+enum edit_result edit_prepare_imported(const struct edit_scene *scene, struct edit *edit,
+                                       struct edit_records *records);
 
 /* The record of a move; edit may be NULL: nobody asked for it. Returns its size. */
 size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,

@@ -84,6 +84,8 @@ static enum edit_result apply(struct editor *editor)
         /* what was recorded says otherwise: put right by the next record */
         editor->restored = records->device;
         return edit_refuse(edit, EDIT_IN_USE, "the device connected meanwhile");
+    case EDIT_DETAILS_SET: /* the store's alone */
+        break;
     default:
         apply_event(editor);
         break;
@@ -158,10 +160,10 @@ static void begin(struct editor *editor, struct edit *edit)
                                records->private_size, private_done);
     if (status == STATUS_OK && records->private_size > 0)
         editor->outstanding++;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && records->public_size > 0)
         status = editor_append(editor, &editor->public_entry, JOURNAL_EVENT, records->public,
                                records->public_size, public_done);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && records->public_size > 0)
         editor->outstanding++;
     editor->failed = status != STATUS_OK;
     if (editor->outstanding == 0)
@@ -195,6 +197,10 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
     case EDIT_CHANNEL_CHANGE:
     case EDIT_CHANNEL_REMOVE:
         return edit_prepare_channel(scene, edit, records);
+    case EDIT_DETAILS_SET:
+        return edit_prepare_details(scene, edit, records);
+    case EDIT_IMPORTED:
+        return edit_prepare_imported(scene, edit, records);
     case EDIT_KINDS:
         break;
     }

@@ -11,6 +11,7 @@
 
 #include "server/base/check.h"
 #include "server/directory/account_rows.h"
+#include "server/directory/details_rows.h"
 
 #define APPLICATION_ID 0x43454e43 /* "CENC" */
 #define BUSY_OPEN_MS   2000       /* to wait for another process, a backup for instance */
@@ -42,7 +43,7 @@ static const char *const steps[STORE_VERSION] = {
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " sequence INTEGER NOT NULL) STRICT;"
     "INSERT INTO position VALUES (1, 0);",
-    account_rows_schema, channel_rows_schema};
+    account_rows_schema, channel_rows_schema, details_rows_schema};
 
 #define COLUMNS                                                                                    \
     "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \
@@ -71,6 +72,7 @@ struct store {
     sqlite3 *database;
     sqlite3_stmt *statements[STATEMENTS];
     struct account_rows *accounts;
+    struct details_rows *details;
     uint64_t sequence;
     char path[512];
 };
@@ -115,6 +117,7 @@ static enum status failed(struct store *store, int result, struct store_error *e
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_reset(store->statements[i]);
     account_rows_reset(store->accounts);
+    details_rows_reset(store->details);
     if (sqlite3_get_autocommit(store->database) == 0)
         (void)sqlite3_exec(store->database, "ROLLBACK", NULL, NULL, NULL);
     return status;
@@ -203,6 +206,8 @@ static enum status prepare(struct store *store, int64_t version, struct store_er
     if (result == SQLITE_OK)
         result = account_rows_open(store->database, &store->accounts);
     if (result == SQLITE_OK)
+        result = details_rows_open(store->database, &store->details);
+    if (result == SQLITE_OK)
         result = ask_number(store, "SELECT sequence FROM position", &sequence);
     store->sequence = (uint64_t)sequence;
     /* without its one row somebody else has been at work */
@@ -269,6 +274,7 @@ void store_close(struct store *store)
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_finalize(store->statements[i]);
     account_rows_close(store->accounts);
+    details_rows_close(store->details);
     CHECK(sqlite3_close(store->database) == SQLITE_OK);
     free(store);
 }
@@ -416,6 +422,8 @@ enum status store_event(struct store *store, const Cenc__V1__Event *event, uint6
     struct device_facts facts;
 
     int result = account_rows_event(store->accounts, event);
+    if (result == SQLITE_OK)
+        result = details_rows_event(store->details, event);
     if (result != SQLITE_OK)
         return failed(store, result, error);
     if (!replay_serial(event, serial))
@@ -443,6 +451,8 @@ enum status store_private(struct store *store, const Cenc__Private__V1__Record *
 {
     int result = account_rows_private(store->accounts, record);
 
+    if (result == SQLITE_OK)
+        result = details_rows_private(store->details, record);
     return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
 }
 
