@@ -12,6 +12,8 @@ from cencd import LIMIT_S, wait_until
 from northbound import PROTOS, TOKEN, NorthboundTest, lines, recorded
 
 PACKAGES = ["@grpc/grpc-js@1.12.6", "@grpc/proto-loader@0.7.13"]
+UNREACHABLE = ("ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH",
+               "ECONNRESET")
 EXAMPLE = PROTOS.parents[1] / "docs" / "examples" / "consumer.js"
 
 
@@ -22,11 +24,16 @@ def install(folder):
     try:
         result = subprocess.run(
             ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error",
-             "--fetch-retries=1", "--prefix", folder, *PACKAGES],
+             "--fetch-retries=1",
+             "--fetch-retry-mintimeout=1000", "--prefix", folder, *PACKAGES],
             capture_output=True, text=True, timeout=100)
     except subprocess.TimeoutExpired:
         return "the npm registry doesn't answer"
-    return None if result.returncode == 0 else f"npm install: {result.stderr[-300:]}"
+    if result.returncode == 0:
+        return None
+    if any(code in result.stderr for code in UNREACHABLE):
+        return "the npm registry can't be reached"
+    return f"npm install: {result.stderr[-300:]}"
 
 
 class NodeTest(NorthboundTest):
