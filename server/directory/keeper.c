@@ -9,10 +9,13 @@
 #include "server/directory/restore.h"
 #include "server/journal/reader.h"
 
-#define PACE_MS      200u  /* a commit costs a sync: several groups of the journal share one */
 #define RETRY_MS     1000u /* after the first failure; twice as long after each further one */
 #define RETRY_MAX_MS 30000u
 #define FULL_BATCH   1024u /* records; after such a one there is no pause */
+
+/* Half a million records take a second at the start. */
+const struct keeper_pace keeper_pace = {
+    .busy_records = 2000, .behind_records = 500000, .behind_ms = 30000};
 
 static const struct log_context module = {.module = "directory"};
 
@@ -37,7 +40,12 @@ struct keeper {
     struct timer timer;
     enum keeper_state state;
     bool told; /* since the last reading began something was committed */
-    bool stop; /* asked for */
+    struct keeper_pace pace;
+    uint64_t looked_ms;
+    uint64_t looked_at; /* the last record that was committed then */
+    bool busy;          /* the journal, when it was looked at */
+    uint64_t behind_ms; /* since when the store lacks something; 0: it lacks nothing */
+    bool stop;          /* asked for */
     uint32_t retry_ms;
     void (*after_pause)(struct keeper *keeper);
     void (*task)(struct keeper *keeper); /* what the helper thread does, or did */
@@ -57,6 +65,7 @@ struct keeper {
 };
 
 static void read_on(struct keeper *keeper);
+static void go_on(struct keeper *keeper);
 static void wind_up(struct keeper *keeper);
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -203,9 +212,9 @@ static void batch_is_in(struct keeper *keeper)
     count(&keeper->counters.batches, 1);
     count(&keeper->counters.damaged, keeper->damaged);
     if (keeper->count < FULL_BATCH)
-        pause_for(keeper, PACE_MS, read_on);
+        pause_for(keeper, KEEPER_LOOK_MS, go_on);
     else
-        read_on(keeper);
+        go_on(keeper);
 }
 
 static void is_rewritten(struct keeper *keeper)
@@ -232,6 +241,50 @@ static void written(struct operation *operation, int32_t result)
         batch_is_in(keeper);
 }
 
+/* ---- when to read ---- */
+
+/* The store lacks something. A commit costs a sync, so several groups of the journal share one; and
+ * by then it shows whether they are the first of a storm. */
+static void begin(struct keeper *keeper)
+{
+    keeper->looked_at = journal_committed(keeper->journal);
+    keeper->looked_ms = keeper->behind_ms = reactor_now_ms(keeper->reactor);
+    pause_for(keeper, KEEPER_LOOK_MS, go_on);
+}
+
+static void look(struct keeper *keeper)
+{
+    uint64_t committed = journal_committed(keeper->journal);
+    uint64_t now_ms = reactor_now_ms(keeper->reactor);
+    uint64_t took_ms = now_ms - keeper->looked_ms;
+
+    if (took_ms < KEEPER_LOOK_MS)
+        return;
+    keeper->busy =
+        (committed - keeper->looked_at) * KEEPER_LOOK_MS >= keeper->pace.busy_records * took_ms;
+    keeper->looked_at = committed;
+    keeper->looked_ms = now_ms;
+}
+
+static bool may_wait(const struct keeper *keeper)
+{
+    uint64_t lacks = journal_committed(keeper->journal) - store_sequence(keeper->store);
+    uint64_t since_ms = reactor_now_ms(keeper->reactor) - keeper->behind_ms;
+
+    return lacks < keeper->pace.behind_records && since_ms < keeper->pace.behind_ms;
+}
+
+static void go_on(struct keeper *keeper)
+{
+    look(keeper);
+    if (!keeper->busy || !may_wait(keeper)) {
+        read_on(keeper);
+        return;
+    }
+    count(&keeper->counters.waits, 1);
+    pause_for(keeper, KEEPER_LOOK_MS, go_on);
+}
+
 /* ---- reading ---- */
 
 static void got(void *context, enum journal_read what, const struct journal_record *records,
@@ -252,8 +305,9 @@ static void got(void *context, enum journal_read what, const struct journal_reco
         break;
     case JOURNAL_READ_END:
         keeper->state = KEEPER_WAITING;
+        keeper->behind_ms = 0;
         if (keeper->told)
-            read_on(keeper);
+            begin(keeper);
         break;
     case JOURNAL_READ_GONE:
         log_line(LOG_WARN, &module,
@@ -282,13 +336,14 @@ static void committed(struct journal_watch *watch)
 
     keeper->told = true;
     if (keeper->state == KEEPER_WAITING)
-        read_on(keeper);
+        begin(keeper);
 }
 
 /* ---- start and stop ---- */
 
 enum status keeper_start(struct journal *journal, struct store *store, struct directory *directory,
-                         struct reactor *reactor, struct keeper **started)
+                         struct reactor *reactor, const struct keeper_pace *pace,
+                         struct keeper **started)
 {
     struct keeper *keeper = calloc(1, sizeof(*keeper));
     uint64_t sequence = store_sequence(store);
@@ -299,6 +354,9 @@ enum status keeper_start(struct journal *journal, struct store *store, struct di
     keeper->store = store;
     keeper->directory = directory;
     keeper->reactor = reactor;
+    keeper->pace = *pace;
+    keeper->looked_ms = keeper->behind_ms = reactor_now_ms(reactor);
+    keeper->looked_at = journal_committed(journal);
     keeper->arena.size = PROTO_ARENA_SIZE;
     keeper->arena.memory = malloc(PROTO_ARENA_SIZE);
     if (keeper->arena.memory == NULL ||

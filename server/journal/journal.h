@@ -153,6 +153,7 @@ struct journal_counters {
     _Atomic uint64_t forced_segments;         /* removed before all readers were past them */
     _Atomic uint64_t commits[COMMIT_BUCKETS]; /* entries by time from append to commit */
     _Atomic uint64_t commit_sum_ms;           /* of those times */
+    _Atomic uint64_t committed_utc_ms;        /* when something was last committed; 0: never */
 };
 const struct journal_counters *journal_counters(const struct journal *journal);
 

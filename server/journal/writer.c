@@ -127,6 +127,7 @@ static void commit(struct journal *journal)
     counter_add(&journal->counters.records, records);
     counter_add(&journal->counters.bytes, journal->group_size);
     counter_add(&journal->counters.groups, 1);
+    counter_set(&journal->counters.committed_utc_ms, reactor_utc_ms(journal->reactor));
     for (struct message *each = message; each != NULL; each = each->next)
         entry_of(each)->committed_half = told_add(&journal->committed);
     told_turn(&journal->committed);

@@ -37,6 +37,8 @@ static const struct number keeper_numbers[] = {
      "The event that the directory's store stands for."},
     {"cencd_store_records_total", "counter", KEEPER(records), "Events put into the store."},
     {"cencd_store_batches_total", "counter", KEEPER(batches), "Transactions of the store."},
+    {"cencd_store_waits_total", "counter", KEEPER(waits),
+     "Times the store was left behind for a while, since many events came."},
     {"cencd_store_failures_total", "counter", KEEPER(failures), "Transactions that failed."},
     {"cencd_store_rewrites_total", "counter", KEEPER(rewrites),
      "Times the store was written anew."},
@@ -127,6 +129,10 @@ static void write_journal(const struct server *server, struct page *page)
         page_print(page, "cencd_journal_refused_total{class=\"%s\"} %" PRIu64 "\n", classes[class],
                    value_of(&journal->refused[class]));
     commit_times(page, journal);
+    head(page, "cencd_journal_commit_timestamp_seconds", "gauge",
+         "When events were last committed, since 1970.");
+    page_print(page, "cencd_journal_commit_timestamp_seconds %.3f\n",
+               (double)value_of(&journal->committed_utc_ms) / 1000);
 }
 
 static void write_redis(const struct server *server, struct page *page)

@@ -313,7 +313,7 @@ static enum status start_readers(struct durable *durable, struct kernel_error *e
     struct reactor *reactor = durable->reactors[DURABLE_READERS];
     struct redis_error redis_error;
     enum status status = keeper_start(durable->journal, durable->store, server->directory, reactor,
-                                      &durable->keeper);
+                                      &keeper_pace, &durable->keeper);
     if (status != STATUS_OK) {
         (void)snprintf(error->text, sizeof error->text, "not enough memory for the keeper");
         return status;

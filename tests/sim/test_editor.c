@@ -484,7 +484,7 @@ static void round_begin(const struct journal_config *config)
     world.edit_count = world.edits_open = world.coming_count = world.comings_open = 0;
     duo_make_reactors(&world.duo);
     SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.duo.user,
-                               &world.keeper) == STATUS_OK);
+                               &keeper_pace, &world.keeper) == STATUS_OK);
     journal_start(world.journal, world.duo.writer);
     struct editor_config editor = {.directory = world.directory,
                                    .journal = world.journal,

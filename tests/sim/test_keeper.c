@@ -59,6 +59,7 @@ static struct {
     uint64_t rewrites;
     uint64_t missing;
     uint64_t batches;
+    uint64_t waits;
 } seen;
 
 /* ---- a directory ---- */
@@ -251,8 +252,13 @@ static bool round_begin(const struct journal_config *config)
     world.first_entry = world.history.count + 1;
     world.pending = 0;
     world.keeper_stopped = world.journal_stopped = false;
+    const struct keeper_pace pace = {
+        .busy_records = 1 + (uint32_t)sim_below(world.duo.sim, 50),
+        .behind_records = (uint32_t)sim_below(world.duo.sim, 300),
+        .behind_ms = (uint32_t)sim_below(world.duo.sim, 5000),
+    };
     duo_make_reactors(&world.duo);
-    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.duo.user,
+    SEEDS_REQUIRE(keeper_start(world.journal, world.store, world.directory, world.duo.user, &pace,
                                &world.keeper) == STATUS_OK);
     journal_start(world.journal, world.duo.writer);
     return true;
@@ -280,6 +286,7 @@ static void note_counters(void)
     seen.failures += counters->failures;
     seen.rewrites += counters->rewrites;
     seen.batches += counters->batches;
+    seen.waits += counters->waits;
     SEEDS_REQUIRE(counters->damaged == 0);
     SEEDS_REQUIRE(counters->sequence <= journal_committed(world.journal));
 }
@@ -393,7 +400,7 @@ static void a_start_finds_what_was_recorded(void **state)
     seeds_run("keeper", 300, run_seed);
     if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
         assert_true(seen.replayed > 0 && seen.failures > 0 && seen.batches > 0 &&
-                    seen.rewrites > 0 && seen.missing > 0);
+                    seen.rewrites > 0 && seen.missing > 0 && seen.waits > 0);
 }
 
 int main(void)

@@ -63,6 +63,7 @@ static void test_journal(void **state)
     journal.disk_bytes = 8;
     journal.queued_bytes = 9;
     journal.forced_segments = 10;
+    journal.committed_utc_ms = 1700000000123;
     for (int class = 0; class < 3; class ++)
         journal.refused[class] = 11 + (unsigned)class;
     read_page();
@@ -77,6 +78,7 @@ static void test_journal(void **state)
     assert_value("cencd_journal_disk_bytes", 8);
     assert_value("cencd_journal_queued_bytes", 9);
     assert_value("cencd_journal_forced_segments_total", 10);
+    assert_value("cencd_journal_commit_timestamp_seconds", 1700000000.123);
     assert_value("cencd_journal_refused_total{class=\"first\"}", 11);
     assert_value("cencd_journal_refused_total{class=\"normal\"}", 12);
     assert_value("cencd_journal_refused_total{class=\"later\"}", 13);
@@ -89,12 +91,14 @@ static void test_store(void **state)
     keeper.records = 2;
     keeper.batches = 3;
     keeper.failures = 4;
+    keeper.waits = 6;
     keeper.rewrites = 5;
     keeper.failing = true;
     read_page();
     assert_value("cencd_store_sequence", 1);
     assert_value("cencd_store_records_total", 2);
     assert_value("cencd_store_batches_total", 3);
+    assert_value("cencd_store_waits_total", 6);
     assert_value("cencd_store_failures_total", 4);
     assert_value("cencd_store_rewrites_total", 5);
     assert_value("cencd_store_failing", 1);
