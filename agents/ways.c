@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agents/visitor.h"
 #include "server/base/check.h"
+#include "server/link/listening.h"
 #include "server/reactor/tls.h"
 
 #define ACCEPT_DEPTH 2u
@@ -24,19 +24,6 @@ struct ways {
 };
 
 /* ---- the server's part ---- */
-
-static int open_socket(const struct config_way *way, struct address *address)
-{
-    struct listen_options options = {
-        .backlog = (int)way->backlog,
-        .nodelay = true,
-        .keepalive_idle_s = 60,
-        .keepalive_interval_s = 15,
-        .keepalive_count = 4,
-        .user_timeout_ms = 120000,
-    };
-    return kernel_listen(address, &options);
-}
 
 static enum status open_tls(const struct config_way *way, struct tls_context **context,
                             struct kernel_error *error)
@@ -64,27 +51,14 @@ enum status ways_open(struct server *server, struct kernel_error *error)
 {
     const struct config *config = server->config;
     size_t count = config->agents.listener_count;
-    server->way_sockets = malloc((count + 1) * sizeof *server->way_sockets);
     server->way_tls = calloc(count + 1, sizeof(struct tls_context *));
-    for (size_t i = 0; server->way_sockets != NULL && i < count; i++)
-        server->way_sockets[i] = -1;
-    if (server->way_sockets == NULL || server->way_tls == NULL)
+    if (server->way_tls == NULL)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct config_way *way = &config->agents.listeners[i];
-        struct address address = way->address;
         enum status status = open_tls(way, &server->way_tls[i], error);
         if (status != STATUS_OK)
             return status;
-        int socket = open_socket(way, &address);
-        if (socket < 0) {
-            char text[ADDRESS_TEXT_SIZE];
-            error->error = -socket;
-            (void)snprintf(error->text, sizeof error->text, "can't listen on %s: %s",
-                           address_format(&address, text), strerror(-socket));
-            return STATUS_REFUSED;
-        }
-        server->way_sockets[i] = socket;
     }
     return sources_create(config->agents.unauthenticated_per_source,
                           config->agents.connections + (uint32_t)count * 512u * ACCEPT_DEPTH,
@@ -93,14 +67,9 @@ enum status ways_open(struct server *server, struct kernel_error *error)
 
 void ways_close(struct server *server)
 {
-    for (size_t i = 0; i < server->config->agents.listener_count; i++) {
-        if (server->way_sockets != NULL && server->way_sockets[i] >= 0)
-            kernel_listen_close(server->way_sockets[i]);
-        if (server->way_tls != NULL)
-            tls_context_release(server->way_tls[i]);
-    }
+    for (size_t i = 0; server->way_tls != NULL && i < server->config->agents.listener_count; i++)
+        tls_context_release(server->way_tls[i]);
     sources_free(server->visitor_sources);
-    free(server->way_sockets);
     free(server->way_tls);
 }
 
@@ -148,13 +117,17 @@ static void on_accepted(struct listener *accepting, uint32_t slot, const struct 
 
 static void on_late(struct listener *accepting, const struct address *peer)
 {
-    struct way_listener *listener = container_of(accepting, struct way_listener, listener);
-    agent_refused(listener->shard, peer, NULL, CLOSE_SERVER_STOPPING);
+    const struct way_listener *listener = container_of(accepting, struct way_listener, listener);
+    agent_refused(listener->shard, peer, NULL,
+                  listener->shard->stopping ? CLOSE_SERVER_STOPPING : CLOSE_LISTENER_STOPPED);
 }
 
 static void on_closed(struct listener *accepting)
 {
-    container_of(accepting, struct way_listener, listener)->open = false;
+    struct way_listener *listener = container_of(accepting, struct way_listener, listener);
+    uint32_t devices = (uint32_t)listener->shard->server->config->listener_count;
+    listener->open = false;
+    listening_let_go(listener->shard, devices + listener->index);
 }
 
 static const struct listener_ops way_ops = {
@@ -181,20 +154,19 @@ enum status ways_create(struct shard *shard)
     return STATUS_OK;
 }
 
-enum status ways_start(struct shard *shard)
+enum status ways_open_one(struct shard *shard, uint32_t index, int socket)
 {
-    for (uint32_t i = 0; i < shard->ways->count; i++) {
-        struct way_listener *listener = &shard->ways->listeners[i];
-        listener->shard = shard;
-        listener->index = i;
-        listener->listener.ops = &way_ops;
-        listener->listener.accepts = listener->accepts;
-        listener->listener.depth = ACCEPT_DEPTH;
-        listener->listener.socket = shard->server->way_sockets[i];
-        if (listener_open(&listener->listener, shard->reactor) != STATUS_OK)
-            return STATUS_NO_MEMORY;
-        listener->open = true;
-    }
+    struct way_listener *listener = &shard->ways->listeners[index];
+    listener->shard = shard;
+    listener->index = index;
+    listener->listener.ops = &way_ops;
+    listener->listener.accepts = listener->accepts;
+    listener->listener.depth = ACCEPT_DEPTH;
+    listener->listener.socket = socket;
+    listener->listener.paused = !has_room(shard->server);
+    if (listener_open(&listener->listener, shard->reactor) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    listener->open = true;
     return STATUS_OK;
 }
 
@@ -205,11 +177,27 @@ void ways_review(struct shard *shard)
             review(&shard->ways->listeners[i]);
 }
 
-void ways_stop(struct shard *shard)
+void ways_close_one(struct shard *shard, uint32_t index)
 {
-    for (uint32_t i = 0; i < shard->ways->count; i++)
-        if (shard->ways->listeners[i].open)
-            listener_close(&shard->ways->listeners[i].listener);
+    CHECK(shard->ways->listeners[index].open);
+    listener_close(&shard->ways->listeners[index].listener);
+}
+
+static bool came_by(const struct session *session, const struct config_way *way)
+{
+    return session->way->path != SESSION_DIRECT_PORT && visitor_of(session)->config == way;
+}
+
+void ways_drop(struct shard *shard, uint32_t index)
+{
+    const struct config_way *way = &shard->server->config->agents.listeners[index];
+    struct list *node = shard->sessions.next;
+    while (node != &shard->sessions) {
+        struct session *session = container_of(node, struct session, node);
+        node = node->next;
+        if (came_by(session, way))
+            session_drop(session, CLOSE_LISTENER_STOPPED);
+    }
 }
 
 void ways_free(struct shard *shard)

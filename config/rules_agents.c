@@ -62,6 +62,11 @@ static void check_devices(const struct config *config, const struct config_way *
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
 
+        if (way->name[0] != '\0' && strcmp(listener->name, way->name) == 0)
+            config_errors_add(errors, mark_in(item, "name"),
+                              "name: a listener of devices is named %s, too; expected a name of "
+                              "its own",
+                              way->name);
         if (listener->transport == CONFIG_TCP && rules_overlap(&listener->address, &way->address))
             config_errors_add(errors, mark_in(item, "address"),
                               "address: the listener %s of devices has it; expected an address of "

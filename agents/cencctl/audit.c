@@ -54,6 +54,8 @@ static bool is_change(const Cenc__V1__Event *event)
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
            event->body_case == CENC__V1__EVENT__BODY_IMPORTED ||
            event->body_case == CENC__V1__EVENT__BODY_CONFIGURATION_CHANGED ||
+           event->body_case == CENC__V1__EVENT__BODY_LISTENER_STOPPED ||
+           event->body_case == CENC__V1__EVENT__BODY_LISTENER_STARTED ||
            (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED && event->actor != NULL);
 }
 

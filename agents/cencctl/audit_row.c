@@ -143,6 +143,12 @@ static void put_binding(FILE *out, const json_t *body)
                   json_is_true(json_object_get(body, "move")) ? ", its devices, too" : "");
 }
 
+static void put_listener(FILE *out, const json_t *body)
+{
+    (void)fprintf(out, "%s%s", text_of(body, "listener"),
+                  json_is_true(json_object_get(body, "close_links")) ? ", its links, too" : "");
+}
+
 static const char *first_of(const json_t *body, const char *key)
 {
     const char *text = json_string_value(json_array_get(json_object_get(body, key), 0));
@@ -248,6 +254,8 @@ static void put_what(FILE *out, const json_t *event, const json_t *body, const c
         put_security(out, body);
     else if (strcmp(kind, "binding_changed") == 0)
         put_binding(out, body);
+    else if (strncmp(kind, "listener_", 9) == 0)
+        put_listener(out, body);
     else if (strcmp(kind, "device_moved") == 0)
         put_move(out, body, text_of(event, "project"));
     else if (strcmp(kind, "imported") == 0)

@@ -101,6 +101,11 @@ static const struct option_spec binding_remove_options[] = {
     {"move", NULL, "move", OPTION_QUERY_TRUE, "its devices belong to no project then"},
     IF_MATCH,
     END};
+static const struct option_spec listener_stop_options[] = {
+    {"close-links", NULL, "close_links", OPTION_TRUE,
+     "close its links, too (of one for agents: their connections); otherwise they stay"},
+    IF_MATCH,
+    END};
 static const struct option_spec session_list_options[] = {
     {"agent", "NAME", "agent", OPTION_QUERY, "of this agent"},
     {"device", "SERIAL", "serial", OPTION_FILTER, "with this device"},
@@ -152,8 +157,9 @@ static const char *const agent_columns[] = {"=name",    "=enabled", "=extended",
                                             "projects", "sources",  "=sessions", "=expires",
                                             "note",     NULL};
 static const char *const binding_columns[] = {"=listener", "port", "project", "moving", NULL};
-static const char *const listener_columns[] = {
-    "=name", "address", "project", "=links", "=accepting", "=accepted", "=failed", "scope", NULL};
+static const char *const listener_columns[] = {"=name",  "=running",   "address",   "project",
+                                               "=links", "=accepting", "=accepted", "=failed",
+                                               "scope",  "serves",     NULL};
 static const char *const failed_columns[] = {"=time", "reason",     "peer",      "listener", "why",
                                              "=size", "bytes_text", "bytes_hex", NULL};
 static const char *const link_columns[] = {
@@ -223,8 +229,15 @@ const struct command commands[] = {
      COMMAND_SEND, "PUT", "bindings/{0}", binding_fields, NULL, binding_set_options, NULL},
     {"binding", "remove", "LISTENER", "devices that register there join no project", COMMAND_SEND,
      "DELETE", "bindings/{0}", NULL, NULL, binding_remove_options, NULL},
-    {"listener", "list", "", "ports on which devices dial in", COMMAND_LIST, "GET", "listeners",
-     NULL, NULL, no_options, listener_columns},
+    {"listener", "list", "", "ports on which devices dial in, and those for agents", COMMAND_LIST,
+     "GET", "listeners", NULL, NULL, no_options, listener_columns},
+    {"listener", "show", "LISTENER", "one listener (name or port)", COMMAND_SHOW, "GET",
+     "listeners/{0}", NULL, NULL, no_options, NULL},
+    {"listener", "stop", "LISTENER",
+     "close a listener (name or port), until it is started; its links stay", COMMAND_SEND, "PATCH",
+     "listeners/{0}", NULL, "!running", listener_stop_options, NULL},
+    {"listener", "start", "LISTENER", "open a listener again that was stopped", COMMAND_SEND,
+     "PATCH", "listeners/{0}", NULL, "running", change_only, NULL},
     {"link", "list", "", "connections of devices", COMMAND_LIST, "GET", "devices?online=true", NULL,
      NULL, link_list_options, link_columns},
     {"failed", "list", "", "the last connections that were not identified", COMMAND_LIST, "GET",

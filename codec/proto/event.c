@@ -57,6 +57,8 @@ enum event_class event_class(const Cenc__V1__Event *event)
     case CENC__V1__EVENT__BODY_EVENTS_REFUSED:
     case CENC__V1__EVENT__BODY_EVENTS_FORGOTTEN:
     case CENC__V1__EVENT__BODY_DATAGRAMS_LOST:
+    case CENC__V1__EVENT__BODY_LISTENER_STOPPED:
+    case CENC__V1__EVENT__BODY_LISTENER_STARTED:
         return EVENT_FIRST;
     }
     return EVENT_NORMAL;

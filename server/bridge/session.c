@@ -152,7 +152,7 @@ static void drain(struct session *session)
 static bool agent_is_there(const struct session *session)
 {
     return !session->agent_finished && !stream_receive_ended(&session->agent) &&
-           !stream_failed(&session->agent) && !session->shard->stopping;
+           !stream_failed(&session->agent) && !session->shard->stopping && !session->dropped;
 }
 
 /* The session is over, or was refused: the way gets the connection back, or it is closed. */
@@ -329,18 +329,24 @@ void session_agent_finished(struct session *session)
 
 /* ---- the stop ---- */
 
+void session_drop(struct session *session, enum close_reason reason)
+{
+    session->dropped = true;
+    if (session->state == SESSION_JOINED)
+        session_end(session, reason);
+    else if (session->state == SESSION_WAITING || session->state == SESSION_ROUTING)
+        session_turn_away(session, reason);
+    else if (session->state == SESSION_GREETING)
+        session_refuse(session, reason);
+}
+
 void sessions_stop(struct shard *shard)
 {
     struct list *node = shard->sessions.next;
     while (node != &shard->sessions) {
         struct session *session = container_of(node, struct session, node);
         node = node->next;
-        if (session->state == SESSION_JOINED)
-            session_end(session, CLOSE_SERVER_STOPPING);
-        else if (session->state == SESSION_WAITING || session->state == SESSION_ROUTING)
-            session_turn_away(session, CLOSE_SERVER_STOPPING);
-        else if (session->state == SESSION_GREETING)
-            session_refuse(session, CLOSE_SERVER_STOPPING);
+        session_drop(session, CLOSE_SERVER_STOPPING);
     }
 }
 

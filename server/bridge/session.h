@@ -99,6 +99,7 @@ struct session {
     bool agent_stopped;  /* its receive waits for the device to read */
     bool held;           /* joined, but the way talks to the agent: session_hold */
     bool moving;         /* between two shards */
+    bool dropped;        /* its end is its connection's: no way keeps it */
     /* Who it is and what it wanted, for logs and events. */
     char agent_name[SESSION_NAME_SIZE]; /* of its account; "": none */
     char wanted[PLUGIN_SERIAL_SIZE];    /* as asked; "": a direct port's device */
@@ -142,6 +143,8 @@ void agent_refused(struct shard *shard, const struct address *peer, const struct
 void agent_refuse(struct shard *shard, uint32_t slot, const struct address *peer,
                   const struct device *device, enum close_reason reason);
 
+/* Ends it, in whatever state it is: also a connection that its way would keep. */
+void session_drop(struct session *session, enum close_reason reason);
 /* Ends all sessions of the shard, for the stop of the server. */
 void sessions_stop(struct shard *shard);
 /* Drops the connections of agents that still drain. */

@@ -1,6 +1,7 @@
 #include "server/directory/account_rows.h"
 
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,12 +53,18 @@ const char channel_rows_schema[] =
     " item BLOB NOT NULL) STRICT;" /* cenc.v1.Channel */
     "ALTER TABLE last_id ADD COLUMN channel INTEGER NOT NULL DEFAULT 0;";
 
+const char halt_rows_schema[] = "CREATE TABLE halt ("
+                                " listener TEXT PRIMARY KEY,"
+                                " revision INTEGER NOT NULL,"
+                                " stopped INTEGER NOT NULL) STRICT;";
+
 enum statement {
     PUT_PROJECT,
     PUT_GROUP,
     PUT_AGENT,
     PUT_CHANNEL,
     PUT_BINDING,
+    PUT_HALT,
     PUT_SECRET,
     TAKE_SECRET,
     DROP_PROJECT,
@@ -75,6 +82,7 @@ enum statement {
     ALL_AGENTS,
     ALL_CHANNELS,
     ALL_BINDINGS,
+    ALL_HALTS,
     THE_SECRET,
     STATEMENTS
 };
@@ -92,6 +100,9 @@ static const char *const texts[STATEMENTS] = {
     [PUT_BINDING] = "INSERT INTO binding (listener, revision, item, swept) VALUES (?1, ?2, ?3, 0)"
                     " ON CONFLICT (listener) DO UPDATE SET revision = ?2, item = ?3, swept = 0"
                     " WHERE ?2 > revision",
+    [PUT_HALT] = "INSERT INTO halt (listener, revision, stopped) VALUES (?1, ?2, ?3)"
+                 " ON CONFLICT (listener) DO UPDATE SET revision = ?2, stopped = ?3"
+                 " WHERE ?2 > revision",
     [PUT_SECRET] = "REPLACE INTO coming_secret (id, agent, revision, secret)"
                    " VALUES (1, ?1, ?2, ?3)",
     [TAKE_SECRET] = "UPDATE agent SET secret = (SELECT secret FROM coming_secret)"
@@ -112,6 +123,7 @@ static const char *const texts[STATEMENTS] = {
     [ALL_AGENTS] = "SELECT item, secret FROM agent ORDER BY id",
     [ALL_CHANNELS] = "SELECT item FROM channel ORDER BY id",
     [ALL_BINDINGS] = "SELECT item, swept FROM binding ORDER BY rowid",
+    [ALL_HALTS] = "SELECT listener, revision, stopped FROM halt ORDER BY rowid",
     [THE_SECRET] = "SELECT secret FROM coming_secret",
 };
 
@@ -256,6 +268,17 @@ static int put_binding(struct account_rows *rows, const Cenc__V1__BindingChanged
     return result == SQLITE_OK ? step(rows, PUT_BINDING) : result;
 }
 
+static int put_halt(struct account_rows *rows, const char *listener, uint64_t revision,
+                    bool stopped)
+{
+    sqlite3_stmt *put = rows->statements[PUT_HALT];
+    int result = sqlite3_bind_text(put, 1, listener, -1, SQLITE_STATIC);
+
+    result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)revision);
+    result |= sqlite3_bind_int(put, 3, stopped);
+    return result == SQLITE_OK ? step(rows, PUT_HALT) : result;
+}
+
 int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
 {
     switch (event->body_case) {
@@ -295,6 +318,12 @@ int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
         const Cenc__V1__Channel *item = event->channel_removed->item;
         return drop(rows, DROP_CHANNEL, LAST_CHANNEL, item != NULL, item != NULL ? item->id : 0);
     }
+    case CENC__V1__EVENT__BODY_LISTENER_STOPPED:
+        return put_halt(rows, event->listener_stopped->listener, event->listener_stopped->revision,
+                        true);
+    case CENC__V1__EVENT__BODY_LISTENER_STARTED:
+        return put_halt(rows, event->listener_started->listener, event->listener_started->revision,
+                        false);
     default:
         return SQLITE_OK;
     }
@@ -335,7 +364,8 @@ int account_rows_clear(struct account_rows *rows)
 {
     return sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
                         "DELETE FROM project; DELETE FROM device_group; DELETE FROM agent;"
-                        "DELETE FROM channel; DELETE FROM binding; DELETE FROM coming_secret",
+                        "DELETE FROM channel; DELETE FROM binding; DELETE FROM coming_secret;"
+                        "DELETE FROM halt",
                         NULL, NULL, NULL);
 }
 
@@ -446,6 +476,18 @@ static enum status visit_binding(struct account_rows *rows, sqlite3_stmt *row,
     return status;
 }
 
+static enum status visit_halt(struct account_rows *rows, sqlite3_stmt *row,
+                              const struct account_visitor *visitor)
+{
+    char listener[CONFIG_NAME_SIZE];
+    const unsigned char *text = sqlite3_column_text(row, 0);
+
+    (void)rows;
+    (void)snprintf(listener, sizeof(listener), "%s", text != NULL ? (const char *)text : "");
+    return halt_visit(listener, (uint64_t)sqlite3_column_int64(row, 1),
+                      sqlite3_column_int(row, 2) != 0, visitor);
+}
+
 static enum status visit_coming(struct account_rows *rows, sqlite3_stmt *row,
                                 const struct account_visitor *visitor)
 {
@@ -474,7 +516,7 @@ int account_rows_walk(struct account_rows *rows, const struct account_visitor *v
     } tables[] = {{ALL_LAST, visit_last},        {ALL_PROJECTS, visit_project},
                   {ALL_GROUPS, visit_group},     {ALL_AGENTS, visit_agent},
                   {ALL_CHANNELS, visit_channel}, {THE_SECRET, visit_coming},
-                  {ALL_BINDINGS, visit_binding}};
+                  {ALL_BINDINGS, visit_binding},   {ALL_HALTS, visit_halt}};
     int result = SQLITE_DONE;
 
     *status = STATUS_OK;

@@ -11,6 +11,7 @@
 /* What makes the tables, and what adds those of channels to them. */
 extern const char account_rows_schema[];
 extern const char channel_rows_schema[];
+extern const char halt_rows_schema[];
 
 struct account_rows;
 

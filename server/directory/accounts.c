@@ -83,6 +83,7 @@ void accounts_destroy(struct accounts *accounts)
     named_destroy(&accounts->agents);
     named_destroy(&accounts->channels);
     free(accounts->bindings);
+    free(accounts->halts);
     free(accounts->bound);
     free(accounts->attempts);
     (void)pthread_mutex_destroy(&accounts->attempting);

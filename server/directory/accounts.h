@@ -11,6 +11,7 @@
 #include "server/base/siphash.h"
 #include "server/directory/access.h"
 #include "server/directory/attempts.h"
+#include "server/directory/halts.h"
 #include "server/directory/login.h"
 #include "server/directory/named.h"
 #include "server/directory/password.h"
@@ -92,6 +93,12 @@ struct binding {
     enum sweep sweep;
 };
 
+/* A listener that was stopped, or started again. */
+struct halt {
+    char listener[CONFIG_NAME_SIZE];
+    struct halt_info info;
+};
+
 /* A password whose account's event has not come yet. */
 struct pending_secret {
     uint32_t id;
@@ -108,6 +115,8 @@ struct accounts {
     struct binding *bindings;
     size_t binding_count;
     size_t binding_capacity;
+    struct halt *halts;
+    size_t halt_count;
     _Atomic uint32_t *bound; /* project of each configured listener */
     uint32_t last_project;   /* ids that were given */
     uint32_t last_group;
@@ -149,6 +158,10 @@ static inline struct agent *agent_of(struct named *named)
 {
     return (struct agent *)named;
 }
+
+/* What a record of a listener says, if it is newer. Under the lock. */
+enum status halt_put(struct accounts *accounts, const char *listener, uint64_t revision,
+                     bool stopped) MUST_CHECK;
 
 struct binding *binding_called(const struct accounts *accounts, const char *listener);
 

@@ -340,6 +340,12 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
         return put_channel(accounts, event->channel_changed->item);
     case CENC__V1__EVENT__BODY_CHANNEL_REMOVED:
         return remove_channel(accounts, event->channel_removed->item);
+    case CENC__V1__EVENT__BODY_LISTENER_STOPPED:
+        return halt_put(accounts, event->listener_stopped->listener,
+                        event->listener_stopped->revision, true);
+    case CENC__V1__EVENT__BODY_LISTENER_STARTED:
+        return halt_put(accounts, event->listener_started->listener,
+                        event->listener_started->revision, false);
     default:
         return STATUS_OK;
     }
@@ -348,8 +354,10 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
 /* Most events say nothing of the tables: no lock for them. */
 static bool concerns(const Cenc__V1__Event *event)
 {
-    return event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-           event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED;
+    return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
+            event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED) ||
+           event->body_case == CENC__V1__EVENT__BODY_LISTENER_STOPPED ||
+           event->body_case == CENC__V1__EVENT__BODY_LISTENER_STARTED;
 }
 
 enum status accounts_apply(struct directory *directory, const Cenc__V1__Event *event)

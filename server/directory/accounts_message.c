@@ -315,5 +315,7 @@ enum status accounts_walk(struct directory *directory, const struct account_visi
         status = walk_agents(directory, visitor);
     if (status == STATUS_OK)
         status = walk_channels(directory, visitor);
-    return status == STATUS_OK ? walk_bindings(directory, visitor) : status;
+    if (status == STATUS_OK)
+        status = walk_bindings(directory, visitor);
+    return status == STATUS_OK ? halts_walk(directory, visitor) : status;
 }

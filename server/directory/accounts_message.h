@@ -50,4 +50,9 @@ struct last_ids {
 enum status accounts_last_ids(const struct last_ids *last,
                               const struct account_visitor *visitor) MUST_CHECK;
 
+/* Listeners that were stopped, or started again, as records; visit: of one. */
+enum status halts_walk(struct directory *directory, const struct account_visitor *visitor);
+enum status halt_visit(char *listener, uint64_t revision, bool stopped,
+                       const struct account_visitor *visitor);
+
 #endif

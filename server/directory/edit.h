@@ -39,6 +39,8 @@ enum edit_kind {
     EDIT_CHANNEL_REMOVE, /* refused while devices are on it */
     EDIT_DETAILS_SET,    /* what a file said of an object: details.h */
     EDIT_IMPORTED,       /* the event that ends an import */
+    EDIT_LISTENER_STOP,
+    EDIT_LISTENER_START, /* refused, and in_use, if its port can't be opened */
     EDIT_KINDS,
 };
 
@@ -116,7 +118,8 @@ struct edit {
     char note[DIRECTORY_NOTE_SIZE];
     struct agent_info agent;       /* of it: rights, sources and so on; not name, note, revision */
     struct password_hash password; /* log2_n 0: none is given, an old one stays */
-    char listener[CONFIG_NAME_SIZE]; /* of a binding */
+    char listener[CONFIG_NAME_SIZE]; /* of a binding; to be stopped or started */
+    bool close_links;                /* of a listener that is stopped, or was */
     uint32_t project; /* of a group to be added, a channel, a binding, a device; 0: none */
     uint32_t group;   /* of a device; 0: none. It must be of that project */
     uint32_t channel; /* of a device; 0: none */
@@ -140,11 +143,29 @@ struct edit {
 
 struct editor;
 
+/* What there is of a listener of this name. */
+struct edit_listener {
+    uint16_t port;
+    bool of_agents; /* it is one of section agents */
+};
+
+/* How the editor reaches the server's listeners, in its thread. No functions: there are none. */
+struct edit_listeners {
+    void *context;
+    bool (*find)(void *context, const char *name, struct edit_listener *found);
+    /* It is to be started: opens its port, so that what is recorded is so. False: text says why
+     * that can't be. Otherwise start follows, which takes it back if it was not recorded. */
+    bool (*prepare)(void *context, const char *name, char *text, size_t size);
+    void (*start)(void *context, const char *name, bool recorded);
+    void (*stop)(void *context, const char *name, bool close_links);
+};
+
 struct editor_config {
     struct directory *directory;
     struct journal *journal;
     struct reactor *reactor;
     const char *node;
+    struct edit_listeners listeners;
 };
 
 /* In the reactor's thread, when the directory is loaded. */

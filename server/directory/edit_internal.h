@@ -17,10 +17,12 @@ struct edit_records {
     struct device *device;
     struct place place;
     uint32_t epoch;
+    bool opened; /* a listener's port, to be started */
 };
 
 struct edit_scene {
     struct directory *directory;
+    const struct edit_listeners *listeners;
     const char *node;
     uint64_t utc_ms;
 };
@@ -66,6 +68,8 @@ enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit
 enum edit_result edit_prepare_details(const struct edit_scene *scene, struct edit *edit,
                                       struct edit_records *records);
 enum edit_result edit_prepare_imported(const struct edit_scene *scene, struct edit *edit,
+                                       struct edit_records *records);
+enum edit_result edit_prepare_listener(const struct edit_scene *scene, struct edit *edit,
                                        struct edit_records *records);
 
 /* The record of a move; edit may be NULL: nobody asked for it. Returns its size. */

@@ -31,6 +31,10 @@ static void finish(struct editor *editor, enum edit_result result)
     if (result != EDIT_DONE && edit->kind == EDIT_DEVICE_ADD && editor->records->device != NULL &&
         result != EDIT_EXISTS)
         place_withdraw(editor->config.directory, editor->records->device);
+    if (editor->records->opened)
+        editor->config.listeners.start(editor->config.listeners.context, edit->listener,
+                                       result == EDIT_DONE);
+    editor->records->opened = false;
     OPENSSL_cleanse(&edit->password, sizeof(edit->password));
     OPENSSL_cleanse(editor->records->private, sizeof(editor->records->private));
     editor->current = NULL;
@@ -85,6 +89,11 @@ static enum edit_result apply(struct editor *editor)
         editor->restored = records->device;
         return edit_refuse(edit, EDIT_IN_USE, "the device connected meanwhile");
     case EDIT_DETAILS_SET: /* the store's alone */
+        break;
+    case EDIT_LISTENER_STOP:
+        apply_event(editor);
+        editor->config.listeners.stop(editor->config.listeners.context, edit->listener,
+                                      edit->close_links);
         break;
     default:
         apply_event(editor);
@@ -201,6 +210,9 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
         return edit_prepare_details(scene, edit, records);
     case EDIT_IMPORTED:
         return edit_prepare_imported(scene, edit, records);
+    case EDIT_LISTENER_STOP:
+    case EDIT_LISTENER_START:
+        return edit_prepare_listener(scene, edit, records);
     case EDIT_KINDS:
         break;
     }
@@ -210,6 +222,7 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
 struct edit_scene editor_scene(struct editor *editor)
 {
     return (struct edit_scene){.directory = editor->config.directory,
+                               .listeners = &editor->config.listeners,
                                .node = editor->config.node,
                                .utc_ms = reactor_utc_ms(editor->config.reactor)};
 }

@@ -43,7 +43,7 @@ static const char *const steps[STORE_VERSION] = {
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " sequence INTEGER NOT NULL) STRICT;"
     "INSERT INTO position VALUES (1, 0);",
-    account_rows_schema, channel_rows_schema, details_rows_schema};
+    account_rows_schema, channel_rows_schema, details_rows_schema, halt_rows_schema};
 
 #define COLUMNS                                                                                    \
     "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \

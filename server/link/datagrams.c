@@ -7,6 +7,7 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/link/events.h"
+#include "server/link/listening.h"
 #include "server/link/push_events.h"
 
 #define MAX_MESSAGES 64u /* pushes of one datagram */
@@ -183,7 +184,9 @@ static void on_received(struct datagram_socket *socket, const struct datagram *d
 
 static void on_closed(struct datagram_socket *socket)
 {
-    container_of(socket, struct datagram_listener, socket)->open = false;
+    struct datagram_listener *listener = container_of(socket, struct datagram_listener, socket);
+    listener->open = false;
+    listening_let_go(listener->shard, listener->index);
 }
 
 static const struct datagram_ops ops = {.received = on_received, .closed = on_closed};
@@ -198,20 +201,27 @@ static struct datagram_listener *of_listener(const struct shard *shard, uint32_t
     return NULL;
 }
 
-static enum status start_one(struct shard *shard, uint32_t index)
+enum status datagrams_open(struct shard *shard, uint32_t index, int socket)
 {
-    struct datagram_listener *listener = &shard->datagrams[shard->datagram_count];
-    listener->shard = shard;
-    listener->index = index;
+    struct datagram_listener *listener = of_listener(shard, index);
+    CHECK(listener != NULL && !listener->open);
     listener->overruns_utc_ms = reactor_utc_ms(shard->reactor);
     listener->socket.ops = &ops;
-    listener->socket.socket = shard->server->sockets[index];
+    listener->socket.socket = socket;
     listener->socket.address = shard->server->config->listeners[index].address;
     if (datagram_open(&listener->socket, shard->reactor) != STATUS_OK)
         return STATUS_NO_MEMORY;
     listener->open = true;
-    shard->datagram_count++;
+    datagram_pause(&listener->socket, shard->datagrams_paused);
     return STATUS_OK;
+}
+
+void datagrams_close(struct shard *shard, uint32_t index)
+{
+    struct datagram_listener *listener = of_listener(shard, index);
+    CHECK(listener != NULL && listener->open);
+    datagram_count_overruns(&listener->socket);
+    datagram_close(&listener->socket);
 }
 
 enum status datagrams_start(struct shard *shard)
@@ -227,9 +237,13 @@ enum status datagrams_start(struct shard *shard)
     shard->datagrams = calloc(mine, sizeof *shard->datagrams);
     if (shard->datagrams == NULL)
         return STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < listeners; i++)
-        if (datagrams_mine(shard, i) && start_one(shard, i) != STATUS_OK)
-            return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < listeners; i++) {
+        if (!datagrams_mine(shard, i))
+            continue;
+        shard->datagrams[shard->datagram_count].shard = shard;
+        shard->datagrams[shard->datagram_count].index = i;
+        shard->datagram_count++;
+    }
     return STATUS_OK;
 }
 
@@ -250,7 +264,8 @@ void datagrams_tick(struct shard *shard)
 {
     tell_pause(shard);
     for (uint32_t i = 0; i < shard->datagram_count; i++) {
-        datagram_count_overruns(&shard->datagrams[i].socket);
+        if (shard->datagrams[i].open)
+            datagram_count_overruns(&shard->datagrams[i].socket);
         tell_overruns(&shard->datagrams[i]);
     }
 }
@@ -258,13 +273,8 @@ void datagrams_tick(struct shard *shard)
 void datagrams_pause(struct shard *shard, bool paused)
 {
     for (uint32_t i = 0; i < shard->datagram_count; i++)
-        datagram_pause(&shard->datagrams[i].socket, paused);
-}
-
-void datagrams_stop(struct shard *shard)
-{
-    for (uint32_t i = 0; i < shard->datagram_count; i++)
-        datagram_close(&shard->datagrams[i].socket);
+        if (shard->datagrams[i].open)
+            datagram_pause(&shard->datagrams[i].socket, paused);
 }
 
 void datagrams_free(struct shard *shard)
@@ -278,7 +288,7 @@ void datagrams_answer(struct shard *shard, const struct push_answer *answer)
 {
     struct datagram_listener *listener = of_listener(shard, answer->listener);
     /* what can't be sent is counted there, and the device asks again */
-    if (listener != NULL)
+    if (listener != NULL && listener->open)
         (void)!datagram_send(&listener->socket, &answer->peer, &answer->local, answer->data,
                              answer->size);
 }

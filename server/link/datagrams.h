@@ -24,15 +24,17 @@ struct datagram_listener {
 /* Whether this shard serves the listener. */
 bool datagrams_mine(const struct shard *shard, uint32_t listener);
 
-/* Opens the shard's listeners on server->sockets. */
 enum status datagrams_start(struct shard *shard) MUST_CHECK;
+/* Serves a listener of this shard on an open socket; STATUS_NO_MEMORY. */
+enum status datagrams_open(struct shard *shard, uint32_t index, int socket) MUST_CHECK;
+/* Ends in listening_let_go. */
+void datagrams_close(struct shard *shard, uint32_t index);
 /* Every second: overruns that no later datagram told of. */
 void datagrams_tick(struct shard *shard);
 /* Datagrams wait in the sockets' buffers. */
 void datagrams_pause(struct shard *shard, bool paused);
 /* Something of this shard was recorded, so the journal may have room again. */
 void datagrams_recorded(struct shard *shard);
-void datagrams_stop(struct shard *shard);
 void datagrams_free(struct shard *shard);
 
 void datagrams_answer(struct shard *shard, const struct push_answer *answer);

@@ -65,6 +65,7 @@
     X(CONSUMER_PROTOCOL, "consumer", "protocol", "it doesn't speak HTTP/2")                        \
     X(CONSUMER_PINGS, "consumer", "pings", "it asked too often whether the server is there")       \
     X(CONSUMER_IDLE, "consumer", "idle", "it had no call for five minutes")                        \
+    X(LISTENER_STOPPED, "listener", "stopped", "an operator stopped the listener and its links")   \
     X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \
     X(SERVER_JOURNAL, "server", "journal", "a new device could not be recorded")                   \
     X(SERVER_ERROR, "server", "error", "an operation of the server failed")

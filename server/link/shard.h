@@ -28,6 +28,8 @@ struct journal_counters;
 struct keeper_counters;
 struct redis_counters;
 struct northbound;
+struct listening_table;
+struct listening_part;
 
 /* Counters of one shard and one listener: written by the shard, read by anyone. */
 struct listener_counters {
@@ -69,7 +71,6 @@ struct device_listener {
     struct accept_operation accepts[LISTENER_MAX_DEPTH];
     struct shard *shard;
     uint32_t index; /* in the configuration */
-    bool closed;
 };
 
 struct shard {
@@ -78,6 +79,8 @@ struct shard {
     uint32_t index;
     struct link_pool links;
     struct device_listener *listeners;
+    struct listening_part *listening;    /* of all listeners, also those of section agents */
+    uint32_t listening_seen;             /* the last change of them */
     struct datagram_listener *datagrams; /* those that this shard serves */
     uint32_t datagram_count;
     bool datagrams_paused;        /* since the journal is behind */
@@ -125,10 +128,9 @@ struct server {
     struct shard **shards; /* shard_count of them; entries are set before any shard runs */
     uint32_t shard_count;
     uint32_t agent_places; /* that each shard keeps for agents, who must be where their device is */
-    int *sockets;          /* listening descriptors, one per configured listener */
-    int *way_sockets;      /* the same of section agents */
-    struct tls_context **way_tls;    /* NULL: clear text */
-    struct sources *visitor_sources; /* agents that have not logged in, by source address */
+    struct listening_table *listening; /* sockets of all listeners, and which of them run */
+    struct tls_context **way_tls;      /* NULL: clear text */
+    struct sources *visitor_sources;   /* agents that have not logged in, by source address */
     _Atomic uint64_t next_link_id;
     _Atomic uint64_t next_session_id;
     _Atomic uint64_t links; /* now, all states */

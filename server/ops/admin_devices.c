@@ -1,4 +1,4 @@
-/* Devices, and what is looked at only: listeners, consumers, links, sessions. */
+/* Devices, and what is looked at only: consumers, links, sessions. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,33 +252,6 @@ void admin_devices(struct admin_request *request)
         remove_device(request, device);
     else
         admin_refuse_method(request);
-}
-
-/* ---- listeners ---- */
-
-void admin_listeners(struct admin_request *request)
-{
-    static const char *const known[] = {NULL};
-    const struct server *server = request->server;
-
-    if (request->part_count != 1 || request->method != ADMIN_GET) {
-        admin_refuse_method(request);
-        return;
-    }
-    if (!admin_query_known(request, known))
-        return;
-    json_t *items = json_array();
-    for (uint32_t i = 0; i < server->config->listener_count; i++) {
-        json_t *shown = stats_listener(server, i);
-        uint32_t project = binding_project(server->directory, i);
-        struct project_info info;
-        bool bound = project_get(server->directory, project, &info);
-        if (shown != NULL)
-            (void)json_object_set_new(shown, "project",
-                                      bound ? json_string(info.name) : json_null());
-        (void)json_array_append_new(items, shown);
-    }
-    admin_answer_list(request, items, 0);
 }
 
 /* ---- consumers ---- */

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "server/base/log.h"
+#include "server/link/listening.h"
 #include "server/ops/account_numbers.h"
 #include "server/ops/durable_numbers.h"
 #include "server/ops/northbound_numbers.h"
@@ -173,6 +174,11 @@ static void write_listener_states(const struct server *server, struct page *page
     for (uint32_t i = 0; i < config->listener_count; i++)
         listener_sample(page, "cencd_listener_accepting", config->listeners[i].name, NULL,
                         totals_accepting(server, i));
+    head(page, "cencd_listener_running", GAUGE,
+         "1 if the listener is open, 0 if an operator stopped it; also those for agents.");
+    for (uint32_t i = 0; i < server->listening->count; i++)
+        listener_sample(page, "cencd_listener_running", listening_name(server, i), NULL,
+                        listening_running(server, i));
 }
 
 static void write_listeners(const struct server *server, struct page *page)

@@ -175,13 +175,14 @@ char *stats_write(const struct server *server, const struct stats_query *query, 
     json_t *next = NULL;
     json_t *device_rows = devices(server, query, &next);
     json_t *page = json_pack(
-        "{s:s, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
-        server->config->server.node, "version", CENCD_VERSION, "started_utc", stats_time(started),
-        "uptime_s", (json_int_t)uptime_s, "links", links(server), "sessions",
+        "{s:s, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "node", server->config->server.node, "version", CENCD_VERSION, "started_utc",
+        stats_time(started), "uptime_s", (json_int_t)uptime_s, "links", links(server), "sessions",
         (json_int_t)atomic_load(&server->sessions), "devices", device_rows, "next", next,
         "directory", directory_counts(server), "journal", durable_journal_stats(server), "redis",
         durable_redis_stats(server), "northbound", northbound_stats(server), "listeners",
-        rows(server, server->config->listener_count, stats_listener), "shards",
+        rows(server, server->config->listener_count, stats_listener), "agent_listeners",
+        rows(server, server->config->agents.listener_count, stats_way), "shards",
         rows(server, server->shard_count, stats_shard), "close_reasons", close_reasons(server),
         "failed_identifications", failed_identifications(server, query->failed));
     if (page == NULL)

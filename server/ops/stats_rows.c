@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "server/base/check.h"
+#include "server/link/listening.h"
 #include "server/ops/plain_text.h"
 #include "server/ops/totals.h"
 
@@ -77,11 +78,23 @@ json_t *stats_listener(const struct server *server, uint32_t index)
     struct listener_totals totals;
 
     totals_listener(server, index, &totals);
-    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:b}", "name", listener->name, "address",
-                     address_of(&listener->address), "scope", listener->scope, "links",
+    return json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:b, s:b}", "name", listener->name,
+                     "address", address_of(&listener->address), "scope", listener->scope, "links",
                      number(atomic_load(&server->listener_links[index])), "accepted",
                      number(totals.accepted), "identified", number(totals.identified), "failed",
-                     number(totals.failed), "accepting", totals_accepting(server, index) ? 1 : 0);
+                     number(totals.failed), "running", listening_running(server, index) ? 1 : 0,
+                     "accepting", totals_accepting(server, index) ? 1 : 0);
+}
+
+json_t *stats_way(const struct server *server, uint32_t index)
+{
+    const struct config_way *way = &server->config->agents.listeners[index];
+    bool running = listening_running(server, (uint32_t)server->config->listener_count + index);
+
+    return json_pack("{s:s, s:o, s:s, s:n, s:n, s:n, s:n, s:b, s:b}", "name", way->name, "address",
+                     address_of(&way->address), "scope", way->scope, "links", "accepted",
+                     "identified", "failed", "running", running ? 1 : 0, "accepting",
+                     totals_way_accepting(server, index) ? 1 : 0);
 }
 
 static json_int_t counter(const _Atomic uint64_t *value)

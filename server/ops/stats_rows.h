@@ -9,6 +9,8 @@
 json_t *stats_time(uint64_t utc_ms); /* "2026-01-31T12:00:00.123Z" */
 json_t *stats_device(const struct server *server, const struct device_info *info);
 json_t *stats_listener(const struct server *server, uint32_t index);
+/* Of section agents. */
+json_t *stats_way(const struct server *server, uint32_t index);
 json_t *stats_shard(const struct server *server, uint32_t index);
 json_t *stats_failed(const struct server *server, const struct failed_identification *failed);
 

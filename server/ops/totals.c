@@ -3,6 +3,7 @@
 #include "server/northbound/northbound.h"
 
 #include "server/link/datagrams.h"
+#include "server/link/listening.h"
 
 static uint64_t value_of(const _Atomic uint64_t *value)
 {
@@ -56,8 +57,17 @@ bool totals_accepting(const struct server *server, uint32_t listener)
     const struct config *config = server->config;
     uint32_t max_links = config->listeners[listener].max_links;
 
-    return atomic_load(&server->ready) && !atomic_load(&server->stopping) &&
-           value_of(&server->links) < config->limits.links &&
+    return listening_running(server, listener) && atomic_load(&server->ready) &&
+           !atomic_load(&server->stopping) && value_of(&server->links) < config->limits.links &&
            value_of(&server->unidentified) < config->limits.unidentified &&
            (max_links == 0 || value_of(&server->listener_links[listener]) < max_links);
+}
+
+bool totals_way_accepting(const struct server *server, uint32_t index)
+{
+    const struct config *config = server->config;
+
+    return listening_running(server, (uint32_t)config->listener_count + index) &&
+           atomic_load(&server->ready) && !atomic_load(&server->stopping) &&
+           value_of(&server->visitors) < config->agents.connections;
 }

@@ -28,5 +28,7 @@ uint64_t totals_closed(const struct server *server, enum close_reason reason);
 /* Whether limits let the listener take links. A shard whose descriptor table is full may leave them
  * to the others even so. */
 bool totals_accepting(const struct server *server, uint32_t listener);
+/* The same of one of section agents. */
+bool totals_way_accepting(const struct server *server, uint32_t index);
 
 #endif

@@ -13,6 +13,7 @@
 #include "server/journal/journal.h"
 #include "server/reactor/disk.h"
 #include "server/redis/redis.h"
+#include "server/shard/listeners.h"
 
 #define MIB          (1024ull * 1024)
 #define TICK_MS      1000u
@@ -301,6 +302,7 @@ static enum status start_editor(struct durable *durable)
         .reactor = durable->reactors[DURABLE_READERS],
         .node = durable->server->config->server.node,
     };
+    listeners_fill_hooks(durable->server, &config.listeners);
     enum status status = editor_start(&config, &durable->editor);
     atomic_store(&durable->editor_gone, status != STATUS_OK);
     durable->server->editor = durable->editor;

@@ -10,10 +10,10 @@
 #include "agents/ways.h"
 #include "server/base/check.h"
 #include "server/bridge/session.h"
-#include "server/link/admission.h"
 #include "server/link/datagrams.h"
 #include "server/link/login_events.h"
 #include "server/shard/durable.h"
+#include "server/shard/listeners.h"
 #include "server/shard/sizes.h"
 
 #define TICK_MS 1000u
@@ -25,61 +25,6 @@ static void explain(struct kernel_error *error, int number, const char *what, co
     error->error = number;
     (void)snprintf(error->text, sizeof error->text, "%s%s%s: %s", what, *where != '\0' ? " " : "",
                    where, strerror(number));
-}
-
-static struct listen_options options_of(const struct config_listener *listener)
-{
-    struct listen_options options = {
-        .backlog = (int)listener->backlog,
-        .nodelay = true,
-        .keepalive_idle_s = listener->tcp.keepalive_idle_s,
-        .keepalive_interval_s = listener->tcp.keepalive_interval_s,
-        .keepalive_count = listener->tcp.keepalive_count,
-        .user_timeout_ms = listener->tcp.user_timeout_s * 1000,
-    };
-    return options;
-}
-
-#define DATAGRAM_ROOM 420u /* bytes of the buffer that a short datagram takes */
-
-static int open_datagrams(const struct config_listener *listener, struct address *address)
-{
-    uint32_t granted = 0;
-    int socket = kernel_datagram_open(address, listener->receive_buffer_bytes, &granted);
-    if (socket >= 0 && granted < listener->receive_buffer_bytes) {
-        struct log_context context = {.module = "shard"};
-        log_line(LOG_WARN, &context,
-                 "the kernel gives less receive buffer than configured: raise net.core.rmem_max or "
-                 "allow CAP_NET_ADMIN",
-                 "listener=%s configured=%u given=%u short_datagrams=%u", listener->name,
-                 listener->receive_buffer_bytes, granted, granted / DATAGRAM_ROOM);
-    }
-    return socket;
-}
-
-static int open_listening(const struct config_listener *listener, struct address *address)
-{
-    if (listener->transport == CONFIG_UDP)
-        return open_datagrams(listener, address);
-    struct listen_options options = options_of(listener);
-    return kernel_listen(address, &options);
-}
-
-static enum status open_sockets(struct server *server, struct kernel_error *error)
-{
-    const struct config *config = server->config;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct address address = config->listeners[i].address;
-        server->sockets[i] = open_listening(&config->listeners[i], &address);
-        if (server->sockets[i] < 0) {
-            char text[ADDRESS_TEXT_SIZE];
-            int number = -server->sockets[i];
-            server->sockets[i] = -1;
-            explain(error, number, "can't listen on", address_format(&address, text));
-            return STATUS_REFUSED;
-        }
-    }
-    return STATUS_OK;
 }
 
 static enum status create_parts(struct server *server)
@@ -98,13 +43,12 @@ static enum status create_parts(struct server *server)
         .recorded = config->server.state_dir[0] != '\0',
     };
     server->shards = calloc(server->shard_count, sizeof *server->shards);
-    server->sockets = malloc(config->listener_count * sizeof *server->sockets);
     server->listener_links = calloc(config->listener_count, sizeof *server->listener_links);
-    for (size_t i = 0; server->sockets != NULL && i < config->listener_count; i++)
-        server->sockets[i] = -1;
-    if (server->shards == NULL || server->sockets == NULL || server->listener_links == NULL)
+    if (server->shards == NULL || server->listener_links == NULL)
         return STATUS_NO_MEMORY;
-    enum status status = directory_create(&directory, &server->directory);
+    enum status status = listening_create(server);
+    if (status == STATUS_OK)
+        status = directory_create(&directory, &server->directory);
     if (status == STATUS_OK)
         status = failed_log_create(config->ops.failed_identifications, &server->failed);
     if (status == STATUS_OK)
@@ -136,7 +80,7 @@ enum status server_create(const struct config *config, const struct server_plan 
     else if (config->server.state_dir[0] != '\0')
         status = durable_open(server, error);
     if (status == STATUS_OK)
-        status = open_sockets(server, error);
+        status = listeners_open(server, error);
     if (status == STATUS_OK)
         status = ways_open(server, error);
     if (status != STATUS_OK) {
@@ -149,14 +93,7 @@ enum status server_create(const struct config *config, const struct server_plan 
 
 void server_free(struct server *server)
 {
-    for (size_t i = 0; server->sockets != NULL && i < server->config->listener_count; i++) {
-        if (server->sockets[i] < 0)
-            continue;
-        if (server->config->listeners[i].transport == CONFIG_UDP)
-            kernel_datagram_close(server->sockets[i]);
-        else
-            kernel_listen_close(server->sockets[i]);
-    }
+    listening_free(server);
     if (server->durable != NULL)
         durable_close(server->durable);
     if (server->sources != NULL)
@@ -168,7 +105,6 @@ void server_free(struct server *server)
     if (server->directory != NULL)
         directory_free(server->directory);
     free(server->listener_links);
-    free(server->sockets);
     free(server->shards);
     free(server);
 }
@@ -183,29 +119,11 @@ void server_stop(struct server *server)
 
 /* ---- a shard ---- */
 
-static void on_accepted(struct listener *listener, uint32_t slot, const struct address *peer)
-{
-    link_accept(container_of(listener, struct device_listener, listener), slot, peer);
-}
-
-static void on_listener_closed(struct listener *listener)
-{
-    container_of(listener, struct device_listener, listener)->closed = true;
-}
-
-static const struct listener_ops device_listener_ops = {
-    .accepted = on_accepted,
-    .closed = on_listener_closed,
-};
-
 static void tick(struct timer *timer)
 {
     struct shard *shard = container_of(timer, struct shard, tick);
-    size_t count = shard->server->config->listener_count;
-    for (size_t i = 0; i < count && !shard->stopping; i++)
-        if (shard->listeners[i].shard != NULL)
-            admission_review(&shard->listeners[i]);
     if (!shard->stopping) {
+        listeners_review(shard);
         datagrams_tick(shard);
         ways_review(shard);
     }
@@ -224,9 +142,8 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     list_init(&shard->sessions);
     list_init(&shard->challenges);
     timer_init(&shard->tick, tick);
-    shard->listeners = calloc(config->listener_count, sizeof *shard->listeners);
     shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);
-    if (shard->listeners == NULL || shard->counters.listeners == NULL ||
+    if (listeners_create(shard) != STATUS_OK || shard->counters.listeners == NULL ||
         direct_ports_create(shard) != STATUS_OK || ways_create(shard) != STATUS_OK)
         goto no_memory;
     bool has_datagrams = false;
@@ -261,35 +178,17 @@ no_memory:
 
 enum status shard_start(struct shard *shard)
 {
-    const struct server *server = shard->server;
-    for (uint32_t i = 0; i < server->config->listener_count; i++) {
-        struct device_listener *listener = &shard->listeners[i];
-        if (server->config->listeners[i].transport == CONFIG_UDP)
-            continue;
-        listener->shard = shard;
-        listener->index = i;
-        listener->listener.ops = &device_listener_ops;
-        listener->listener.accepts = listener->accepts;
-        listener->listener.depth = ACCEPT_DEPTH;
-        listener->listener.socket = server->sockets[i];
-        if (listener_open(&listener->listener, shard->reactor) != STATUS_OK)
-            return STATUS_NO_MEMORY;
-    }
     timer_start(shard->reactor, &shard->tick, TICK_MS);
-    if (ways_start(shard) != STATUS_OK)
+    if (datagrams_start(shard) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    return datagrams_start(shard);
+    return listeners_start(shard);
 }
 
 static void begin_stop(struct shard *shard)
 {
     shard->stopping = true;
-    for (uint32_t i = 0; i < shard->server->config->listener_count; i++)
-        if (shard->listeners[i].shard != NULL)
-            listener_close(&shard->listeners[i].listener);
-    datagrams_stop(shard);
+    listeners_stop(shard);
     direct_ports_stop(shard);
-    ways_stop(shard);
     sessions_stop(shard);
     for (uint32_t i = 0; i < link_pool_size(&shard->links); i++) {
         struct link *link = link_pool_at(&shard->links, i);
@@ -310,6 +209,8 @@ void shard_turn(struct shard *shard, int max_wait_ms)
         if (max_wait_ms < 0 || max_wait_ms > STOP_TURN_MS)
             max_wait_ms = STOP_TURN_MS;
     }
+    if (!shard->stopping)
+        listeners_look(shard);
     reactor_turn(shard->reactor, max_wait_ms);
 }
 
@@ -332,6 +233,6 @@ void shard_destroy(struct shard *shard)
         reactor_destroy(shard->reactor);
     link_pool_free(&shard->links);
     free(shard->counters.listeners);
-    free(shard->listeners);
+    listeners_free(shard);
     free(shard);
 }

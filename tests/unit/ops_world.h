@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "server/link/shard.h"
+#include "server/link/listening.h"
 
 #define WORLD_SHARDS    2
 #define WORLD_LISTENERS 2
@@ -71,6 +71,13 @@ static inline struct ops_world *world_create(void)
         world->shards[i].counters.listeners = world->counters[i];
         world->shard_list[i] = &world->shards[i];
     }
+    world->server.listening =
+        calloc(1, sizeof(*world->server.listening) +
+                      WORLD_LISTENERS * sizeof(world->server.listening->entries[0]));
+    assert_non_null(world->server.listening);
+    world->server.listening->count = WORLD_LISTENERS;
+    for (uint32_t i = 0; i < WORLD_LISTENERS; i++)
+        world->server.listening->entries[i].wanted = true;
     world->server.config = &world->config;
     world->server.shards = world->shard_list;
     world->server.shard_count = WORLD_SHARDS;
@@ -86,6 +93,7 @@ static inline void world_free(struct ops_world *world)
 {
     directory_free(world->server.directory);
     failed_log_free(world->server.failed);
+    free(world->server.listening);
     free(world);
 }
 

@@ -80,8 +80,11 @@ int kernel_listen(struct address *address, const struct listen_options *options)
     return descriptor;
 }
 
+/* A ring may still hold the file for a moment after the accepts on it have ended: whoever comes is
+ * refused from now on even so. */
 void kernel_listen_close(int descriptor)
 {
+    (void)shutdown(descriptor, SHUT_RDWR);
     close(descriptor);
 }
 
