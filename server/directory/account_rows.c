@@ -516,7 +516,7 @@ int account_rows_walk(struct account_rows *rows, const struct account_visitor *v
     } tables[] = {{ALL_LAST, visit_last},        {ALL_PROJECTS, visit_project},
                   {ALL_GROUPS, visit_group},     {ALL_AGENTS, visit_agent},
                   {ALL_CHANNELS, visit_channel}, {THE_SECRET, visit_coming},
-                  {ALL_BINDINGS, visit_binding},   {ALL_HALTS, visit_halt}};
+                  {ALL_BINDINGS, visit_binding}, {ALL_HALTS, visit_halt}};
     int result = SQLITE_DONE;
 
     *status = STATUS_OK;

@@ -376,6 +376,7 @@ static bool comes_from_elsewhere(enum close_reason reason)
         CLOSE_SERVER_JOURNAL,       CLOSE_PUSH_DONE,
         CLOSE_LIMIT_CONSUMERS,      CLOSE_LIMIT_VISITORS,
         CLOSE_LIMIT_VISITOR_SOURCE, CLOSE_SESSION_KILLED,
+        CLOSE_LISTENER_STOPPED,
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (reason == others[i])

@@ -28,6 +28,7 @@ BODIES = {
     ("post", "/devices"): {"serial": "77", "scope": "default", "project": "p1", "group": "g1"},
     ("patch", "/devices/{scope}/{serial}"): {"project": "p1"},
     ("put", "/bindings/{listener}"): {"project": "p1", "move": False},
+    ("patch", "/listeners/{listener}"): {"running": True, "close_links": False},
 }
 
 

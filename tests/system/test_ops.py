@@ -223,7 +223,7 @@ class Documentation(SystemTest):
         meanings = {name: " ".join(row[1:]) for row in self.rows(chapter)
                     for name in re.findall(r"`(\w+)`", row[0])}
         for name, value in page.items():
-            value = value[0] if isinstance(value, list) else value
+            value = value[0] if value and isinstance(value, list) else value
             if isinstance(value, dict) and name not in ("devices", "failed_identifications",
                                                         "close_reasons"):
                 told = set(re.findall(r"`(\w+)`", meanings[name]))
