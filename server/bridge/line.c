@@ -50,20 +50,26 @@ static uint64_t still_limit_ms(const struct session *session)
     return session->shard->server->config->sessions.yield_after_s * 1000ull;
 }
 
-static bool is_still(const struct session *holder)
+bool line_holder_is_still(const struct session *holder)
 {
     uint64_t limit_ms = still_limit_ms(holder);
     return limit_ms > 0 && now_ms(holder) - holder->moved_ms >= limit_ms;
 }
 
-static void watch_holder(struct line *line)
+uint64_t line_still_after_ms(const struct session *holder)
 {
-    struct session *holder = line->holder;
     uint64_t limit_ms = still_limit_ms(holder);
     uint64_t still_ms = now_ms(holder) - holder->moved_ms;
-    if (limit_ms > 0)
-        timer_start(holder->shard->reactor, &line->timer,
-                    still_ms < limit_ms ? limit_ms - still_ms : 1);
+    if (limit_ms == 0)
+        return 0;
+    return still_ms < limit_ms ? limit_ms - still_ms : 1;
+}
+
+static void watch_holder(struct line *line)
+{
+    uint64_t after_ms = line_still_after_ms(line->holder);
+    if (after_ms > 0)
+        timer_start(line->holder->shard->reactor, &line->timer, after_ms);
 }
 
 static void look_at_holder(struct timer *timer)
@@ -71,7 +77,7 @@ static void look_at_holder(struct timer *timer)
     struct line *line = container_of(timer, struct line, timer);
     if (line->waiters == 0)
         return;
-    if (is_still(line->holder))
+    if (line_holder_is_still(line->holder))
         session_end(line->holder, CLOSE_SESSION_STILL);
     else
         watch_holder(line);
@@ -123,7 +129,7 @@ static void enqueue(struct line *line, struct session *session)
 bool line_claim(struct line *line, struct session *session)
 {
     struct session *holder = line->holder;
-    bool yields = line->waiters == 0 && (holder->agent_finished || is_still(holder));
+    bool yields = line->waiters == 0 && (holder->agent_finished || line_holder_is_still(holder));
     if (yields) {
         session_end(holder, holder->agent_finished ? CLOSE_SESSION_YIELDED : CLOSE_SESSION_STILL);
         return true; /* the line is gone with it */

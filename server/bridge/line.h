@@ -34,4 +34,9 @@ void line_next(struct line *line, struct link *link);
 /* The link is gone: those who wait look for the device anew. */
 void line_break(struct line *line);
 
+/* It moved no byte for so long that it loses the line when someone wants it. */
+bool line_holder_is_still(const struct session *holder);
+/* When it will be, if it moves none: in so many milliseconds, at least 1; 0: never. */
+uint64_t line_still_after_ms(const struct session *holder);
+
 #endif

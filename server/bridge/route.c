@@ -5,7 +5,9 @@
 
 #include "server/base/check.h"
 #include "server/bridge/bridge.h"
+#include "server/bridge/channel_line.h"
 #include "server/bridge/line.h"
+#include "server/directory/channels.h"
 #include "server/link/events.h"
 
 #define ROUTE_ATTEMPTS 3u
@@ -34,6 +36,7 @@ void session_join(struct session *session, struct link *link)
     session_start_limits(session);
     count_up(&shard->counters.sessions_started, 1);
     link_enter_session(link, session);
+    channel_line_joined(session);
     session_registry_update(session);
     session_log(session, "session started", "");
     events_access_started(session);
@@ -96,6 +99,10 @@ void session_route(struct session *session)
         session_turn_away(session, CLOSE_SESSION_OFFLINE);
         return;
     }
+    uint32_t channel =
+        channel_is_exclusive(shard->server->directory, info.channel_id) ? info.channel_id : 0;
+    if (!channel_line_enter(session, channel))
+        return;
     session->attempts++;
     session->target = info.link;
     if (info.link.shard == shard->index) {
@@ -223,7 +230,7 @@ static void on_closed(struct stream *stream)
 {
     struct session *session = container_of(stream, struct session, agent);
     struct server *server = session->shard->server;
-    CHECK(session->state == SESSION_CLOSED);
+    CHECK(session->state == SESSION_CLOSED && session->ticket == NULL);
     session_leave_shard(session);
     timer_stop(&session->timer);
     timer_stop(&session->release);

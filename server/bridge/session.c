@@ -7,6 +7,7 @@
 
 #include "server/base/check.h"
 #include "server/bridge/bridge.h"
+#include "server/bridge/channel_line.h"
 #include "server/bridge/line.h"
 #include "server/link/events.h"
 
@@ -158,6 +159,7 @@ static bool agent_is_there(const struct session *session)
 /* The session is over, or was refused: the way gets the connection back, or it is closed. */
 static void part(struct session *session, enum close_reason reason, bool was_joined)
 {
+    channel_line_leave(session);
     bool keeps = session->way->ended != NULL && session->way->ended(session, reason, was_joined);
     timer_stop(&session->timer);
     session_registry_remove(session);
@@ -209,7 +211,7 @@ static void refuse(struct session *session, enum close_reason reason)
 void session_turn_away(struct session *session, enum close_reason reason)
 {
     CHECK(session->state == SESSION_ROUTING || session->state == SESSION_WAITING);
-    if (session->state == SESSION_WAITING)
+    if (session->line != NULL)
         line_leave(session);
     refuse(session, reason);
 }
@@ -319,6 +321,7 @@ void session_start_limits(struct session *session)
 void session_agent_finished(struct session *session)
 {
     session->agent_finished = true;
+    channel_line_finished(session);
     if (still_limit_ms(session) == 0) {
         session_end(session, CLOSE_AGENT_CLOSED);
         return;

@@ -7,7 +7,8 @@
  *
  *   greeting   its way in (agents/) talks to it: who is it, and what does it want
  *   routing    it asked for a device; on its way to the shard of the device's link
- *   waiting    another session holds the line (server/bridge/line.h)
+ *   waiting    another session holds the line (server/bridge/line.h), or that of the device's
+ *              channel (server/bridge/channel_line.h)
  *   joined
  *   draining   over; the agent gets what is queued, then FIN
  *
@@ -44,6 +45,7 @@ const char *session_path_name(enum session_path path); /* "direct_port", "socks5
 
 struct session;
 struct line;
+struct channel_ticket;
 
 /* What a way in does with its connections. Functions may be NULL: nothing. */
 struct session_way {
@@ -67,12 +69,13 @@ struct session_way {
 
 struct session {
     struct stream agent;
-    struct list node;      /* in shard->sessions */
-    struct list queued;    /* in its line: waiting only */
-    struct shard *shard;   /* where it is now */
-    struct link *link;     /* joined only */
-    struct line *line;     /* joined, waiting */
-    struct device *device; /* from session_ask on */
+    struct list node;              /* in shard->sessions */
+    struct list queued;            /* in its line: waiting only */
+    struct shard *shard;           /* where it is now */
+    struct link *link;             /* joined only */
+    struct line *line;             /* joined, waiting for it */
+    struct channel_ticket *ticket; /* of an exclusive channel: has its line, or waits for it */
+    struct device *device;         /* from session_ask on */
     const struct session_way *way;
     void *visitor;          /* the way's own */
     struct link_ref target; /* the link it is on its way to */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
-#include "server/bridge/session.h"
+#include "server/bridge/channel_line.h"
 #include "server/link/admission.h"
 #include "server/link/events.h"
 #include "server/link/greeting.h"
@@ -318,6 +318,13 @@ void link_enter_session(struct link *link, struct session *session)
 
 /* ---- the end ---- */
 
+void link_device_offline(struct shard *shard, struct device *device, uint16_t port, uint32_t epoch)
+{
+    if (shard->server->hooks.device_offline != NULL)
+        shard->server->hooks.device_offline(shard, device, port, epoch);
+    channel_lines_device_gone(shard, device);
+}
+
 static void tell_end(struct link *link, enum close_reason reason, bool was_registered)
 {
     struct shard *shard = link_shard(link);
@@ -329,8 +336,8 @@ static void tell_end(struct link *link, enum close_reason reason, bool was_regis
                                         reactor_utc_ms(shard->reactor));
     if (was_registered)
         events_disconnected(link, reason, !was_newest);
-    if (was_newest && shard->server->hooks.device_offline != NULL)
-        shard->server->hooks.device_offline(shard, link->device, link->direct_port, link->epoch);
+    if (was_newest)
+        link_device_offline(shard, link->device, link->direct_port, link->epoch);
     registration_link_gone(link);
 }
 

@@ -98,6 +98,9 @@ void link_enter_idle(struct link *link);
  */
 void link_enter_session(struct link *link, struct session *session);
 
+/* The device has no link any more; epoch is that of its last one. */
+void link_device_offline(struct shard *shard, struct device *device, uint16_t port, uint32_t epoch);
+
 /* Bytes from the device arrived in a session: proof of life for a waiting newcomer. */
 void link_proves_alive(struct link *link);
 

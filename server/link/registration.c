@@ -263,9 +263,8 @@ static void verdict_arrives(struct message *message, struct reactor *reactor)
         /* nobody came in place of the link that gave way */
         struct device_info info;
         directory_get(shard->server->directory, challenge->device, &info);
-        if (info.link.id == 0 && shard->server->hooks.device_offline != NULL)
-            shard->server->hooks.device_offline(shard, challenge->device, info.direct_port,
-                                                info.epoch);
+        if (info.link.id == 0)
+            link_device_offline(shard, challenge->device, info.direct_port, info.epoch);
     }
     atomic_fetch_sub(&shard->server->messages, 1);
     free(challenge);

@@ -18,6 +18,7 @@
 struct server;
 struct session;
 struct session_registry;
+struct channel_lines;
 struct journal;
 struct durable;
 struct editor;
@@ -124,6 +125,7 @@ struct server {
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
     struct session_registry *registry;
+    struct channel_lines *channel_lines; /* of exclusive channels */
     struct server_hooks hooks;
     struct shard **shards; /* shard_count of them; entries are set before any shard runs */
     uint32_t shard_count;

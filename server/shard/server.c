@@ -9,6 +9,7 @@
 #include "agents/direct_ports.h"
 #include "agents/ways.h"
 #include "server/base/check.h"
+#include "server/bridge/channel_line.h"
 #include "server/bridge/session.h"
 #include "server/link/datagrams.h"
 #include "server/link/login_events.h"
@@ -53,6 +54,8 @@ static enum status create_parts(struct server *server)
         status = failed_log_create(config->ops.failed_identifications, &server->failed);
     if (status == STATUS_OK)
         status = session_registry_create(&server->registry);
+    if (status == STATUS_OK)
+        status = channel_lines_create(&server->channel_lines);
     if (status == STATUS_OK)
         status = sources_create(config->limits.unidentified_per_source,
                                 config->limits.unidentified + MAX_SHARDS * LISTENER_MAX_DEPTH,
@@ -101,6 +104,7 @@ void server_free(struct server *server)
     if (server->failed != NULL)
         failed_log_free(server->failed);
     session_registry_free(server->registry);
+    channel_lines_free(server->channel_lines);
     ways_close(server);
     if (server->directory != NULL)
         directory_free(server->directory);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/sim/on_channel.h"
 #include "tests/sim/play.h"
 #include "tests/sim/seeds.h"
 
@@ -132,6 +133,20 @@ static void make_serials_differ(struct play *play)
                 play->devices[i].serial[0] = (char)('a' + i);
 }
 
+/* Devices that were entered by hand, each on one of three channels, of which one is not exclusive,
+ * or on none. */
+static void choose_channels(struct play *play)
+{
+    play->channels = sim_chance(play->site.sim, 500);
+    if (!play->channels)
+        return;
+    for (uint32_t id = 1; id <= 3; id++)
+        on_channel_put(&play->site, id, 1, id != 3);
+    for (uint32_t i = 0; i < play->device_count; i++)
+        (void)on_channel_enter(&play->site, play->devices[i].scope, play->devices[i].serial,
+                               sim_chance(play->site.sim, 600) ? 1 : between(play, 0, 3));
+}
+
 void play_open(struct play *play, uint64_t seed)
 {
     struct sim_options options;
@@ -162,4 +177,5 @@ void play_open(struct play *play, uint64_t seed)
                  (config->limits.sessions + config->agents.connections) / config->server.shards +
                  1 + between(play, 1, 12);
     site_start(&play->site, nofile);
+    choose_channels(play);
 }

@@ -118,6 +118,7 @@ struct play {
     uint32_t agent_count;
     struct stranger strangers[PLAY_STRANGERS];
     uint32_t stranger_count;
+    bool channels;    /* there are some, and devices on them */
     bool strict;      /* the network is punctual: every keepalive is recognised */
     uint32_t largest; /* piece of payload */
 };

@@ -72,6 +72,10 @@ void site_check(const struct site *site);
 /* At a quiet moment: the ports of devices that are online are open, and no other. */
 void site_check_ports(const struct site *site);
 
+/* At a quiet moment: the line of each exclusive channel has a holder that is joined, or waits for
+ * its link's line; and whoever waits for it is in its queue, for a device that is online. */
+void site_check_channels(const struct site *site);
+
 /* Most bytes that may wait in one direction of a session. */
 uint64_t site_queue_bound(const struct site *site);
 

@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "agents/direct_ports.h"
+#include "server/bridge/channel_line.h"
 #include "server/bridge/session.h"
+#include "server/directory/channels.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/site.h"
 
 #define MAX_LISTENERS 8u
+#define MAX_CHANNELS  8u
 
 struct tally {
     uint64_t links;
@@ -18,6 +21,7 @@ struct tally {
     uint64_t online;
     uint64_t in_session;
     uint64_t by_listener[MAX_LISTENERS];
+    uint64_t on_channel[MAX_CHANNELS]; /* joined, by the id of an exclusive one */
     uint64_t greeting[MAX_LISTENERS];
     uint64_t idle[MAX_LISTENERS];
     uint64_t joined[MAX_LISTENERS];
@@ -108,6 +112,18 @@ static void tally_link(const struct site *site, const struct link *link, struct 
     }
 }
 
+/* One session at a time on all devices of an exclusive channel. */
+static void tally_channel(const struct site *site, const struct session *session,
+                          struct tally *tally)
+{
+    struct device_info info;
+    directory_get(site->server->directory, session->device, &info);
+    if (!channel_is_exclusive(site->server->directory, info.channel_id))
+        return;
+    SEEDS_REQUIRE(info.channel_id < MAX_CHANNELS && session->ticket != NULL);
+    SEEDS_REQUIRE(++tally->on_channel[info.channel_id] == 1);
+}
+
 static void tally_sessions(const struct site *site, const struct shard *shard, struct tally *tally)
 {
     const struct list *head = &shard->sessions;
@@ -118,10 +134,12 @@ static void tally_sessions(const struct site *site, const struct shard *shard, s
         SEEDS_REQUIRE(session->agent.queued_bytes <= site_queue_bound(site));
         tally->live_sessions +=
             session->state != SESSION_DRAINING && session->state != SESSION_CLOSED;
-        if (session->state == SESSION_JOINED)
+        if (session->state == SESSION_JOINED) {
             SEEDS_REQUIRE(session->link->state == LINK_IN_SESSION &&
                           session->link->session == session &&
                           session->link->device == session->device);
+            tally_channel(site, session, tally);
+        }
     }
 }
 
@@ -164,6 +182,39 @@ static void check_closes(const struct site *site, const struct tally *tally, uin
     else
         SEEDS_REQUIRE(accounted == accepted);
 }
+
+/* ---- channels at a quiet moment ---- */
+
+static void check_line(uint32_t channel, const struct session *holder, uint32_t waiting,
+                       void *context)
+{
+    uint64_t *waiters = context;
+    (void)channel;
+    *waiters += waiting;
+    SEEDS_REQUIRE(holder->state == SESSION_JOINED ||
+                  (holder->state == SESSION_WAITING && holder->line != NULL));
+}
+
+void site_check_channels(const struct site *site)
+{
+    uint64_t waiters = 0;
+    channel_lines_walk(site->server->channel_lines, check_line, &waiters);
+    for (uint32_t s = 0; s < site->server->shard_count; s++) {
+        const struct list *head = &site->server->shards[s]->sessions;
+        for (const struct list *node = head->next; node != head; node = node->next) {
+            const struct session *session = container_of(node, struct session, node);
+            struct device_info info;
+            if (session->state != SESSION_WAITING || session->line != NULL)
+                continue;
+            directory_get(site->server->directory, session->device, &info);
+            SEEDS_REQUIRE(info.link.id != 0 && waiters > 0);
+            waiters--;
+        }
+    }
+    SEEDS_REQUIRE(waiters == 0);
+}
+
+/* ---- all of it ---- */
 
 void site_check(const struct site *site)
 {

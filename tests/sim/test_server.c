@@ -4,7 +4,8 @@
  *  - An agent reads exactly what its device said, in order, from one place on; everything up to the
  *    device's FIN if it stayed and read. Keepalives and frames are taken out (a keepalive over a
  *    plain link only where the network is punctual). A device hears exactly what agents said.
- *  - A device has one session at a time, and an agent one session at most. Every connection ends
+ *  - A device has one session at a time, all devices of an exclusive channel together too, and an
+ *    agent one session at most. Nobody who waits is forgotten. Every connection ends
  *    once, with one reason that is logged and counted.
  *  - Gauges and directory agree with the links and sessions that there are, between any two turns.
  *  - The bytes that wait in a session are bounded.
@@ -32,6 +33,7 @@ static struct {
     uint64_t held;
     uint64_t other_network;
     uint64_t moves;
+    uint64_t waited; /* where there are channels */
     uint64_t stalled;
     uint64_t no_buffers;
     uint64_t stripped; /* keepalives that no agent saw, where that is promised */
@@ -151,6 +153,7 @@ static void calm_down(void)
     }
     site_check(&play.site);
     site_check_ports(&play.site);
+    site_check_channels(&play.site);
 }
 
 static void note_dial(struct dial *dial)
@@ -296,6 +299,8 @@ static void add_up(void)
         total.held += atomic_load(&shard->counters.held);
         if (play.strict)
             total.stripped += atomic_load(&shard->counters.keepalives);
+        if (play.channels)
+            total.waited += atomic_load(&shard->counters.waited);
         total.other_network += atomic_load(&shard->counters.other_network);
         total.moves += atomic_load(&counters->moves);
         total.stalled += atomic_load(&counters->stalled_sends);
@@ -394,6 +399,7 @@ static void require_variety(void)
     assert_true(total.held > total.closed[CLOSE_LINK_OLDER_ALIVE]);
     assert_int_not_equal(total.other_network, 0);
     assert_int_not_equal(total.moves, 0);
+    assert_int_not_equal(total.waited, 0);
     assert_int_not_equal(total.stalled, 0);
     assert_int_not_equal(total.no_buffers, 0);
     assert_int_not_equal(total.stripped, 0);
