@@ -18,7 +18,7 @@
 
 struct watch {
     struct grpc_call *call;
-    struct registry_walker walker;
+    struct waiting_walker walker;
     struct timer repeat;
     struct timer turn;
     uint32_t repeat_s;
@@ -51,7 +51,7 @@ static bool announce(struct watch *watch, unsigned *looked)
     size_t count = 0;
 
     while (count < MESSAGE_DEVICES && *looked < TURN_DEVICES &&
-           (device = registry_walker_next(&northbound->registry, &watch->walker)) != NULL) {
+           (device = waiting_next(&northbound->registry.waiting, &watch->walker)) != NULL) {
         struct device_message *message = &messages[count];
         (*looked)++;
         device_message_fill(northbound->directory, device, northbound->config,
@@ -78,7 +78,7 @@ static void go_on(struct watch *watch)
         timer_start_fine(watch->call->northbound->reactor, &watch->turn, 10);
 }
 
-static void more(struct registry_walker *walker)
+static void more(struct waiting_walker *walker)
 {
     go_on(container_of(walker, struct watch, walker));
 }
@@ -99,7 +99,7 @@ static void repeat(struct timer *timer)
     struct northbound *northbound = watch->call->northbound;
 
     timer_start(northbound->reactor, timer, watch->repeat_s * 1000ull);
-    registry_walker_rewind(&northbound->registry, &watch->walker);
+    waiting_rewind(&northbound->registry.waiting, &watch->walker);
     go_on(watch);
 }
 
@@ -140,7 +140,7 @@ static void watch_request(struct grpc_call *call, const uint8_t *data, size_t si
     timer_start(call->northbound->reactor, &watch->repeat, watch->repeat_s * 1000ull);
     watch->walker.more = more;
     watch->added = true;
-    registry_walker_add(&call->northbound->registry, &watch->walker);
+    waiting_walk(&call->northbound->registry.waiting, &watch->walker);
     go_on(watch);
 }
 

@@ -1,7 +1,6 @@
 #include "server/northbound/registry.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "codec/proto/event.h"
@@ -9,10 +8,9 @@
 #include "server/base/log.h"
 #include "server/northbound/internal.h"
 
-#define RETRY_MS      2000u
-#define LAZY_RECORDS  4096u /* without a change the place in the journal is written so seldom */
-#define FIRST_BUCKETS 256u
-#define WALK_ROWS     1000u /* of one transaction */
+#define RETRY_MS     2000u
+#define LAZY_RECORDS 4096u /* without a change the place in the journal is written so seldom */
+#define WALK_ROWS    1000u /* of one transaction */
 
 static const struct log_context module = {.module = "northbound"};
 
@@ -36,141 +34,20 @@ struct device *registry_device(struct directory *directory, const char *scope, c
 
 /* ---- those who wait, in memory ---- */
 
-static struct waiting **bucket_of(struct registry *registry, uint64_t hash)
-{
-    return &registry->buckets[hash & (registry->bucket_count - 1)];
-}
-
-static size_t make_key(const char *scope, const char *serial, char *key)
-{
-    size_t scope_size = strlen(scope) + 1;
-    size_t serial_size = strlen(serial) + 1;
-
-    memcpy(key, scope, scope_size);
-    memcpy(key + scope_size, serial, serial_size);
-    return scope_size + serial_size;
-}
-
-static struct waiting **find(struct registry *registry, const char *scope, const char *serial,
-                             uint64_t *hash)
-{
-    char key[LEDGER_SCOPE_SIZE + LEDGER_SERIAL_SIZE];
-    size_t size = make_key(scope, serial, key);
-    struct waiting **at;
-
-    *hash = siphash(&registry->key, key, size);
-    for (at = bucket_of(registry, *hash); *at != NULL; at = &(*at)->next_of_hash)
-        if ((*at)->hash == *hash && memcmp((*at)->key, key, size) == 0)
-            break;
-    return at;
-}
-
-static void grow(struct registry *registry)
-{
-    size_t count = registry->bucket_count * 2;
-    struct waiting **buckets = calloc(count, sizeof(struct waiting *));
-
-    if (buckets == NULL)
-        return; /* longer chains do as well */
-    free(registry->buckets);
-    registry->buckets = buckets;
-    registry->bucket_count = count;
-    for (struct list *node = registry->waiting.next; node != &registry->waiting;
-         node = node->next) {
-        struct waiting *waiting = container_of(node, struct waiting, node);
-        struct waiting **at = bucket_of(registry, waiting->hash);
-        waiting->next_of_hash = *at;
-        *at = waiting;
-    }
-}
-
 static void publish(struct registry *registry)
 {
     atomic_store_explicit(&northbound_of(registry)->counters.registrations_waiting,
-                          registry->waiting_count, memory_order_relaxed);
+                          registry->waiting.count, memory_order_relaxed);
 }
 
-static void add(struct registry *registry, const char *scope, const char *serial)
+static void remember(const char *scope, const char *serial, void *context)
 {
+    struct registry *registry = context;
     const struct device *device =
         registry_device(northbound_of(registry)->directory, scope, serial);
-    uint64_t hash;
 
-    if (device == NULL || *find(registry, scope, serial, &hash) != NULL)
-        return;
-    struct waiting *waiting = malloc(sizeof(*waiting) + strlen(scope) + strlen(serial) + 2);
-    if (waiting == NULL)
-        return; /* it is in the ledger: the next start finds it */
-    if (registry->waiting_count >= registry->bucket_count)
-        grow(registry);
-    waiting->device = device;
-    waiting->hash = hash;
-    (void)make_key(scope, serial, waiting->key);
-    struct waiting **at = bucket_of(registry, hash);
-    waiting->next_of_hash = *at;
-    *at = waiting;
-    list_append(&registry->waiting, &waiting->node);
-    registry->waiting_count++;
-    publish(registry);
-    for (struct list *node = registry->walkers.next; node != &registry->walkers;
-         node = node->next) {
-        struct registry_walker *walker = container_of(node, struct registry_walker, node);
-        if (walker->at == &registry->waiting)
-            walker->at = &waiting->node;
-    }
-}
-
-static void remove_waiting(struct registry *registry, const char *scope, const char *serial)
-{
-    uint64_t hash;
-    struct waiting **at = find(registry, scope, serial, &hash);
-    struct waiting *waiting = *at;
-
-    if (waiting == NULL)
-        return;
-    for (struct list *node = registry->walkers.next; node != &registry->walkers;
-         node = node->next) {
-        struct registry_walker *walker = container_of(node, struct registry_walker, node);
-        if (walker->at == &waiting->node)
-            walker->at = waiting->node.next;
-    }
-    *at = waiting->next_of_hash;
-    list_remove(&waiting->node);
-    free(waiting);
-    registry->waiting_count--;
-    publish(registry);
-}
-
-static void tell_walkers(struct registry *registry)
-{
-    struct list *next;
-
-    for (struct list *node = registry->walkers.next; node != &registry->walkers; node = next) {
-        struct registry_walker *walker = container_of(node, struct registry_walker, node);
-        next = node->next;
-        if (walker->at != &registry->waiting)
-            walker->more(walker);
-    }
-}
-
-void registry_walker_add(struct registry *registry, struct registry_walker *walker)
-{
-    list_append(&registry->walkers, &walker->node);
-    registry_walker_rewind(registry, walker);
-}
-
-void registry_walker_rewind(struct registry *registry, struct registry_walker *walker)
-{
-    walker->at = registry->waiting.next;
-}
-
-const struct device *registry_walker_next(struct registry *registry, struct registry_walker *walker)
-{
-    if (walker->at == &registry->waiting)
-        return NULL;
-    struct waiting *waiting = container_of(walker->at, struct waiting, node);
-    walker->at = walker->at->next;
-    return waiting->device;
+    if (device != NULL)
+        waiting_add(&registry->waiting, device, scope, serial);
 }
 
 /* ---- writing ---- */
@@ -264,15 +141,16 @@ static void apply(struct registry *registry)
     for (size_t i = 0; i < registry->writing; i++) {
         const struct ledger_row *change = &registry->changes[i];
         if (change->state == LEDGER_WAITING)
-            add(registry, change->scope, change->serial);
+            remember(change->scope, change->serial, registry);
         else
-            remove_waiting(registry, change->scope, change->serial);
+            waiting_remove(&registry->waiting, change->scope, change->serial);
     }
     registry->count -= registry->writing;
     memmove(registry->changes, registry->changes + registry->writing,
             registry->count * sizeof(registry->changes[0]));
     registry->writing = 0;
-    tell_walkers(registry);
+    publish(registry);
+    waiting_tell(&registry->waiting);
 }
 
 static void tell_waits(struct registry *registry)
@@ -293,11 +171,6 @@ void registry_wait_for(struct registry *registry, struct registry_wait *wait)
 {
     list_append(&registry->waits, &wait->node);
     write_on(registry);
-}
-
-static void remember(const char *scope, const char *serial, void *context)
-{
-    add(context, scope, serial);
 }
 
 static void went_wrong(struct registry *registry)
@@ -322,7 +195,8 @@ static void walked(struct registry *registry)
         went_wrong(registry);
     registry->follower.next = registry->writing_to + 1;
     feed_add(northbound->feed, &registry->follower);
-    tell_walkers(registry);
+    publish(registry);
+    waiting_tell(&registry->waiting);
 }
 
 static void written(struct operation *operation, int32_t result)
@@ -453,14 +327,9 @@ enum status registry_start(struct northbound *northbound, bool fresh, struct led
     uint64_t oldest = journal_oldest(northbound->journal);
     enum status status = ledger_sequence(northbound->ledger, &registry->applied, error);
 
-    list_init(&registry->waiting);
-    list_init(&registry->walkers);
     list_init(&registry->waits);
     timer_init(&registry->retry, retry);
-    registry->key = siphash_random_key();
-    registry->bucket_count = FIRST_BUCKETS;
-    registry->buckets = calloc(FIRST_BUCKETS, sizeof(struct waiting *));
-    if (registry->buckets == NULL && status == STATUS_OK) {
+    if (waiting_init(&registry->waiting) != STATUS_OK && status == STATUS_OK) {
         (void)snprintf(error->text, sizeof(error->text), "not enough memory for registrations");
         status = STATUS_NO_MEMORY;
     }
@@ -474,6 +343,7 @@ enum status registry_start(struct northbound *northbound, bool fresh, struct led
         status = ledger_waiting(northbound->ledger, remember, registry, error);
     if (status != STATUS_OK)
         return status;
+    publish(registry);
     registry->taken = registry->applied;
     registry->hold.name = "registrations";
     atomic_store(&registry->hold.acknowledged, registry->applied);
@@ -504,12 +374,5 @@ void registry_free(struct northbound *northbound)
 
     if (registry->hold.name != NULL)
         journal_hold_leave(northbound->journal, &registry->hold);
-    struct list *next;
-
-    for (struct list *node = registry->waiting.next;
-         registry->buckets != NULL && node != &registry->waiting; node = next) {
-        next = node->next;
-        free(container_of(node, struct waiting, node));
-    }
-    free(registry->buckets);
+    waiting_free(&registry->waiting);
 }

@@ -7,30 +7,14 @@
 #ifndef CENCD_NORTHBOUND_REGISTRY_H
 #define CENCD_NORTHBOUND_REGISTRY_H
 
-#include "server/base/siphash.h"
 #include "server/directory/directory.h"
 #include "server/northbound/feed.h"
 #include "server/northbound/ledger.h"
+#include "server/northbound/waiting.h"
 
 #define REGISTRY_BATCH 256u /* changes of one transaction */
 
 struct northbound;
-
-/* A device that waits. */
-struct waiting {
-    struct list node; /* of the registry, in the order of their coming */
-    struct waiting *next_of_hash;
-    const struct device *device;
-    uint64_t hash;
-    char key[]; /* scope, NUL, serial as in events, NUL */
-};
-
-/* Somebody who goes through them, in order. Embedded in its owner. */
-struct registry_walker {
-    struct list node;
-    struct list *at; /* the next one; the registry's list itself: all are seen */
-    void (*more)(struct registry_walker *walker); /* one came after all had been seen */
-};
 
 /* Somebody who waits until a record has its effect. */
 struct registry_wait {
@@ -55,12 +39,7 @@ struct registry {
     bool busy;
     bool failing;
     bool rewalk;
-    struct list waiting;
-    uint64_t waiting_count;
-    struct waiting **buckets;
-    size_t bucket_count; /* a power of two */
-    struct siphash_key key;
-    struct list walkers;
+    struct waiting_devices waiting;
     struct list waits;
 };
 
@@ -70,13 +49,6 @@ enum status registry_start(struct northbound *northbound, bool fresh,
 /* Follows no longer; what is being written still comes. */
 void registry_stop(struct northbound *northbound);
 void registry_free(struct northbound *northbound);
-
-void registry_walker_add(struct registry *registry, struct registry_walker *walker);
-/* From the first one again. */
-void registry_walker_rewind(struct registry *registry, struct registry_walker *walker);
-/* The next device, or NULL; it is seen then. */
-const struct device *registry_walker_next(struct registry *registry,
-                                          struct registry_walker *walker);
 
 /* applied is called, never from inside, when the record of this sequence has its effect. */
 void registry_wait_for(struct registry *registry, struct registry_wait *wait);
