@@ -19,6 +19,8 @@
 
 #define EDIT_QUEUE_MAX 1024u
 
+struct edit_pending;
+
 enum edit_kind {
     EDIT_PROJECT_ADD,
     EDIT_PROJECT_CHANGE,
@@ -138,7 +140,8 @@ struct edit {
     enum edit_result result;
     char text[256];
 
-    struct list node; /* the editor's own, like the rest */
+    struct list node;             /* the editor's own, like the rest */
+    struct edit_pending *pending; /* of the batch that it is part of; NULL: none */
 };
 
 struct editor;

@@ -9,8 +9,9 @@
  * While a batch runs other edits wait, sessions and events don't. One batch runs at a time. The
  * events are those of single edits, with the batch's actor, one after another in the journal.
  *
- * What may be in it: EDIT_PROJECT_ADD, EDIT_GROUP_ADD, EDIT_DEVICE_ADD, EDIT_DEVICE_MOVE, and
- * whatever else edit_batch_takes says. A device may be added or moved once. */
+ * What may be in it: EDIT_PROJECT_ADD, EDIT_GROUP_ADD, EDIT_CHANNEL_ADD, EDIT_DEVICE_ADD (with
+ * project, group and channel), EDIT_DEVICE_MOVE, EDIT_DEVICE_CHANNEL, and whatever else
+ * edit_batch_takes says. One item may be about a device. */
 #ifndef CENCD_DIRECTORY_EDIT_BATCH_H
 #define CENCD_DIRECTORY_EDIT_BATCH_H
 
@@ -59,7 +60,7 @@ struct edit_batch {
     uint64_t last_sequence;
 
     _Atomic bool cancelled; /* the editor's own, like the rest */
-    struct list node;
+    void *waiter;
 };
 
 /* May edits of this kind be in a batch? */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/directory/edit_internal.h"
+#include "server/directory/edit_pending.h"
 #include "server/directory/internal.h"
 
 static enum edit_result pack_channel(const struct edit_scene *scene, struct edit *edit,
@@ -49,7 +50,7 @@ static enum edit_result take_project(const struct edit_scene *scene, struct edit
 
     if (!edit_takes(edit, EDIT_PROJECT))
         return EDIT_DONE;
-    if (edit->project != 0 && !project_get(scene->directory, edit->project, &project))
+    if (edit->project != 0 && !edit_finds_project(scene, edit, edit->project, &project))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     info->project = project.id;
     edit_copy(info->project_name, project.name, sizeof(info->project_name));
@@ -98,8 +99,8 @@ enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edi
 
     if (adds) {
         edit->id = 0;
-        result =
-            edit_check_room(edit, &accounts->channels, accounts->last_channel, EDIT_MAX_CHANNELS);
+        result = edit_check_room(edit, &accounts->channels,
+                                 edit_last_ids(scene, edit)->last_channel, EDIT_MAX_CHANNELS);
     } else if (!channel_get(scene->directory, edit->id, &former)) {
         result = edit_refuse(edit, EDIT_NOT_FOUND, "there is no such channel");
     } else {
@@ -110,7 +111,7 @@ enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edi
     struct channel_info info = former;
     info.revision++;
     if (adds)
-        info.id = accounts->last_channel + 1;
+        info.id = edit_last_ids(scene, edit)->last_channel + 1;
     if (edit->kind != EDIT_CHANNEL_REMOVE)
         result = take(scene, edit, &info);
     else if (former.devices > 0)

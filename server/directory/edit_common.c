@@ -6,6 +6,7 @@
 #include "codec/proto/event_codes.h"
 #include "server/base/check.h"
 #include "server/directory/edit_internal.h"
+#include "server/directory/edit_pending.h"
 #include "server/directory/internal.h"
 #include "server/directory/names.h"
 #include "server/directory/restore.h"
@@ -63,7 +64,10 @@ static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
     if (fault != NULL)
         return edit_refuse(edit, EDIT_INVALID, "the name %s", fault);
     CHECK(pthread_rwlock_rdlock(&accounts->lock) == 0);
+    const struct named_table *added = edit_pending_table(edit, table);
     const struct named *other = named_alike(table, within, edit->name, edit->id);
+    if (other == NULL && added != NULL)
+        other = named_alike(added, within, edit->name, edit->id);
     if (other != NULL)
         result =
             edit_refuse(edit, EDIT_EXISTS, "there is a %s called %s%s", what(edit), other->name,
@@ -80,7 +84,7 @@ enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
         enum edit_result result = check_name(edit, accounts, table, within);
         if (result != EDIT_DONE)
             return result;
-        if (text_pool_take(&accounts->texts, edit->name) == TEXT_POOL_NONE)
+        if (edit_enters(edit) && text_pool_take(&accounts->texts, edit->name) == TEXT_POOL_NONE)
             return edit_refuse(edit, EDIT_FULL, "there is no room for another name");
         edit_copy(name, edit->name, DIRECTORY_NAME_SIZE);
     }
@@ -96,7 +100,9 @@ enum edit_result edit_take_texts(struct edit *edit, struct accounts *accounts,
 enum edit_result edit_check_room(struct edit *edit, const struct named_table *table,
                                  uint32_t last_id, size_t most)
 {
-    if (table->count < most && last_id < ID_MAX)
+    const struct named_table *added = edit_pending_table(edit, table);
+
+    if (table->count + (added != NULL ? added->count : 0) < most && last_id < ID_MAX)
         return EDIT_DONE;
     return edit_refuse(edit, EDIT_FULL, "there is no room for another one: %zu are the most", most);
 }
@@ -170,8 +176,9 @@ struct device_texts {
     struct facts_texts texts;
 };
 
-static void describe(const struct accounts *accounts, const struct device_facts *facts,
-                     struct device_texts *texts, Cenc__V1__Event *event)
+static void describe(const struct edit_scene *scene, const struct edit *edit,
+                     const struct device_facts *facts, struct device_texts *texts,
+                     Cenc__V1__Event *event)
 {
     cenc__v1__device__init(&texts->device);
     texts->device.scope = proto_string(facts->scope);
@@ -191,7 +198,7 @@ static void describe(const struct accounts *accounts, const struct device_facts 
     texts->state.link_epoch = facts->epoch;
     texts->state.project_id = facts->project_id;
     texts->state.group_id = facts->group_id;
-    texts->state.channel = proto_string(id_name(&accounts->channel_names, facts->channel_id));
+    texts->state.channel = proto_string(edit_channel_name(scene, edit, facts->channel_id));
     texts->state.channel_id = facts->channel_id;
 }
 
@@ -199,7 +206,6 @@ size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
                       const struct device *device, const struct place *place, uint8_t *out,
                       size_t capacity)
 {
-    const struct accounts *accounts = scene->directory->accounts;
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__DeviceMoved body = CENC__V1__DEVICE_MOVED__INIT;
     struct device_texts texts;
@@ -207,19 +213,19 @@ size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
     size_t size = 0;
 
     (void)directory_facts(scene->directory, device, &facts, &texts.texts);
-    describe(scene->directory->accounts, &facts, &texts, &event);
-    char *former = proto_string(id_name(&accounts->group_names, facts.group_id));
-    char *group = proto_string(id_name(&accounts->group_names, place->group));
-    event.project = proto_string(id_name(&accounts->project_names, place->project));
-    body.former_project = proto_string(id_name(&accounts->project_names, facts.project_id));
+    describe(scene, edit, &facts, &texts, &event);
+    char *former = proto_string(edit_group_name(scene, edit, facts.group_id));
+    char *group = proto_string(edit_group_name(scene, edit, place->group));
+    event.project = proto_string(edit_project_name(scene, edit, place->project));
+    body.former_project = proto_string(edit_project_name(scene, edit, facts.project_id));
     body.n_former_groups = facts.group_id != 0;
     body.former_groups = &former;
     body.n_groups = place->group != 0;
     body.groups = &group;
     body.project_id = place->project;
     body.group_id = place->group;
-    body.former_channel = proto_string(id_name(&accounts->channel_names, facts.channel_id));
-    body.channel = proto_string(id_name(&accounts->channel_names, place->channel));
+    body.former_channel = proto_string(edit_channel_name(scene, edit, facts.channel_id));
+    body.channel = proto_string(edit_channel_name(scene, edit, place->channel));
     body.channel_id = place->channel;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_MOVED;
     event.device_moved = &body;
@@ -231,17 +237,36 @@ static enum edit_result check_place(const struct edit_scene *scene, struct edit 
 {
     struct group_info group;
 
-    if (edit->channel != 0 && !channel_get(scene->directory, edit->channel, NULL))
+    if (edit->channel != 0 && !edit_finds_channel(scene, edit, edit->channel, NULL))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such channel");
     if (edit->kind == EDIT_DEVICE_CHANNEL)
         return EDIT_DONE;
-    if (edit->project != 0 && !project_get(scene->directory, edit->project, NULL))
+    if (edit->project != 0 && !edit_finds_project(scene, edit, edit->project, NULL))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     if (edit->group == 0)
         return EDIT_DONE;
-    if (!group_get(scene->directory, edit->group, &group) || group.project != edit->project)
+    if (!edit_finds_group(scene, edit, edit->group, &group) || group.project != edit->project)
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such group in the project");
     return EDIT_DONE;
+}
+
+/* In a batch it has its place when the batch counts; and at first it is only looked whether it may
+ * enter. */
+static enum status enter(const struct edit_scene *scene, struct edit *edit,
+                         struct edit_records *records)
+{
+    const struct place nowhere = {0};
+
+    if (edit->pending == NULL)
+        return place_enter(scene->directory, edit->scope, edit->serial, &records->place,
+                           scene->utc_ms, &records->device);
+    enum status status = edit_pending_claim(edit->pending, edit->scope, edit->serial);
+    if (status != STATUS_OK)
+        return status;
+    if (edit_enters(edit))
+        return place_enter(scene->directory, edit->scope, edit->serial, &nowhere, scene->utc_ms,
+                           &records->device);
+    return place_check(scene->directory, edit->scope, edit->serial, &edit->pending->new_devices);
 }
 
 static enum edit_result prepare_add(const struct edit_scene *scene, struct edit *edit,
@@ -252,22 +277,26 @@ static enum edit_result prepare_add(const struct edit_scene *scene, struct edit 
     struct device_texts texts;
     struct device_facts facts;
 
-    switch (place_enter(scene->directory, edit->scope, edit->serial, &records->place, scene->utc_ms,
-                        &records->device)) {
+    switch (enter(scene, edit, records)) {
     case STATUS_OK:
         break;
     case STATUS_EXISTS:
-        return edit_refuse(edit, EDIT_EXISTS, "there is such a device");
+        return edit_refuse(edit, EDIT_EXISTS, "there is such a device%s",
+                           edit->pending != NULL ? ", or an item before adds it" : "");
     case STATUS_INVALID:
         return edit_refuse(edit, EDIT_INVALID, "the serial is empty or too long");
     default:
         return edit_refuse(edit, EDIT_FULL, "there is no room for a device: limits.devices");
     }
+    if (!edit_enters(edit))
+        return EDIT_DONE;
     edit->device = records->device;
     (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
-    describe(scene->directory->accounts, &facts, &texts, &event);
-    event.project =
-        proto_string(id_name(&scene->directory->accounts->project_names, edit->project));
+    facts.project_id = records->place.project;
+    facts.group_id = records->place.group;
+    facts.channel_id = records->place.channel;
+    describe(scene, edit, &facts, &texts, &event);
+    event.project = proto_string(edit_project_name(scene, edit, edit->project));
     body.state = &texts.state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
     event.device_added = &body;
@@ -288,13 +317,20 @@ static enum edit_result prepare_remove(const struct edit_scene *scene, struct ed
         return edit_refuse(edit, EDIT_IN_USE, "the device is connected");
     (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
     records->epoch = facts.epoch;
-    describe(scene->directory->accounts, &facts, &texts, &event);
-    event.project =
-        proto_string(id_name(&scene->directory->accounts->project_names, facts.project_id));
+    describe(scene, edit, &facts, &texts, &event);
+    event.project = proto_string(edit_project_name(scene, edit, facts.project_id));
     body.state = &texts.state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_REMOVED;
     event.device_removed = &body;
     return edit_pack(scene, edit, &event, records);
+}
+
+static bool claim_device(const struct edit_scene *scene, const struct edit *edit)
+{
+    struct device_info info;
+
+    directory_get(scene->directory, edit->device, &info);
+    return edit_pending_claim(edit->pending, info.scope, info.serial) == STATUS_OK;
 }
 
 /* What the edit doesn't speak of stays as it is. */
@@ -324,6 +360,8 @@ enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit
         return prepare_add(scene, edit, records);
     if (edit->device == NULL || !place_of(scene->directory, edit->device, &present))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such device");
+    if (edit->pending != NULL && !claim_device(scene, edit))
+        return edit_refuse(edit, EDIT_EXISTS, "an item before is about this device");
     records->device = edit->device;
     result = edit_check_revision(
         edit, edit_device_revision(present.project, present.group, present.channel));

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "server/directory/edit_internal.h"
+#include "server/directory/edit_pending.h"
 #include "server/directory/internal.h"
 #include "server/directory/names.h"
 
@@ -117,8 +118,8 @@ enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edi
 
     if (adds) {
         edit->id = 0;
-        result =
-            edit_check_room(edit, &accounts->projects, accounts->last_project, EDIT_MAX_PROJECTS);
+        result = edit_check_room(edit, &accounts->projects,
+                                 edit_last_ids(scene, edit)->last_project, EDIT_MAX_PROJECTS);
     } else if (!project_get(scene->directory, edit->id, &former)) {
         result = edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     } else {
@@ -129,7 +130,7 @@ enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edi
     struct project_info info = former;
     info.revision++;
     if (adds)
-        info.id = accounts->last_project + 1;
+        info.id = edit_last_ids(scene, edit)->last_project + 1;
     if (edit->kind == EDIT_PROJECT_REMOVE) {
         if (former.groups > 0)
             return edit_refuse(edit, EDIT_IN_USE, "it has %u groups", former.groups);
@@ -193,11 +194,12 @@ static enum edit_result begin_group(const struct edit_scene *scene, struct edit 
         return edit_check_revision(edit, former->revision);
     }
     edit->id = 0;
-    if (!project_get(scene->directory, edit->project, &project))
+    if (!edit_finds_project(scene, edit, edit->project, &project))
         return edit_refuse(edit, EDIT_NOT_FOUND, "there is no such project");
     former->project = project.id;
     edit_copy(former->project_name, project.name, sizeof(former->project_name));
-    return edit_check_room(edit, &accounts->groups, accounts->last_group, EDIT_MAX_GROUPS);
+    return edit_check_room(edit, &accounts->groups, edit_last_ids(scene, edit)->last_group,
+                           EDIT_MAX_GROUPS);
 }
 
 enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit *edit,
@@ -213,7 +215,7 @@ enum edit_result edit_prepare_group(const struct edit_scene *scene, struct edit 
     struct group_info info = former;
     info.revision++;
     if (adds)
-        info.id = accounts->last_group + 1;
+        info.id = edit_last_ids(scene, edit)->last_group + 1;
     if (edit->kind == EDIT_GROUP_REMOVE)
         result = check_use(scene, edit, 0, former.id, former.devices);
     else

@@ -43,14 +43,21 @@ static void finish(struct editor *editor, enum edit_result result)
 
 /* ---- what is committed comes into force ---- */
 
-static void apply_event(struct editor *editor)
+Cenc__V1__Event *editor_unpack(struct editor *editor, const uint8_t *data, size_t size)
 {
     Cenc__V1__Event *event = NULL;
 
     editor->arena.used = 0;
     editor->arena.full = false;
-    CHECK(event_unpack(editor->records->public, editor->records->public_size, &editor->arena,
-                       &event) == CODEC_OK);
+    CHECK(event_unpack(data, size, &editor->arena, &event) == CODEC_OK);
+    return event;
+}
+
+static void apply_event(struct editor *editor)
+{
+    const Cenc__V1__Event *event =
+        editor_unpack(editor, editor->records->public, editor->records->public_size);
+
     /* it is in the journal: to go on without it would be to say something else than it */
     CHECK(accounts_apply(editor->config.directory, event) == STATUS_OK);
 }
@@ -259,7 +266,8 @@ static void end(struct editor *editor)
 
 static bool busy(const struct editor *editor)
 {
-    return editor->current != NULL || editor->slots_used > 0 || editor->ending;
+    return editor->current != NULL || editor->slots_used > 0 || editor->ending ||
+           editor->run != NULL;
 }
 
 static bool is_posted(struct editor *editor)
@@ -282,11 +290,14 @@ static void go_on(struct editor *editor)
 {
     struct edit *edit;
 
+    batch_look(editor);
     while (!busy(editor)) {
         bool sweeps = editor->sweep_turn && !editor->stop;
         editor->sweep_turn = false;
         if (sweeps)
             sweep_on(editor);
+        if (!busy(editor))
+            batch_on(editor);
         if (busy(editor) || (edit = next_edit(editor)) == NULL)
             break;
         if (editor->stop)
@@ -297,7 +308,7 @@ static void go_on(struct editor *editor)
     }
     if (!busy(editor) && editor->stop && editor->restored != NULL)
         sweep_restore(editor);
-    if (!busy(editor) && editor->stop && !is_posted(editor))
+    if (!busy(editor) && editor->stop && !is_posted(editor) && !batch_waits(editor))
         end(editor);
 }
 
@@ -322,13 +333,23 @@ static bool to_post(struct editor *editor)
     return post;
 }
 
-void editor_wake(struct editor *editor)
+static void wake_from(struct editor *editor, struct reactor *from)
 {
     CHECK(pthread_mutex_lock(&editor->lock) == 0);
     bool post = to_post(editor);
     CHECK(pthread_mutex_unlock(&editor->lock) == 0);
     if (post)
-        reactor_post(editor->config.reactor, editor->config.reactor, &editor->wake);
+        reactor_post(from, editor->config.reactor, &editor->wake);
+}
+
+void editor_wake(struct editor *editor)
+{
+    wake_from(editor, editor->config.reactor);
+}
+
+void editor_nudge(struct editor *editor)
+{
+    wake_from(editor, NULL);
 }
 
 void editor_submit(struct editor *editor, struct edit *edit)

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "server/directory/edit_batch.h"
 #include "server/directory/edit_internal.h"
 
 #define SWEEP_SLOTS   32u
@@ -20,9 +21,11 @@ struct sweep_slot {
 };
 
 /* Thread: the reactor's, but for what is under the lock. One of these is under way at a time: an
- * edit (current), moves of a sweep (slots_used), the end of a sweep (ending). */
+ * edit (current), moves of a sweep (slots_used), the end of a sweep (ending), a batch (run). */
 struct editor {
     struct editor_config config;
+    struct edit_batch *batch; /* that waits or runs; under the lock */
+    struct batch_run *run;    /* of it, when it runs; NULL: it doesn't */
     pthread_mutex_t lock;
     struct list queue; /* under the lock, like the next six */
     uint32_t queued;
@@ -63,8 +66,21 @@ enum status editor_append(struct editor *editor, struct journal_entry *entry, ui
                           const uint8_t *data, size_t size,
                           void (*done)(struct journal_entry *entry, enum status status)) MUST_CHECK;
 
+/* A public record's event, in the editor's arena. */
+Cenc__V1__Event *editor_unpack(struct editor *editor, const uint8_t *data, size_t size);
+
+/* Nothing is under way: begins the batch that waits, if there is one. */
+void batch_on(struct editor *editor);
+/* Something else may be under way: a batch that waits, and was cancelled, is done with. */
+void batch_look(struct editor *editor);
+/* A batch waits. */
+bool batch_waits(struct editor *editor);
+void batch_run_free(struct batch_run *run); /* NULL: nothing */
+
 /* Goes on soon, not from inside. The reactor's thread. */
 void editor_wake(struct editor *editor);
+/* The same. Any thread. */
+void editor_nudge(struct editor *editor);
 
 void sweeps_init(struct editor *editor);
 /* Nothing is under way: a step of what devices are to be moved. */

@@ -110,6 +110,31 @@ enum status place_enter(struct directory *directory, const char *scope_text, con
     return status;
 }
 
+enum status place_check(struct directory *directory, const char *scope_text, const char *serial,
+                        uint64_t *others)
+{
+    size_t size = strlen(serial);
+    uint32_t scope = text_pool_find(&directory->scopes, scope_text);
+    const struct device *device = NULL;
+    bool there = false;
+
+    if (size == 0 || size >= PLUGIN_SERIAL_SIZE)
+        return STATUS_INVALID;
+    if (scope != TEXT_POOL_NONE) {
+        uint32_t hash = stripes_hash(directory, scope, serial, size);
+        struct stripe *stripe = lock_stripe(directory, hash);
+        device = stripes_find(directory, stripe, hash, scope, serial);
+        there = device != NULL && !device->removed;
+        unlock_stripe(stripe);
+    }
+    if (there)
+        return STATUS_EXISTS;
+    if (device == NULL && order_count(&directory->order) + *others >= directory->order.capacity)
+        return STATUS_FULL;
+    *others += device == NULL;
+    return STATUS_OK;
+}
+
 void place_withdraw(struct directory *directory, struct device *device)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);

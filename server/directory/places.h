@@ -28,6 +28,9 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
 enum status place_enter(struct directory *directory, const char *scope, const char *serial,
                         const struct place *place, uint64_t utc_ms,
                         struct device **device) MUST_CHECK;
+/* The same without doing it, when *others need room before: it is counted there. */
+enum status place_check(struct directory *directory, const char *scope, const char *serial,
+                        uint64_t *others) MUST_CHECK;
 void place_withdraw(struct directory *directory, struct device *device);
 
 /* From now on whoever registers sees what was bound before this call. */

@@ -1,9 +1,8 @@
 /* Projects, groups, agents, channels and bindings over crashes, under many seeds: edits and
  * registrations at random, on a disk that fails and loses power, with another process that holds
  * the store now and then. What a start makes of store and journal is what the journal alone makes;
- * what was in force is still in force; and in the end every device that waits on a bound port is
- * where it belongs.
- */
+ * what was in force is still in force; of a batch all or nothing; and in the end every device that
+ * waits on a bound port is where it belongs. */
 #include <cenc/v1/events.pb-c.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,6 +19,7 @@
 #include "codec/proto/event.h"
 #include "config/config.h"
 #include "server/base/log.h"
+#include "server/directory/batch_run.h"
 #include "server/directory/editor_internal.h"
 #include "server/directory/internal.h"
 #include "server/directory/keeper.h"
@@ -35,6 +35,10 @@
 #define DEVICES 9u
 #define EDITS   600u
 #define COMINGS 300u
+
+#define BATCHES     60u
+#define BATCH_ITEMS 16u
+#define BATCH_SOME  6u /* devices that batches add and that come by themselves, too */
 
 static const struct config_listener listeners[] = {{.name = "one"}, {.name = "two"}};
 
@@ -62,7 +66,14 @@ static struct {
     unsigned coming_count;
     unsigned comings_open;
     uint64_t links;
-    bool moved_out[DEVICES]; /* by hand, to no project: it may wait there */
+    struct edit_batch batch;
+    struct edit items[BATCH_ITEMS];
+    unsigned batch_count;
+    bool batch_open;
+    unsigned own[BATCHES];    /* devices that only this batch adds */
+    bool batched[BATCHES];    /* it is in force */
+    bool batch_gone[BATCHES]; /* it was refused, or only looked at: it will never be */
+    bool moved_out[DEVICES];  /* by hand, to no project: it may wait there */
     bool keeper_stopped;
     bool journal_stopped;
     bool editor_stopped;
@@ -76,12 +87,17 @@ static struct {
     uint64_t swept;
     uint64_t on_channel;
     uint64_t exact;
+    uint64_t batches[8];
+    uint64_t dry_runs;
+    uint64_t batches_lost;  /* by a crash, without an answer, none of it is there */
+    uint64_t batches_found; /* likewise, all of it is there */
+    uint64_t came_meanwhile;
 } seen;
 
 static struct directory *make_directory(void)
 {
     struct directory_config config = {
-        .max_devices = 100,
+        .max_devices = 1000,
         .recorded = true,
         .listeners = listeners,
         .listener_count = 2,
@@ -122,8 +138,9 @@ static void describe_agent(FILE *out, const struct agent *agent)
 static uint64_t unrecorded(struct directory *directory, uint32_t project, uint32_t channel)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < DEVICES; i++) {
-        char serial[] = {'d', (char)('0' + i), '\0'};
+    for (unsigned i = 0; i < DEVICES + BATCH_SOME; i++) {
+        char serial[] = {i < DEVICES ? 'd' : 'y', (char)('0' + (i < DEVICES ? i : i - DEVICES)),
+                         '\0'};
         const struct device *device = directory_find(directory, "", serial);
         count += device != NULL && !device->recorded &&
                  (project != 0 ? device->project == project : device->channel == channel);
@@ -139,6 +156,21 @@ static void describe_channel(FILE *out, struct directory *directory, struct chan
                   id_name(&directory->accounts->channel_names, named->id), channel->project,
                   channel->host, channel->port, channel->exclusive, channel->enabled,
                   channel->devices - unrecorded(directory, 0, named->id));
+}
+
+static void describe_serial(struct directory *directory, const char *serial, FILE *out)
+{
+    const struct device *device = directory_find(directory, "", serial);
+    struct device_facts facts;
+    struct facts_texts texts;
+
+    if (device != NULL && directory_facts(directory, device, &facts, &texts))
+        (void)describe_device(&facts, out);
+}
+
+static void own_serial(unsigned batch, unsigned index, char serial[static PLUGIN_SERIAL_SIZE])
+{
+    (void)snprintf(serial, PLUGIN_SERIAL_SIZE, "x%u-%u", batch, index);
 }
 
 static char *describe(struct directory *directory)
@@ -177,11 +209,18 @@ static char *describe(struct directory *directory)
     /* in the order of registration, which may be another after a crash */
     for (unsigned i = 0; i < DEVICES; i++) {
         char serial[] = {'d', (char)('0' + i), '\0'};
-        const struct device *device = directory_find(directory, "", serial);
-        struct device_facts facts;
-        struct facts_texts texts;
-        if (device != NULL && directory_facts(directory, device, &facts, &texts))
-            (void)describe_device(&facts, out);
+        describe_serial(directory, serial, out);
+    }
+    for (unsigned i = 0; i < BATCH_SOME; i++) {
+        char serial[] = {'y', (char)('0' + i), '\0'};
+        describe_serial(directory, serial, out);
+    }
+    for (unsigned batch = 0; batch < world.batch_count; batch++) {
+        for (unsigned i = 0; i < world.own[batch]; i++) {
+            char serial[PLUGIN_SERIAL_SIZE];
+            own_serial(batch, i, serial);
+            describe_serial(directory, serial, out);
+        }
     }
     SEEDS_REQUIRE(fclose(out) == 0);
     return text;
@@ -305,6 +344,150 @@ static void edit_one(void)
     editor_submit(world.editor, edit);
 }
 
+/* ---- batches ---- */
+
+/* How many of the devices that only this batch adds are there. */
+static unsigned own_found(struct directory *directory, unsigned batch)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < world.own[batch]; i++) {
+        char serial[PLUGIN_SERIAL_SIZE];
+        struct place place;
+        struct group_info group;
+        own_serial(batch, i, serial);
+        const struct device *device = directory_find(directory, "", serial);
+        if (device == NULL || !place_of(directory, device, &place))
+            continue;
+        found++;
+        SEEDS_REQUIRE(project_get(directory, place.project, NULL));
+        SEEDS_REQUIRE(group_get(directory, place.group, &group) && group.project == place.project);
+        SEEDS_REQUIRE(channel_get(directory, place.channel, NULL));
+    }
+    return found;
+}
+
+/* All or nothing, and what was told holds. */
+static void check_batches(struct directory *directory)
+{
+    for (unsigned batch = 0; batch < world.batch_count; batch++) {
+        unsigned found = own_found(directory, batch);
+        SEEDS_REQUIRE(found == 0 || found == world.own[batch]);
+        SEEDS_REQUIRE(!world.batched[batch] || found == world.own[batch]);
+        SEEDS_REQUIRE(!world.batch_gone[batch] || found == 0);
+        world.batched[batch] = found > 0;
+    }
+}
+
+static void batch_done(struct edit_batch *batch)
+{
+    unsigned number = world.batch_count - 1;
+    SEEDS_REQUIRE(world.batch_open && batch == &world.batch);
+    world.batch_open = false;
+    seen.batches[batch->result]++;
+    SEEDS_REQUIRE((batch->result == EDIT_DONE) == (batch->text[0] == '\0'));
+    SEEDS_REQUIRE(batch->fault_count <= batch->faults_found);
+    unsigned found = own_found(world.directory, number);
+    bool counts = batch->result == EDIT_DONE && !batch->dry_run;
+    SEEDS_REQUIRE(found == (counts ? world.own[number] : 0));
+    seen.dry_runs += batch->result == EDIT_DONE && batch->dry_run;
+    world.batched[number] = counts;
+    /* where the journal stopped the disk may have it all the same */
+    world.batch_gone[number] = !counts && batch->result != EDIT_UNAVAILABLE;
+    if (!counts)
+        return;
+    SEEDS_REQUIRE(batch->last_sequence - batch->first_sequence + 1 == batch->count);
+    SEEDS_REQUIRE(batch->last_sequence <= journal_committed(world.journal));
+    for (size_t i = 0; i < batch->count; i++) {
+        struct place place;
+        if (world.items[i].kind != EDIT_DEVICE_ADD)
+            continue;
+        const struct device *device = directory_find(world.directory, "", world.items[i].serial);
+        SEEDS_REQUIRE(device != NULL && place_of(world.directory, device, &place));
+        SEEDS_REQUIRE(place.project != 0 && place.group != 0 && place.channel != 0);
+        seen.came_meanwhile += device->epoch > 0;
+    }
+}
+
+static bool batch_next(void *context, size_t index, struct edit *edit)
+{
+    SEEDS_REQUIRE(world.batch_open && index < world.batch.count);
+    (void)context;
+    *edit = world.items[index];
+    return !sim_chance(world.duo.sim, 2);
+}
+
+static struct edit *add_item(enum edit_kind kind)
+{
+    struct edit *item = &world.items[world.batch.count++];
+    memset(item, 0, sizeof *item);
+    item->kind = kind;
+    (void)snprintf(item->name, sizeof item->name, "batch %u", world.batch_count);
+    return item;
+}
+
+static void add_device(const char *serial)
+{
+    struct edit *item = add_item(EDIT_DEVICE_ADD);
+    item->project = edit_batch_reference(0);
+    item->group = edit_batch_reference(1);
+    item->channel = edit_batch_reference(2);
+    (void)snprintf(item->serial, sizeof item->serial, "%s", serial);
+}
+
+static void spoil(void)
+{
+    struct edit *item = &world.items[below(world.batch.count)];
+    switch (below(4)) {
+    case 0:
+        item->group = edit_batch_reference(world.batch.count); /* not before it */
+        break;
+    case 1:
+        item->kind = EDIT_BINDING_SET;
+        break;
+    case 2:
+        (void)snprintf(item->name, sizeof item->name, "north"); /* may be there */
+        break;
+    default:
+        item = &world.items[world.batch.count - 1];
+        *item = world.items[3]; /* the first device twice */
+        break;
+    }
+}
+
+static void batch_one(void)
+{
+    if (world.batch_open || world.batch_count == BATCHES)
+        return;
+    unsigned number = world.batch_count;
+    char serial[PLUGIN_SERIAL_SIZE];
+    world.batch = (struct edit_batch){.next = batch_next, .done = batch_done};
+    (void)add_item(EDIT_PROJECT_ADD);
+    add_item(EDIT_GROUP_ADD)->project = edit_batch_reference(0);
+    struct edit *channel = add_item(EDIT_CHANNEL_ADD);
+    channel->settings = (struct channel_settings){.host = "meter.example", .port = 1};
+    world.own[number] = 1 + below(8);
+    for (unsigned i = 0; i < world.own[number]; i++) {
+        own_serial(number, i, serial);
+        add_device(serial);
+    }
+    if (sim_chance(world.duo.sim, 300)) {
+        (void)snprintf(serial, sizeof serial, "y%u", below(BATCH_SOME));
+        add_device(serial);
+    }
+    struct device *device = directory_find(world.directory, "", "d1");
+    if (device != NULL && sim_chance(world.duo.sim, 300)) {
+        struct edit *item = add_item(EDIT_DEVICE_MOVE);
+        item->device = device;
+        item->project = edit_batch_reference(0);
+    }
+    if (sim_chance(world.duo.sim, 200))
+        spoil();
+    world.batch.dry_run = sim_chance(world.duo.sim, 100);
+    world.batch_count++;
+    world.batch_open = true;
+    editor_submit_batch(world.editor, &world.batch);
+}
+
 /* ---- devices that come ---- */
 
 static void came(struct journal_entry *entry, enum status status)
@@ -357,12 +540,12 @@ static bool tell(struct coming *coming, bool is_new)
     return journal_append(world.journal, &coming->entry) == STATUS_OK;
 }
 
-static void come(unsigned number)
+static void come(const char *serial)
 {
     struct plugin_identity identity = {.signal_csq = PLUGIN_SIGNAL_UNKNOWN};
     if (world.coming_count == COMINGS)
         return;
-    (void)snprintf(identity.serial, sizeof identity.serial, "d%u", number);
+    (void)snprintf(identity.serial, sizeof identity.serial, "%s", serial);
     struct registration registration = {
         .scope = "",
         .identity = &identity,
@@ -378,7 +561,7 @@ static void come(unsigned number)
         world.comings_open++;
     if (directory_needs_place(world.directory, coming->device))
         editor_place(world.editor, coming->device);
-    if (world.edits_open == 0)
+    if (world.edits_open == 0 && serial[0] == 'd')
         world.moved_out[identity.serial[1] - '0'] = false;
     SEEDS_REQUIRE(
         directory_release(world.directory, registration.device, &registration.link, 1700000000000));
@@ -386,7 +569,12 @@ static void come(unsigned number)
 
 static void come_one(void)
 {
-    come(below(DEVICES));
+    char serial[] = {'d', (char)('0' + below(DEVICES)), '\0'};
+    if (sim_chance(world.duo.sim, 200)) {
+        serial[0] = 'y';
+        serial[1] = (char)('0' + below(BATCH_SOME));
+    }
+    come(serial);
 }
 
 /* ---- the store's files ---- */
@@ -463,6 +651,13 @@ static void check_what_came_back(void)
     char *text = describe(world.directory);
     char *expected = describe(journal_only);
     require_same(text, expected);
+    if (world.batch_open) {
+        unsigned found = own_found(world.directory, world.batch_count - 1);
+        seen.batches_found += found > 0;
+        seen.batches_lost += found == 0;
+        world.batch_open = false;
+    }
+    check_batches(world.directory);
     if (world.in_force != NULL && world.in_force_until == journal_committed(world.journal)) {
         require_same(text, world.in_force);
         seen.exact++;
@@ -498,11 +693,16 @@ static void round_run(void)
     unsigned steps = below(4000);
     unsigned edits = 20 + below(200);
     unsigned comings = below(100);
+    unsigned batches = below(20);
     for (unsigned i = 0; i < steps; i++) {
         if (sim_chance(world.duo.sim, edits))
             edit_one();
         if (sim_chance(world.duo.sim, comings))
             come_one();
+        if (sim_chance(world.duo.sim, batches))
+            batch_one();
+        if (world.batch_open && sim_chance(world.duo.sim, 2))
+            editor_cancel_batch(world.editor, &world.batch);
         duo_step(&world.duo);
     }
 }
@@ -547,7 +747,7 @@ static void round_stop(void)
     stop_keeper();
     journal_stop(world.journal, set_flag, &world.journal_stopped);
     UNTIL(world.journal_stopped && world.comings_open == 0 && world.editor_stopped);
-    SEEDS_REQUIRE(world.edits_open == 0); /* each was answered */
+    SEEDS_REQUIRE(world.edits_open == 0 && !world.batch_open); /* each was answered */
     UNTIL(reactor_idle(world.duo.writer) && reactor_idle(world.duo.user));
     if (exact)
         world.in_force = describe(world.directory);
@@ -559,16 +759,33 @@ static void round_stop(void)
 static bool under_way(void)
 {
     return world.editor->current != NULL || world.editor->slots_used > 0 ||
-           world.editor->restored != NULL || world.comings_open > 0;
+           world.editor->restored != NULL || world.comings_open > 0 || world.batch_open;
 }
 
 static void free_editor(void)
 {
     timer_stop(&world.editor->timer);
+    batch_run_free(world.editor->run);
     free(world.editor->records);
     free(world.editor->arena.memory);
     (void)pthread_mutex_destroy(&world.editor->lock);
     free(world.editor);
+}
+
+static void nothing(struct message *message, struct reactor *reactor)
+{
+    (void)message;
+    (void)reactor;
+}
+
+/* It does nothing any more. */
+static void freeze_batch(void)
+{
+    struct batch_run *run = world.editor->run;
+    if (run == NULL)
+        return;
+    run->step.deliver = nothing;
+    run->journal.message.deliver = nothing;
 }
 
 static void round_crash(bool power_too)
@@ -579,6 +796,7 @@ static void round_crash(bool power_too)
     world.in_force_until = journal_committed(world.journal);
     duo_kill(&world.duo.writer);
     world.journal->state = WRITER_STOPPED;
+    freeze_batch();
     world.editor->slots_used += SWEEP_SLOTS; /* so that it begins nothing any more */
     stop_keeper();
     free_editor();
@@ -597,15 +815,17 @@ static bool all_quiet(void)
     bool sweeping = false;
     for (size_t i = 0; i < count; i++)
         sweeping |= bindings[i].sweeping;
-    return !sweeping && world.edits_open == 0 && world.comings_open == 0 &&
+    return !sweeping && world.edits_open == 0 && !world.batch_open && world.comings_open == 0 &&
            world.editor->place_count == 0 && world.editor->slots_used == 0;
 }
 
 /* On a good disk: whoever waits on a bound port is moved. */
 static void check_the_end(void)
 {
-    for (unsigned i = 0; i < DEVICES; i++) /* a restart ends their links */
-        come(i);
+    for (unsigned i = 0; i < DEVICES; i++) { /* a restart ends their links */
+        char serial[] = {'d', (char)('0' + i), '\0'};
+        come(serial);
+    }
     UNTIL(all_quiet());
     for (unsigned i = 0; i < DEVICES; i++) {
         char serial[] = {'d', (char)('0' + i), '\0'};
