@@ -9,6 +9,8 @@
 #define EVENT_BODY_FIRST 20u
 #define DEVICE_SCOPE     1u
 #define DEVICE_SERIAL    2u
+#define EVENT_MOVED      23u /* device_moved, and former_project in it */
+#define MOVED_FROM       1u
 
 static bool get_varint(struct wire_reader *reader, uint64_t *value)
 {
@@ -125,6 +127,17 @@ static bool outline_device(const struct wire_field *device, struct event_outline
     return !reader.failed;
 }
 
+static bool outline_moved(const struct wire_field *body, struct event_outline *outline)
+{
+    struct wire_reader reader = wire_reader_over(body->data, body->size);
+    struct wire_field field;
+
+    while (wire_next(&reader, &field))
+        if (field.number == MOVED_FROM && field.type == WIRE_BYTES)
+            outline->former_project = (struct wire_text){field.data, field.size};
+    return !reader.failed;
+}
+
 bool event_outline(const uint8_t *data, size_t size, struct event_outline *outline)
 {
     static const uint8_t nothing[1];
@@ -132,8 +145,11 @@ bool event_outline(const uint8_t *data, size_t size, struct event_outline *outli
     struct wire_reader reader = wire_reader_over(data, size);
     struct wire_field field;
 
-    *outline = (struct event_outline){
-        .project = empty, .scope = empty, .serial = empty, .body_bytes = empty};
+    *outline = (struct event_outline){.project = empty,
+                                      .scope = empty,
+                                      .serial = empty,
+                                      .body_bytes = empty,
+                                      .former_project = empty};
     while (wire_next(&reader, &field)) {
         if (field.type != WIRE_BYTES)
             continue;
@@ -145,6 +161,8 @@ bool event_outline(const uint8_t *data, size_t size, struct event_outline *outli
         } else if (field.number >= EVENT_BODY_FIRST) {
             outline->body = field.number;
             outline->body_bytes = (struct wire_text){field.data, field.size};
+            if (field.number == EVENT_MOVED && !outline_moved(&field, outline))
+                return false;
         }
     }
     return !reader.failed;

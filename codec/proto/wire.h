@@ -52,6 +52,7 @@ struct event_outline {
     bool has_device;
     uint32_t body; /* the field number of the body that this version knows; 0: none */
     struct wire_text body_bytes;
+    struct wire_text former_project; /* of device_moved; empty in others */
 };
 
 /* Looks at a packed cenc.v1.Event. False: it is none. */

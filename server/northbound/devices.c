@@ -17,6 +17,7 @@
     1u /* of ListDevicesResponse; GetDeviceResponse's device, ListLinksResponse's links */
 #define FIELD_TOKEN    2u
 #define FIELD_SEQUENCE 3u
+#define NO_SUCH_DEVICE "there is no such device"
 
 /* A page on its way through the helper thread; outlives its call. */
 struct page {
@@ -157,6 +158,11 @@ static void put_token(uint8_t *out, size_t *at, uint64_t sequence, uint64_t next
     *at += (size_t)size;
 }
 
+static bool sees(const struct grpc_call *call, const struct device_message *message)
+{
+    return consumer_sees(call->consumer, message->info.project, strlen(message->info.project));
+}
+
 static uint8_t *reserve_page(struct grpc_call *call, size_t count)
 {
     return grpc_reserve(call, count * ITEM_MAX + 256);
@@ -205,7 +211,13 @@ static void write_page(struct page *page)
     for (size_t i = 0; i < page->count && good; i++) {
         device_message_fill(northbound->directory, page->devices[i], northbound->config, utc_ms,
                             &page->rows[i], &message);
-        good = put_item(out, &size, field, &message.record.base);
+        /* it may have moved to another project since */
+        if (sees(page->call, &message))
+            good = put_item(out, &size, field, &message.record.base);
+    }
+    if (page->single && good && size == 0) {
+        grpc_finish(page->call, GRPC_NOT_FOUND, NO_SUCH_DEVICE);
+        return;
     }
     if (!page->single) {
         put_token(out, &size, page->sequence, page->next);
@@ -334,7 +346,7 @@ static void get_device(struct grpc_call *call, const uint8_t *data, size_t size)
     if (device != NULL)
         directory_get(call->northbound->directory, device, &info);
     if (device == NULL || !consumer_sees(call->consumer, info.project, strlen(info.project))) {
-        grpc_finish(call, GRPC_NOT_FOUND, "there is no such device");
+        grpc_finish(call, GRPC_NOT_FOUND, NO_SUCH_DEVICE);
         return;
     }
     page = page_make(call, 1);
@@ -384,7 +396,7 @@ static void list_links(struct grpc_call *call, const uint8_t *data, size_t size)
         device_message_status(call->northbound->directory, devices[i], call->northbound->config,
                               reactor_utc_ms(call->northbound->reactor), &message);
         /* it may have left since */
-        if (message.info.link.id != 0)
+        if (message.info.link.id != 0 && sees(call, &message))
             good = put_item(out, &at, FIELD_DEVICES, &message.status.base);
     }
     if (out == NULL)

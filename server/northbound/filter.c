@@ -176,6 +176,13 @@ static bool takes_project(const struct filter *filter, const struct wire_text *p
     return false;
 }
 
+/* Who had the device is told where it went, or would never know. */
+static bool takes_leaving(const struct filter *filter, const struct event_outline *outline)
+{
+    return outline->body == CENC__V1__EVENT__BODY_DEVICE_MOVED &&
+           takes_project(filter, &outline->former_project);
+}
+
 static bool takes_device(const struct filter *filter, const struct event_outline *outline)
 {
     if (filter->buckets == NULL)
@@ -197,5 +204,6 @@ bool filter_takes(const struct filter *filter, const uint8_t *data, size_t size)
         return true;
     return event_outline(data, size, &outline) &&
            (!filter->by_kind || (outline.body < KIND_BITS && filter->kinds[outline.body])) &&
-           takes_project(filter, &outline.project) && takes_device(filter, &outline);
+           (takes_project(filter, &outline.project) || takes_leaving(filter, &outline)) &&
+           takes_device(filter, &outline);
 }

@@ -9,6 +9,7 @@
 #include "server/northbound/internal.h"
 
 #define RETRY_MS     2000u
+#define SETTLE_MS    10u
 #define LAZY_RECORDS 4096u /* without a change the place in the journal is written so seldom */
 #define WALK_ROWS    1000u /* of one transaction */
 
@@ -136,12 +137,19 @@ static void rewalk(void *argument)
 
 /* ---- after writing ---- */
 
+/* One that moved waits already: its new project's consumers haven't seen it. */
+static void announce(struct registry *registry, const struct ledger_row *change)
+{
+    remember(change->scope, change->serial, registry);
+    waiting_again(&registry->waiting, change->scope, change->serial);
+}
+
 static void apply(struct registry *registry)
 {
     for (size_t i = 0; i < registry->writing; i++) {
         const struct ledger_row *change = &registry->changes[i];
         if (change->state == LEDGER_WAITING)
-            remember(change->scope, change->serial, registry);
+            announce(registry, change);
         else
             waiting_remove(&registry->waiting, change->scope, change->serial);
     }
@@ -199,11 +207,16 @@ static void walked(struct registry *registry)
     waiting_tell(&registry->waiting);
 }
 
-static void written(struct operation *operation, int32_t result)
+static void settle(struct timer *timer)
 {
-    struct registry *registry = container_of(operation, struct registry, work);
+    struct registry *registry = container_of(timer, struct registry, settle);
+    struct northbound *northbound = northbound_of(registry);
 
-    (void)result;
+    if (registry->status == STATUS_OK && !northbound->stopping &&
+        northbound_told(northbound) < registry->writing_to) {
+        timer_start_fine(northbound->reactor, timer, SETTLE_MS);
+        return;
+    }
     registry->busy = false;
     northbound_of(registry)->jobs--;
     if (registry->status != STATUS_OK) {
@@ -221,6 +234,12 @@ static void written(struct operation *operation, int32_t result)
         walked(registry);
     feed_resume(&registry->follower);
     write_on(registry);
+}
+
+static void written(struct operation *operation, int32_t result)
+{
+    (void)result;
+    settle(&container_of(operation, struct registry, work)->settle);
 }
 
 static bool is_due(const struct registry *registry)
@@ -263,7 +282,8 @@ static void fill(struct ledger_row *row, const Cenc__V1__Event *event)
     (void)snprintf(row->scope, sizeof(row->scope), "%s", event->device->scope);
     (void)snprintf(row->serial, sizeof(row->serial), "%s", event->device->serial);
     row->utc_ms = (uint64_t)event->received_unix_ms;
-    if (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED)
+    if (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED ||
+        event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED)
         row->state = LEDGER_WAITING;
     if (event->body_case != CENC__V1__EVENT__BODY_REGISTRATION_REPORTED)
         return;
@@ -275,6 +295,23 @@ static void fill(struct ledger_row *row, const Cenc__V1__Event *event)
         (void)snprintf(row->consumer, sizeof(row->consumer), "%s", event->actor->name);
 }
 
+static bool matters(const struct event_outline *outline)
+{
+    const struct wire_text *now = &outline->project;
+    const struct wire_text *former = &outline->former_project;
+
+    switch (outline->body) {
+    case CENC__V1__EVENT__BODY_DEVICE_ADDED:
+    case CENC__V1__EVENT__BODY_DEVICE_REMOVED:
+    case CENC__V1__EVENT__BODY_REGISTRATION_REPORTED:
+        return true;
+    case CENC__V1__EVENT__BODY_DEVICE_MOVED: /* or its group or channel is another one */
+        return now->size != former->size || memcmp(now->data, former->data, now->size) != 0;
+    default:
+        return false;
+    }
+}
+
 /* False: there is no room for another change. */
 static bool take_record(struct registry *registry, const struct journal_record *record)
 {
@@ -283,9 +320,7 @@ static bool take_record(struct registry *registry, const struct journal_record *
     Cenc__V1__Event *event;
 
     if (record->kind != JOURNAL_EVENT || !event_outline(record->data, record->size, &outline) ||
-        (outline.body != CENC__V1__EVENT__BODY_DEVICE_ADDED &&
-         outline.body != CENC__V1__EVENT__BODY_DEVICE_REMOVED &&
-         outline.body != CENC__V1__EVENT__BODY_REGISTRATION_REPORTED))
+        !matters(&outline))
         return true;
     if (registry->count == REGISTRY_BATCH)
         return false;
@@ -329,6 +364,7 @@ enum status registry_start(struct northbound *northbound, bool fresh, struct led
 
     list_init(&registry->waits);
     timer_init(&registry->retry, retry);
+    timer_init(&registry->settle, settle);
     if (waiting_init(&registry->waiting) != STATUS_OK && status == STATUS_OK) {
         (void)snprintf(error->text, sizeof(error->text), "not enough memory for registrations");
         status = STATUS_NO_MEMORY;

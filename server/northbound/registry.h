@@ -1,6 +1,7 @@
 /* The registry: which devices wait for the answer of a head-end system. It follows the journal, for
  * an answer is an event as well: device_added makes a device wait, registration_reported and
- * device_removed end that. Every change is in the ledger first, then here.
+ * device_removed end that; one that moves to another project and waits is announced there. Every
+ * change is in the ledger first, then here, when the directory has it, too.
  *
  * When the ledger is new, or has missed records that retention removed, all devices of the
  * directory that have no answer wait. All in the northbound's thread. */
@@ -36,6 +37,7 @@ struct registry {
     struct ledger_error error;
     enum status status;
     struct timer retry;
+    struct timer settle; /* written; the directory doesn't have it yet */
     bool busy;
     bool failing;
     bool rewalk;

@@ -223,6 +223,17 @@ static void test_the_outline_of_an_event(void **state)
     assert_true(is(&outline.serial, "867\\x00"));
     assert_true(outline.has_device);
     assert_int_equal(outline.body, CENC__V1__EVENT__BODY_DEVICE_ADDED);
+    assert_true(is(&outline.former_project, ""));
+    for (size_t cut = 0; cut < size; cut++)
+        (void)event_outline(data, cut, &outline);
+    Cenc__V1__DeviceMoved moved = CENC__V1__DEVICE_MOVED__INIT;
+    moved.former_project = proto_string("south");
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_MOVED;
+    event.device_moved = &moved;
+    assert_int_equal(event_pack(&event, data, sizeof(data), &size), CODEC_OK);
+    assert_true(event_outline(data, size, &outline));
+    assert_true(is(&outline.project, "north"));
+    assert_true(is(&outline.former_project, "south"));
     for (size_t cut = 0; cut < size; cut++)
         (void)event_outline(data, cut, &outline);
     assert_true(event_outline(data, 0, &outline));
