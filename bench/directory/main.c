@@ -241,11 +241,11 @@ static void *gasp(void *argument)
     (void)argument;
     while (!atomic_load_explicit(&storm.stop, memory_order_relaxed)) {
         struct gasp gasp = {.utc_ms = FIRST_SEEN_MS + count, .sequence = count + 1};
-        uint64_t heard_utc_ms;
+        struct heard heard;
         write_serial(serial, (uint32_t)(next_random(&random) % options.devices));
         struct device *device = directory_known(storm.directory, SCOPE, serial);
         if (device == NULL ||
-            directory_gasp(storm.directory, device, &gasp, &heard_utc_ms) != STATUS_OK)
+            directory_gasp(storm.directory, device, &gasp, &heard) != STATUS_OK)
             die("a device is missing");
         count++;
     }

@@ -149,7 +149,7 @@ void directory_recorded(struct directory *directory, struct device *device)
 }
 
 enum status directory_gasp(struct directory *directory, struct device *device,
-                           const struct gasp *gasp, uint64_t *heard_utc_ms)
+                           const struct gasp *gasp, struct heard *heard)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
     bool known = device->recorded;
@@ -157,19 +157,21 @@ enum status directory_gasp(struct directory *directory, struct device *device,
                  (gasp->utc_ms == device->gasp.utc_ms && gasp->sequence > device->gasp.sequence);
     if (known && later)
         device->gasp = *gasp;
-    *heard_utc_ms = device->heard_utc_ms;
+    *heard = (struct heard){.began_utc_ms = device->heard_utc_ms, .by = device->heard_by};
     unlock_stripe(stripe);
     return known ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
-bool directory_clear_gasp(struct directory *directory, struct device *device, uint64_t began_utc_ms,
-                          struct gasp *former)
+bool directory_clear_gasp(struct directory *directory, struct device *device,
+                          const struct heard *heard, struct gasp *former)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
-    bool over = device->gasp.utc_ms != 0 && device->gasp.utc_ms < began_utc_ms;
+    bool over = device->gasp.utc_ms != 0 && device->gasp.utc_ms < heard->began_utc_ms;
 
-    if (device->heard_utc_ms < began_utc_ms)
-        device->heard_utc_ms = began_utc_ms;
+    if (device->heard_utc_ms < heard->began_utc_ms) {
+        device->heard_utc_ms = heard->began_utc_ms;
+        device->heard_by = heard->by & 3u;
+    }
     if (over) {
         *former = device->gasp;
         device->gasp = (struct gasp){0};

@@ -41,6 +41,12 @@ struct gasp {
     uint64_t sequence; /* of its event; 0: not recorded */
 };
 
+/* What a device was last heard by: a link, a session, a message. */
+struct heard {
+    uint64_t began_utc_ms; /* 0: nothing in this run */
+    uint8_t by;            /* 0 to 3; the caller's, kept for whoever asks */
+};
+
 /* The listener on which a device was last seen, in another run, has no such name any more. */
 #define DIRECTORY_NO_LISTENER UINT32_MAX
 
@@ -143,15 +149,15 @@ void directory_set_in_session(struct directory *directory, struct device *device
 void directory_seen(struct directory *directory, struct device *device, uint64_t utc_ms);
 
 /* A last gasp was recorded. STATUS_NOT_FOUND: the device isn't recorded, nothing changes. An older
- * gasp than the one that is kept changes nothing either. *heard_utc_ms: see below. */
+ * gasp than the one that is kept changes nothing either. *heard: see below. */
 enum status directory_gasp(struct directory *directory, struct device *device,
-                           const struct gasp *gasp, uint64_t *heard_utc_ms) MUST_CHECK;
+                           const struct gasp *gasp, struct heard *heard) MUST_CHECK;
 
-/* Something of the device that began at began_utc_ms was heard: a gasp from before is over. True if
- * there was one, which former says then. A gasp from before that is told only now is over as well:
- * who calls directory_gasp looks at heard_utc_ms afterwards. */
-bool directory_clear_gasp(struct directory *directory, struct device *device, uint64_t began_utc_ms,
-                          struct gasp *former);
+/* The device was heard: a gasp from before heard->began_utc_ms is over. True if there was one,
+ * which former says then. A gasp from before that is told only now is over as well: who calls
+ * directory_gasp looks at what it was heard by last. */
+bool directory_clear_gasp(struct directory *directory, struct device *device,
+                          const struct heard *heard, struct gasp *former);
 
 /* Copies the device's present facts. */
 void directory_get(struct directory *directory, const struct device *device,

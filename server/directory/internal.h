@@ -40,6 +40,7 @@ struct device {
     uint16_t listener; /* NO_LISTENER: as DIRECTORY_NO_LISTENER */
     uint8_t signal_csq;
     uint8_t state : 2;
+    uint8_t heard_by : 2; /* with heard_utc_ms */
     bool recorded : 1;
     bool removed : 1; /* by an operator: nobody finds it, until it registers again */
     char serial[];    /* with NUL; it begins in what would be padding */

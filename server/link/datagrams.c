@@ -84,6 +84,11 @@ static void review_again(struct timer *timer)
     review(container_of(timer, struct shard, datagram_review));
 }
 
+void datagrams_review(struct shard *shard)
+{
+    review(shard);
+}
+
 void datagrams_recorded(struct shard *shard)
 {
     if (shard->datagrams_paused)

@@ -35,6 +35,8 @@ void datagrams_tick(struct shard *shard);
 void datagrams_pause(struct shard *shard, bool paused);
 /* Something of this shard was recorded, so the journal may have room again. */
 void datagrams_recorded(struct shard *shard);
+/* Pushes were recorded that no datagram brought just now: some may wait for room. */
+void datagrams_review(struct shard *shard);
 void datagrams_free(struct shard *shard);
 
 void datagrams_answer(struct shard *shard, const struct push_answer *answer);

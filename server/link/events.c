@@ -447,11 +447,12 @@ void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__
 void events_power_restored(struct shard *shard, struct device *device, uint64_t began_utc_ms,
                            enum events_restored by)
 {
+    struct heard heard = {.began_utc_ms = began_utc_ms, .by = (uint8_t)by};
     struct event_texts texts;
     struct gasp gasp;
     Cenc__V1__Event event;
     Cenc__V1__PowerRestored body;
-    if (!directory_clear_gasp(shard->server->directory, device, began_utc_ms, &gasp) || off(shard))
+    if (!directory_clear_gasp(shard->server->directory, device, &heard, &gasp) || off(shard))
         return;
     event_begin(shard, device, &texts, &event);
     event_restored(&gasp, by, &body, &event);
@@ -464,9 +465,9 @@ void events_power_restored(struct shard *shard, struct device *device, uint64_t 
 
 void event_gasp_stays(struct shard *shard, struct device *device, const struct gasp *gasp)
 {
-    uint64_t heard_utc_ms;
+    struct heard heard;
     /* one that isn't recorded has no gasp; a later one than this stays */
-    (void)!directory_gasp(shard->server->directory, device, gasp, &heard_utc_ms);
+    (void)!directory_gasp(shard->server->directory, device, gasp, &heard);
 }
 
 enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64_t count,

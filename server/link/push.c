@@ -5,6 +5,7 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/link/datagrams.h"
+#include "server/link/early_pushes.h"
 #include "server/link/link.h"
 #include "server/link/push_events.h"
 
@@ -79,6 +80,14 @@ static void mask(const struct push_source *source, const struct plugin_push *pus
         plugin->plugin->mask((uint8_t *)(uintptr_t)push->raw, push->raw_size);
 }
 
+void push_settle(const struct push_source *source, const struct plugin_push *push,
+                 struct device *device)
+{
+    if (push->kind == PLUGIN_PUSH_LAST_GASP && device == NULL)
+        tell_unknown(source, push);
+    push_record(source, push, device);
+}
+
 void push_received(const struct push_source *source, const struct plugin_push *push)
 {
     CHECK(push->serial[PLUGIN_SERIAL_SIZE - 1] == '\0' && push->rule[PLUGIN_RULE_SIZE - 1] == '\0');
@@ -88,7 +97,6 @@ void push_received(const struct push_source *source, const struct plugin_push *p
     if (push->kind == PLUGIN_PUSH_LAST_GASP)
         count_up(&counters->last_gasps, 1);
     mask(source, push);
-    if (push->kind == PLUGIN_PUSH_LAST_GASP && device == NULL)
-        tell_unknown(source, push);
-    push_record(source, push, device);
+    if (device != NULL || !early_push_keep(source, push))
+        push_settle(source, push, device);
 }

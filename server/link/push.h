@@ -34,6 +34,10 @@ struct push_answer {
 /* push->raw may be written to (secrets) and is not kept. */
 void push_received(const struct push_source *source, const struct plugin_push *push);
 
+/* The second half of it: whose it is has been decided. NULL: nobody's who is known. */
+void push_settle(const struct push_source *source, const struct plugin_push *push,
+                 struct device *device);
+
 void push_answer_make(const struct push_source *source, const struct plugin_push *push,
                       struct push_answer *answer);
 

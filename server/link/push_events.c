@@ -161,11 +161,11 @@ static void acknowledge(struct shard *shard, struct push_answer *answer)
 /* What began after the gasp may have been heard before the gasp was on the disk. */
 static void keep_gasp(struct shard *shard, struct device *device, const struct gasp *gasp)
 {
-    uint64_t heard_utc_ms = 0;
-    if (directory_gasp(shard->server->directory, device, gasp, &heard_utc_ms) != STATUS_OK)
+    struct heard heard;
+    if (directory_gasp(shard->server->directory, device, gasp, &heard) != STATUS_OK)
         return; /* removed meanwhile */
-    if (heard_utc_ms > gasp->utc_ms)
-        events_power_restored(shard, device, heard_utc_ms, RESTORED_BY_LINK);
+    if (heard.began_utc_ms > gasp->utc_ms)
+        events_power_restored(shard, device, heard.began_utc_ms, (enum events_restored)heard.by);
 }
 
 static void push_recorded(struct pending_event *event, enum status status)
@@ -192,10 +192,11 @@ static void power_returned(struct pending_event *event)
     struct shard *shard = event->shard;
     struct pending_event template = {.done = push_recorded, .answer = event->answer};
     struct event_texts texts;
+    struct heard heard = {.began_utc_ms = event->utc_ms, .by = RESTORED_BY_MESSAGE};
     struct gasp gasp;
     Cenc__V1__Event restored;
     Cenc__V1__PowerRestored body;
-    if (!directory_clear_gasp(shard->server->directory, event->device, event->utc_ms, &gasp)) {
+    if (!directory_clear_gasp(shard->server->directory, event->device, &heard, &gasp)) {
         acknowledge(shard, event->answer);
         return;
     }

@@ -89,6 +89,10 @@ struct shard {
     bool datagrams_pause_told;    /* in the log */
     struct timer datagram_review; /* while they are paused */
     struct list waiting_pushes;   /* struct pending_event: taken, without room in the journal */
+    struct list early_pushes;     /* early_pushes.h: they wait for their device's own record */
+    struct timer early_look;
+    uint32_t early_count;
+    size_t early_bytes;
     uint32_t push_lines;          /* logged within push_lines_second */
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */

@@ -12,6 +12,7 @@
 #include "server/bridge/channel_line.h"
 #include "server/bridge/session.h"
 #include "server/link/datagrams.h"
+#include "server/link/early_pushes.h"
 #include "server/link/login_events.h"
 #include "server/shard/durable.h"
 #include "server/shard/listeners.h"
@@ -145,6 +146,7 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     shard->index = index;
     list_init(&shard->sessions);
     list_init(&shard->challenges);
+    early_pushes_init(shard);
     timer_init(&shard->tick, tick);
     shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);
     if (listeners_create(shard) != STATUS_OK || shard->counters.listeners == NULL ||

@@ -25,7 +25,7 @@
 
 static const char yaml[] =
     "server: {shards: 2}\n"
-    "direct_ports: {range: 20000-20007}\n"
+    "direct_ports: {range: 20000-20007, anonymous: allow}\n"
     "buffers: {datagram_size_bytes: 65536, datagram_count: 64}\n"
     "journal: {queue_mb: 1}\n"
     "listeners:\n"
@@ -319,7 +319,90 @@ static void a_gasp_that_is_recorded_late(void **state)
     assert_int_equal(EVENTS_OF(LAST_GASP, &gasp), 1);
     assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 1);
     assert_int_equal(events[at].restored.last_gasp_sequence, events[gasp].sequence);
+    assert_int_equal(events[at].restored.by, CENC__V1__POWER_RESTORED_BY__POWER_RESTORED_BY_LINK);
     assert_true(at > gasp);
+}
+
+/* The same, but the link was there before: what it said in a session tells that power is back. It
+ * was told as if the link had. */
+static void a_late_gasp_that_a_session_ended(void **state)
+{
+    static struct caller agent;
+    size_t at = 0;
+    (void)state;
+    start();
+    dial_in();
+    state_set_disk(&state_site, 1000, 0, 0);
+    say("BYE,1001");
+    site_run(site, 1000);
+    caller_agent(&agent, site, "1001");
+    site_run(site, 100);
+    caller_say(&caller, "a meter's answer");
+    site_run(site, 100);
+    assert_true(caller_hears(&agent, "a meter's answer"));
+    caller_shutdown(&agent);
+    site_run(site, 100);
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    assert_int_equal(gasp_of("1001").utc_ms, 0);
+    stop();
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
+    assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 1);
+    assert_int_equal(events[at].restored.by,
+                     CENC__V1__POWER_RESTORED_BY__POWER_RESTORED_BY_SESSION);
+}
+
+/* Power fails before the record of the new device is on the disk. The gasp was a stranger's. */
+static void a_gasp_in_the_first_moments(void **state)
+{
+    size_t added = 0;
+    size_t at = 0;
+    (void)state;
+    start();
+    state_set_disk(&state_site, 1000, 0, 0);
+    dial_in();
+    say("BYE,1001");
+    site_run(site, 3000);
+    assert_false(is_answered());
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    assert_true(is_answered());
+    struct gasp gasp = gasp_of("1001");
+    stop();
+    assert_int_equal(EVENTS_OF(DEVICE_ADDED, &added), 1);
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
+    assert_true(at > added);
+    assert_false(events[at].gasp.unknown_device);
+    assert_int_equal(events[at].sequence, gasp.sequence);
+    assert_int_equal(events[at].event.received_unix_ms, gasp.utc_ms);
+    assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 0); /* the link is older */
+}
+
+/* The device leaves and its record is never written: after a while it is a stranger. */
+static void a_gasp_of_a_device_that_is_not_recorded(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    struct registration registration = {
+        .scope = "default",
+        .identity = &(struct plugin_identity){.serial = "1001"},
+        .link = {.id = 1},
+        .utc_ms = 1,
+    };
+    assert_int_equal(directory_register(site->server->directory, &registration), REGISTERED_NEW);
+    say("BYE,1001");
+    site_run(site, 29000);
+    assert_false(is_answered());
+    site_run(site, 2000);
+    assert_true(is_answered());
+    say("BYE,1001"); /* and a stop doesn't wait for it */
+    directory_release(site->server->directory, registration.device, &registration.link, 1);
+    stop();
+    assert_int_equal(EVENTS_OF(DEVICE_ADDED, &at), 0);
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 2);
+    assert_true(events[at].gasp.unknown_device);
+    assert_string_equal(events[at].serial, "1001");
 }
 
 /* The time of receipt is that of the arrival, however long the datagram waits to be taken. */
@@ -580,6 +663,9 @@ int main(void)
         cmocka_unit_test(by_a_link),
         cmocka_unit_test(by_a_message),
         cmocka_unit_test(a_gasp_that_is_recorded_late),
+        cmocka_unit_test(a_late_gasp_that_a_session_ended),
+        cmocka_unit_test(a_gasp_in_the_first_moments),
+        cmocka_unit_test(a_gasp_of_a_device_that_is_not_recorded),
         cmocka_unit_test(a_gasp_that_waited_in_the_socket),
         cmocka_unit_test(a_late_gasp_of_a_device_that_was_here_before),
         cmocka_unit_test(a_push_as_large_as_a_datagram),

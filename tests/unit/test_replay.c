@@ -279,7 +279,8 @@ static void arrive(struct life *life, size_t i)
             tell(life, CENC__V1__EVENT__BODY_DEVICE_CHANGED, registration.device, NULL);
     }
     tell(life, CENC__V1__EVENT__BODY_CONNECTED, registration.device, NULL);
-    if (directory_clear_gasp(life->directory, registration.device, life->utc_ms, &former))
+    struct heard heard = {.began_utc_ms = life->utc_ms};
+    if (directory_clear_gasp(life->directory, registration.device, &heard, &former))
         tell(life, CENC__V1__EVENT__BODY_POWER_RESTORED, registration.device, &former);
 }
 
@@ -297,14 +298,13 @@ static void turn_session(struct life *life, size_t i)
 
 static void gasp(struct life *life, size_t i)
 {
-    uint64_t heard_utc_ms;
+    struct heard heard;
     const char *scope = i == 2 ? "other" : "default";
     struct gasp gasp = {.utc_ms = life->utc_ms, .sequence = life->history.count + 1};
     struct told told = {.scope = scope, .serial = serials[i], .unknown = true};
 
     struct device *device = directory_known(life->directory, scope, serials[i]);
-    if (device != NULL &&
-        directory_gasp(life->directory, device, &gasp, &heard_utc_ms) == STATUS_OK)
+    if (device != NULL && directory_gasp(life->directory, device, &gasp, &heard) == STATUS_OK)
         tell(life, CENC__V1__EVENT__BODY_LAST_GASP, device, NULL);
     else
         (void)history_tell(&life->history, CENC__V1__EVENT__BODY_LAST_GASP, &told, life->utc_ms);
