@@ -49,7 +49,7 @@ static bool is_access(const Cenc__V1__Event *event)
 static bool is_change(const Cenc__V1__Event *event)
 {
     return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-            event->body_case <= CENC__V1__EVENT__BODY_BINDING_CHANGED) ||
+            event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED) ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
            event->body_case == CENC__V1__EVENT__BODY_IMPORTED ||
@@ -82,6 +82,12 @@ static const char *name_of(const Cenc__V1__Event *event)
         return event->project_removed->item != NULL ? event->project_removed->item->name : "";
     case CENC__V1__EVENT__BODY_BINDING_CHANGED:
         return event->binding_changed->listener;
+    case CENC__V1__EVENT__BODY_CHANNEL_ADDED:
+        return event->channel_added->item != NULL ? event->channel_added->item->name : "";
+    case CENC__V1__EVENT__BODY_CHANNEL_CHANGED:
+        return event->channel_changed->item != NULL ? event->channel_changed->item->name : "";
+    case CENC__V1__EVENT__BODY_CHANNEL_REMOVED:
+        return event->channel_removed->item != NULL ? event->channel_removed->item->name : "";
     default:
         return "";
     }

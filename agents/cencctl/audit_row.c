@@ -115,7 +115,12 @@ static void put_differences(FILE *out, const json_t *former, const json_t *now)
     }
 }
 
-/* Agents, groups and projects: their bodies have the same fields. */
+static const char *or_none(const char *name)
+{
+    return name[0] != '\0' ? name : "none";
+}
+
+/* Agents, groups, projects and channels: their bodies have the same fields. */
 static void put_item(FILE *out, const json_t *body, const char *kind)
 {
     const json_t *item = json_object_get(body, "item");
@@ -125,15 +130,13 @@ static void put_item(FILE *out, const json_t *body, const char *kind)
     if (former_name[0] != '\0' && strcmp(former_name, text_of(item, "name")) != 0)
         (void)fprintf(out, "%s -> ", former_name);
     put_plain(out, "", item);
+    if (former != NULL && strcmp(text_of(former, "project"), text_of(item, "project")) != 0)
+        (void)fprintf(out, ", project %s -> %s", or_none(text_of(former, "project")),
+                      or_none(text_of(item, "project")));
     if (!ends_with(kind, "_removed"))
         put_differences(out, former, item);
     if (json_is_true(json_object_get(body, "password_changed")))
         (void)fputs(", the password", out);
-}
-
-static const char *or_none(const char *name)
-{
-    return name[0] != '\0' ? name : "none";
 }
 
 static void put_binding(FILE *out, const json_t *body)
@@ -163,9 +166,20 @@ static void put_place(FILE *out, const char *project, const char *group)
 
 static void put_move(FILE *out, const json_t *body, const char *project)
 {
-    put_place(out, text_of(body, "former_project"), first_of(body, "former_groups"));
-    (void)fputs(" -> ", out);
-    put_place(out, project, first_of(body, "groups"));
+    const char *former_channel = text_of(body, "former_channel");
+    const char *channel = text_of(body, "channel");
+    bool changes = strcmp(former_channel, channel) != 0;
+    bool moves = strcmp(text_of(body, "former_project"), project) != 0 ||
+                 strcmp(first_of(body, "former_groups"), first_of(body, "groups")) != 0;
+
+    if (moves || !changes) {
+        put_place(out, text_of(body, "former_project"), first_of(body, "former_groups"));
+        (void)fputs(" -> ", out);
+        put_place(out, project, first_of(body, "groups"));
+    }
+    if (changes)
+        (void)fprintf(out, "%schannel %s -> %s", moves ? ", " : "", or_none(former_channel),
+                      or_none(channel));
 }
 
 /* ---- accesses, security ---- */

@@ -31,6 +31,7 @@ static const struct option_spec change_only[] = {IF_MATCH, END};
 static const struct option_spec device_list_options[] = {
     {"project", "NAME", "project", OPTION_QUERY, "of this project; \"\": of none"},
     {"group", "NAME", "group", OPTION_QUERY, "of this group of the project; \"\": of none"},
+    {"channel", "NAME", "channel", OPTION_QUERY, "on this channel; \"\": on none"},
     {"serial", "BEGINNING", "serial", OPTION_QUERY, "whose serial begins so"},
     {"in-scope", "SCOPE", "scope", OPTION_QUERY, "of this scope"},
     {"kind", "KIND", "kind", OPTION_QUERY, "of this kind"},
@@ -45,6 +46,7 @@ static const struct option_spec device_add_options[] = {
     {"scope", "SCOPE", "scope", OPTION_TEXT, "the name space of the serial"},
     {"project", "NAME", "project", OPTION_TEXT, "the project that owns it"},
     {"group", "NAME", "group", OPTION_TEXT, "the group of that project"},
+    {"channel", "NAME", "channel", OPTION_TEXT, "the channel that it is on"},
     END};
 static const struct option_spec device_move_options[] = {
     SCOPE,
@@ -52,6 +54,8 @@ static const struct option_spec device_move_options[] = {
     {"no-project", NULL, "project", OPTION_NULL, "to no project"},
     {"group", "NAME", "group", OPTION_TEXT, "to this group of the project"},
     {"no-group", NULL, "group", OPTION_NULL, "to no group"},
+    {"channel", "NAME", "channel", OPTION_TEXT, "to this channel; alone: it stays in its group"},
+    {"no-channel", NULL, "channel", OPTION_NULL, "to no channel"},
     IF_MATCH,
     END};
 static const struct option_spec device_remove_options[] = {SCOPE, IF_MATCH, END};
@@ -60,6 +64,38 @@ static const struct option_spec change_options[] = {
     {"name", "NAME", "name", OPTION_TEXT, "its new name"}, NOTE, IF_MATCH, END};
 static const struct option_spec group_list_options[] = {
     {"project", "NAME", "project", OPTION_QUERY, "of this project"}, LIMIT, END};
+
+static const struct option_spec channel_list_options[] = {
+    {"project", "NAME", "project", OPTION_QUERY, "of this project; \"\": of none"},
+    {"host", "HOST", "host", OPTION_QUERY, "with this host"},
+    {"exclusive", NULL, "exclusive", OPTION_QUERY_TRUE, "whose devices share one line"},
+    {"not-exclusive", NULL, "exclusive", OPTION_QUERY_FALSE, "whose devices don't"},
+    {"enabled", NULL, "enabled", OPTION_QUERY_TRUE, "that are dialled"},
+    {"disabled", NULL, "enabled", OPTION_QUERY_FALSE, "that are not"},
+    LIMIT,
+    END};
+
+#define CHANNEL                                                                                    \
+    {"exclusive", NULL, "exclusive", OPTION_TRUE,                                                  \
+     "its devices share one line: a session with any of them holds all"},                          \
+        {"disabled", NULL, "enabled", OPTION_FALSE, "it is not dialled"},                          \
+        {"project", "NAME", "project", OPTION_TEXT, "the project that it belongs to"}, NOTE
+
+static const struct option_spec channel_add_options[] = {
+    {"host", "HOST", "host", OPTION_TEXT, "a name or an IP address; needed"},
+    {"port", "PORT", "port", OPTION_NUMBER, "the TCP port; needed"},
+    CHANNEL,
+    END};
+static const struct option_spec channel_change_options[] = {
+    {"name", "NAME", "name", OPTION_TEXT, "its new name"},
+    {"host", "HOST", "host", OPTION_TEXT, "a name or an IP address"},
+    {"port", "PORT", "port", OPTION_NUMBER, "the TCP port"},
+    CHANNEL,
+    {"not-exclusive", NULL, "exclusive", OPTION_FALSE, "each of its devices has a line of its own"},
+    {"enabled", NULL, "enabled", OPTION_TRUE, "it is dialled"},
+    {"no-project", NULL, "project", OPTION_NULL, "it belongs to no project"},
+    IF_MATCH,
+    END};
 
 #define RIGHTS                                                                                     \
     {"extended", NULL, "extended", OPTION_TRUE, "it reaches every device"},                        \
@@ -153,6 +189,8 @@ static const char *const device_columns[] = {"=serial",     "=state", "project",
                                              "=signal_csq", "model",  "=last_gasp",   NULL};
 static const char *const project_columns[] = {"=name", "devices", "groups", "note", NULL};
 static const char *const group_columns[] = {"project", "name", "devices", "note", NULL};
+static const char *const channel_columns[] = {
+    "=name", "host", "=port", "=exclusive", "=enabled", "devices", "project", "note", NULL};
 static const char *const agent_columns[] = {"=name",    "=enabled", "=extended", "groups",
                                             "projects", "sources",  "=sessions", "=expires",
                                             "note",     NULL};
@@ -183,8 +221,8 @@ const struct command commands[] = {
      NULL, device_options, NULL},
     {"device", "add", "SERIAL", "enter a device before it comes", COMMAND_SEND, "POST", "devices",
      serial_field, NULL, device_add_options, NULL},
-    {"device", "move", "SERIAL", "move a device to another project or group", COMMAND_SEND, "PATCH",
-     "devices/{scope}/{0}", NULL, NULL, device_move_options, NULL},
+    {"device", "move", "SERIAL", "move a device to another project, group or channel", COMMAND_SEND,
+     "PATCH", "devices/{scope}/{0}", NULL, NULL, device_move_options, NULL},
     {"device", "remove", "SERIAL", "forget a device that is not connected", COMMAND_SEND, "DELETE",
      "devices/{scope}/{0}", NULL, NULL, device_remove_options, NULL},
     {"project", "list", "", "projects", COMMAND_LIST, "GET", "projects", NULL, NULL, list_options,
@@ -222,6 +260,16 @@ const struct command commands[] = {
      "PATCH", "agents/{0}", NULL, "!enabled", change_only, NULL},
     {"agent", "remove", "NAME", "remove an agent; its sessions go on", COMMAND_SEND, "DELETE",
      "agents/{0}", NULL, NULL, change_only, NULL},
+    {"channel", "list", "", "addresses with devices behind them", COMMAND_LIST, "GET", "channels",
+     NULL, NULL, channel_list_options, channel_columns},
+    {"channel", "show", "NAME", "one channel", COMMAND_SHOW, "GET", "channels/{0}", NULL, NULL,
+     no_options, NULL},
+    {"channel", "add", "NAME", "a new channel", COMMAND_SEND, "POST", "channels", name_field, NULL,
+     channel_add_options, NULL},
+    {"channel", "set", "NAME", "change a channel; it counts for sessions that are asked for later",
+     COMMAND_SEND, "PATCH", "channels/{0}", NULL, NULL, channel_change_options, NULL},
+    {"channel", "remove", "NAME", "remove a channel without devices", COMMAND_SEND, "DELETE",
+     "channels/{0}", NULL, NULL, change_only, NULL},
     {"binding", "list", "", "which project devices join by which port", COMMAND_LIST, "GET",
      "bindings", NULL, NULL, no_options, binding_columns},
     {"binding", "set", "LISTENER PROJECT",

@@ -22,6 +22,8 @@ static json_t *show_device(struct admin_request *request, const struct device_in
                               info->project_id != 0 ? json_string(info->project) : json_null());
     (void)json_object_set_new(shown, "group",
                               info->group_id != 0 ? json_string(info->group) : json_null());
+    (void)json_object_set_new(shown, "channel",
+                              info->channel_id != 0 ? json_string(info->channel) : json_null());
     if (info->last_seen_utc_ms == 0)
         (void)json_object_set_new(shown, "last_seen", json_null());
     (void)json_object_set_new(shown, "revision",
@@ -43,6 +45,8 @@ struct device_filter {
     uint32_t project; /* 0: none */
     bool by_group;
     uint32_t group;
+    bool by_channel;
+    uint32_t channel;
     int state;  /* enum device_state; -1: any */
     int online; /* -1: either */
 };
@@ -64,6 +68,7 @@ static bool matches(const struct device_filter *filter, const struct device_info
            (filter->kind == NULL || strcmp(info->kind, filter->kind) == 0) &&
            (!filter->by_project || info->project_id == filter->project) &&
            (!filter->by_group || info->group_id == filter->group) &&
+           (!filter->by_channel || info->channel_id == filter->channel) &&
            (filter->state < 0 || (int)info->state == filter->state) &&
            (filter->online < 0 || (info->state != DEVICE_OFFLINE) == (filter->online != 0)) &&
            listener_matches(filter, info->listener);
@@ -106,6 +111,11 @@ static bool read_place(struct device_filter *filter)
     const char *project = admin_query(filter->request, "project");
     const char *group = admin_query(filter->request, "group");
 
+    const char *channel = admin_query(filter->request, "channel");
+
+    filter->by_channel = channel != NULL;
+    if (channel != NULL && !admin_channel_called(filter->request, channel, &filter->channel))
+        return false;
     filter->by_project = project != NULL;
     filter->by_group = group != NULL;
     if (project != NULL && !admin_project_called(filter->request, project, &filter->project))
@@ -121,8 +131,9 @@ static bool read_place(struct device_filter *filter)
 
 static void list_devices(struct admin_request *request)
 {
-    static const char *const known[] = {"limit",   "after", "serial", "scope",  "kind", "listener",
-                                        "project", "group", "state",  "online", NULL};
+    static const char *const known[] = {"limit",   "after",    "serial",  "scope",
+                                        "kind",    "listener", "project", "group",
+                                        "channel", "state",    "online",  NULL};
     struct device_filter filter = {.request = request};
     uint64_t after = 0;
 
@@ -163,16 +174,25 @@ static void answer_device(struct admin_request *request, const struct device *de
     admin_answer(request, show_device(request, &info));
 }
 
-/* A project that is given without a group is one without a group. */
+/* A project that is given without a group is one without a group; without either the device stays
+ * where it is. */
 static bool read_device_place(struct admin_request *request, struct edit *edit)
 {
     char project[DIRECTORY_NAME_SIZE];
     char group[DIRECTORY_NAME_SIZE];
+    char channel[DIRECTORY_NAME_SIZE];
     bool given_project;
     bool given_group;
+    bool given_channel;
 
     if (!admin_body_text(request, "project", project, sizeof(project), &given_project) ||
-        !admin_body_text(request, "group", group, sizeof(group), &given_group))
+        !admin_body_text(request, "group", group, sizeof(group), &given_group) ||
+        !admin_body_text(request, "channel", channel, sizeof(channel), &given_channel))
+        return false;
+    if (edit->kind == EDIT_DEVICE_MOVE && given_channel && !given_project && !given_group)
+        edit->kind = EDIT_DEVICE_CHANNEL;
+    edit->fields |= given_channel ? EDIT_CHANNEL : 0;
+    if (!admin_channel_called(request, channel, &edit->channel))
         return false;
     if (given_project && !admin_project_called(request, project, &edit->project))
         return false;
@@ -181,7 +201,7 @@ static bool read_device_place(struct admin_request *request, struct edit *edit)
 
 static void move_device(struct admin_request *request, struct device *device)
 {
-    static const char *const known[] = {"project", "group", NULL};
+    static const char *const known[] = {"project", "group", "channel", NULL};
     struct edit edit = {.kind = EDIT_DEVICE_MOVE, .device = device};
     struct device_info info;
 
@@ -194,7 +214,7 @@ static void move_device(struct admin_request *request, struct device *device)
 
 static void add_device(struct admin_request *request)
 {
-    static const char *const known[] = {"scope", "serial", "project", "group", NULL};
+    static const char *const known[] = {"scope", "serial", "project", "group", "channel", NULL};
     struct edit edit = {.kind = EDIT_DEVICE_ADD};
     char serial[PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)];
     bool given;

@@ -21,9 +21,10 @@ static const struct {
     const char *name;
     void (*handle)(struct admin_request *request);
 } resources[] = {
-    {"projects", admin_projects}, {"groups", admin_groups},     {"agents", admin_agents},
-    {"bindings", admin_bindings}, {"devices", admin_devices},   {"listeners", admin_listeners},
-    {"links", admin_links},       {"sessions", admin_sessions}, {"consumers", admin_consumers},
+    {"projects", admin_projects},   {"groups", admin_groups},     {"agents", admin_agents},
+    {"channels", admin_channels},   {"bindings", admin_bindings}, {"devices", admin_devices},
+    {"listeners", admin_listeners}, {"links", admin_links},       {"sessions", admin_sessions},
+    {"consumers", admin_consumers},
 };
 
 /* ---- the request ---- */

@@ -80,12 +80,13 @@ bool admin_body_named(struct admin_request *request, struct edit *edit);
 
 /* Finds the project; "" or null is none (id 0). False: answered that there is none. */
 bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id);
+bool admin_channel_called(struct admin_request *request, const char *name, uint32_t *id);
 bool admin_group_called(struct admin_request *request, uint32_t project, const char *name,
                         uint32_t *id);
 
 /* ---- resources ---- */
 
-/* Projects, groups and agents: each has a number, and is listed and edited alike. */
+/* Projects, groups, agents and channels: each has a number, and is listed and edited alike. */
 struct admin_resource {
     void (*list)(struct admin_request *request);
     void (*show)(struct admin_request *request, uint32_t id);
@@ -103,6 +104,7 @@ void admin_serve(struct admin_request *request, const struct admin_resource *res
 void admin_projects(struct admin_request *request);
 void admin_groups(struct admin_request *request);
 void admin_agents(struct admin_request *request);
+void admin_channels(struct admin_request *request);
 void admin_bindings(struct admin_request *request);
 void admin_devices(struct admin_request *request);
 void admin_listeners(struct admin_request *request);

@@ -20,12 +20,14 @@ static const struct row {
     {ADMIN_DELETE, "groups/*/*", ROLE_ADMIN},     {ADMIN_GET, "agents", ROLE_VIEWER},
     {ADMIN_POST, "agents", ROLE_ADMIN},           {ADMIN_GET, "agents/*", ROLE_VIEWER},
     {ADMIN_PATCH, "agents/*", ROLE_ADMIN},        {ADMIN_DELETE, "agents/*", ROLE_ADMIN},
-    {ADMIN_GET, "bindings", ROLE_VIEWER},         {ADMIN_GET, "bindings/*", ROLE_VIEWER},
-    {ADMIN_PUT, "bindings/*", ROLE_OPERATOR},     {ADMIN_DELETE, "bindings/*", ROLE_OPERATOR},
-    {ADMIN_GET, "listeners", ROLE_VIEWER},        {ADMIN_GET, "listeners/*", ROLE_VIEWER},
-    {ADMIN_PATCH, "listeners/*", ROLE_OPERATOR},  {ADMIN_GET, "links/failed", ROLE_VIEWER},
-    {ADMIN_GET, "sessions", ROLE_VIEWER},         {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},
-    {ADMIN_GET, "consumers", ROLE_VIEWER},
+    {ADMIN_GET, "channels", ROLE_VIEWER},         {ADMIN_POST, "channels", ROLE_ADMIN},
+    {ADMIN_GET, "channels/*", ROLE_VIEWER},       {ADMIN_PATCH, "channels/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "channels/*", ROLE_ADMIN},     {ADMIN_GET, "bindings", ROLE_VIEWER},
+    {ADMIN_GET, "bindings/*", ROLE_VIEWER},       {ADMIN_PUT, "bindings/*", ROLE_OPERATOR},
+    {ADMIN_DELETE, "bindings/*", ROLE_OPERATOR},  {ADMIN_GET, "listeners", ROLE_VIEWER},
+    {ADMIN_GET, "listeners/*", ROLE_VIEWER},      {ADMIN_PATCH, "listeners/*", ROLE_OPERATOR},
+    {ADMIN_GET, "links/failed", ROLE_VIEWER},     {ADMIN_GET, "sessions", ROLE_VIEWER},
+    {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},  {ADMIN_GET, "consumers", ROLE_VIEWER},
 };
 
 const char *admin_method_name(enum admin_method method)

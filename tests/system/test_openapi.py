@@ -25,7 +25,11 @@ BODIES = {
                           "sources": ["10.0.0.0/8"], "expires": "2100-01-01T00:00:00Z",
                           "enabled": True, "extended": False, "max_sessions": 3, "note": "x"},
     ("patch", "/agents/{name}"): {"note": "x"},
-    ("post", "/devices"): {"serial": "77", "scope": "default", "project": "p1", "group": "g1"},
+    ("post", "/channels"): {"name": "c2", "host": "10.0.0.1", "port": 502, "exclusive": True,
+                            "enabled": False, "project": "p1", "note": "x"},
+    ("patch", "/channels/{name}"): {"note": "x"},
+    ("post", "/devices"): {"serial": "77", "scope": "default", "project": "p1", "group": "g1",
+                           "channel": "c1"},
     ("patch", "/devices/{scope}/{serial}"): {"project": "p1"},
     ("put", "/bindings/{listener}"): {"project": "p1", "move": False},
     ("patch", "/listeners/{listener}"): {"running": True, "close_links": False},
@@ -80,6 +84,7 @@ class OpenApi(_Admin):
         listener = server.config["listeners"][0]["name"]
         self.ctl("project", "add", "p1")
         self.ctl("group", "add", "p1", "g1")
+        self.ctl("channel", "add", "c1", "--host", "gate.example", "--port", "10007")
         self.ctl("agent", "add", "a1", "--group", "p1/g1")
         self.ctl("binding", "set", listener, "p1")
         with contextlib.closing(connect(server.port)) as stranger:
@@ -93,6 +98,8 @@ class OpenApi(_Admin):
                 names = dict(real)
                 if path.startswith("/groups"):
                     names["{name}"] = "g1"
+                if path.startswith("/channels"):
+                    names["{name}"] = "c1"
                 if path.startswith("/agents"):
                     names["{name}"] = "a1"
                 whole = path
@@ -110,6 +117,7 @@ class OpenApi(_Admin):
         for path, whole in [("/groups/{project}/{name}", "/groups/empty/g"),
                             ("/projects/{name}", "/projects/empty"),
                             ("/agents/{name}", "/agents/a1"),
+                            ("/channels/{name}", "/channels/c2"),
                             ("/bindings/{listener}", f"/bindings/{listener}"),
                             ("/devices/{scope}/{serial}", f"/devices/default/{imei_of(1)}")]:
             self.ask("delete", path, whole)

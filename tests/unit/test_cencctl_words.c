@@ -288,6 +288,17 @@ static void changes_are_told_with_what_was_before(void **state)
     tells("binding_changed",
           ACTOR "\"binding_changed\":{\"listener\":\"irz\",\"project\":\"n\",\"move\":true}",
           "uid:0", "irz: project none -> n, its devices, too");
+    tells("channel_changed",
+          ACTOR "\"channel_changed\":{\"item\":{\"name\":\"bus\",\"host\":\"b\",\"port\":2,"
+                "\"exclusive\":true,\"project\":\"n\",\"project_id\":1,\"revision\":\"2\"},"
+                "\"former\":{\"name\":\"bus\",\"host\":\"a\",\"port\":2}}",
+          "uid:0", "n/bus, project none -> n, host \"a\" -> \"b\", exclusive none -> yes");
+    tells("device_moved",
+          ACTOR "\"project\":\"n\",\"device_moved\":{\"former_project\":\"n\",\"former_groups\":["
+                "\"g\"],\"groups\":[\"g\"],\"channel\":\"bus\"}",
+          "uid:0", "channel none -> bus");
+    tells("device_moved", ACTOR "\"project\":\"n\",\"device_moved\":{\"former_channel\":\"bus\"}",
+          "uid:0", "none -> n, channel bus -> none");
     tells("device_moved",
           ACTOR "\"project\":\"n\",\"device_moved\":{\"former_project\":\"o\",\"former_groups\":["
                 "\"g\"]}",
