@@ -9,8 +9,20 @@
 
 bool edit_batch_takes(enum edit_kind kind)
 {
-    return kind == EDIT_PROJECT_ADD || kind == EDIT_GROUP_ADD || kind == EDIT_CHANNEL_ADD ||
-           kind == EDIT_DEVICE_ADD || kind == EDIT_DEVICE_MOVE || kind == EDIT_DEVICE_CHANNEL;
+    switch (kind) {
+    case EDIT_PROJECT_ADD:
+    case EDIT_GROUP_ADD:
+    case EDIT_CHANNEL_ADD:
+    case EDIT_CHANNEL_CHANGE:
+    case EDIT_DEVICE_ADD:
+    case EDIT_DEVICE_MOVE:
+    case EDIT_DEVICE_CHANNEL:
+    case EDIT_DETAILS_SET:
+    case EDIT_IMPORTED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 struct batch_run *batch_run_make(struct editor *editor, struct edit_batch *batch)

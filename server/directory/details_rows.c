@@ -18,8 +18,8 @@ const char details_rows_schema[] =
 enum statement { PUT, DROP, DROP_ALL, STATEMENTS };
 
 static const char *const texts[STATEMENTS] = {
-    [PUT] = "INSERT INTO details (kind, owner, scope, key, json) VALUES (?1, ?2, ?3, ?4, ?5)"
-            " ON CONFLICT (kind, owner, scope, key) DO UPDATE SET json = ?5",
+    [PUT] = ("INSERT INTO details (kind, owner, scope, key, json) VALUES (?1, ?2, ?3, ?4, ?5)"
+             " ON CONFLICT (kind, owner, scope, key) DO UPDATE SET json = ?5"),
     [DROP] = "DELETE FROM details WHERE kind = ?1 AND owner = ?2 AND scope = ?3 AND key = ?4",
     [DROP_ALL] = "DELETE FROM details WHERE kind = ?1 AND owner = ?2",
 };

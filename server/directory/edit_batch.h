@@ -9,9 +9,10 @@
  * While a batch runs other edits wait, sessions and events don't. One batch runs at a time. The
  * events are those of single edits, with the batch's actor, one after another in the journal.
  *
- * What may be in it: EDIT_PROJECT_ADD, EDIT_GROUP_ADD, EDIT_CHANNEL_ADD, EDIT_DEVICE_ADD (with
- * project, group and channel), EDIT_DEVICE_MOVE, EDIT_DEVICE_CHANNEL, and whatever else
- * edit_batch_takes says. One item may be about a device. */
+ * What may be in it: EDIT_PROJECT_ADD, EDIT_GROUP_ADD, EDIT_CHANNEL_ADD, EDIT_CHANNEL_CHANGE,
+ * EDIT_DEVICE_ADD (with project, group and channel), EDIT_DEVICE_MOVE, EDIT_DEVICE_CHANNEL,
+ * EDIT_DETAILS_SET, EDIT_IMPORTED. One item may add, move or change a device, or change a channel.
+ */
 #ifndef CENCD_DIRECTORY_EDIT_BATCH_H
 #define CENCD_DIRECTORY_EDIT_BATCH_H
 

@@ -77,6 +77,17 @@ static enum edit_result take_settings(struct edit *edit, struct channel_settings
     return EDIT_DONE;
 }
 
+/* In a batch nobody else changes it. */
+static bool claim_channel(struct edit *edit)
+{
+    char id[16];
+
+    if (edit->pending == NULL)
+        return true;
+    (void)snprintf(id, sizeof(id), "%u", edit->id);
+    return edit_pending_claim(edit->pending, "/channel", id) == STATUS_OK;
+}
+
 static enum edit_result take(const struct edit_scene *scene, struct edit *edit,
                              struct channel_info *info)
 {
@@ -103,6 +114,8 @@ enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edi
                                  edit_last_ids(scene, edit)->last_channel, EDIT_MAX_CHANNELS);
     } else if (!channel_get(scene->directory, edit->id, &former)) {
         result = edit_refuse(edit, EDIT_NOT_FOUND, "there is no such channel");
+    } else if (!claim_channel(edit)) {
+        result = edit_refuse(edit, EDIT_EXISTS, "an item before changes this channel");
     } else {
         result = edit_check_revision(edit, former.revision);
     }

@@ -25,7 +25,8 @@ void edit_pending_free(struct edit_pending *pending); /* NULL: nothing */
 enum status edit_pending_apply(struct edit_pending *pending,
                                const Cenc__V1__Event *event) MUST_CHECK;
 
-/* The device is the item's alone: STATUS_EXISTS if another one had it, STATUS_NO_MEMORY. */
+/* The device is the item's alone (or another thing, whose scope no device has): STATUS_EXISTS if
+ * another one had it, STATUS_NO_MEMORY. */
 enum status edit_pending_claim(struct edit_pending *pending, const char *scope,
                                const char *serial) MUST_CHECK;
 

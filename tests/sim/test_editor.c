@@ -27,8 +27,10 @@
 #include "server/directory/restore.h"
 #include "server/journal/internal.h"
 #include "tests/history/history.h"
+#include "tests/sim/directory_text.h"
 #include "tests/sim/duo.h"
 #include "tests/sim/seeds.h"
+#include "tests/sim/state_site.h"
 
 #define FOLDER  "/journal"
 #define ROUNDS  4u
@@ -110,120 +112,9 @@ static struct directory *make_directory(void)
 
 /* ---- describing ---- */
 
-static bool describe_device(const struct device_facts *facts, void *context)
-{
-    if (facts->known && !facts->removed)
-        (void)fprintf(context, "device %s %u %u %u\n", facts->serial, facts->project_id,
-                      facts->group_id, facts->channel_id);
-    return true;
-}
-
-static void describe_agent(FILE *out, const struct agent *agent)
-{
-    const struct agent_rights *rights = &agent->rights;
-    (void)fprintf(out, "agent %u r%" PRIu64 " %s|%s|%d %d %" PRIu64 " %u hash %u %02x%02x",
-                  agent->named.id, agent->named.revision, agent->named.name, agent->named.note,
-                  agent->enabled, rights->extended, agent->expires_utc_ms, agent->max_sessions,
-                  agent->password.log2_n, agent->password.hash[0], agent->password.hash[31]);
-    for (uint32_t i = 0; i < rights->group_count; i++)
-        (void)fprintf(out, " g%u", rights->groups[i]);
-    for (uint32_t i = 0; i < rights->project_count; i++)
-        (void)fprintf(out, " p%u", rights->projects[i]);
-    for (uint32_t i = 0; i < rights->source_count; i++)
-        (void)fprintf(out, " s%u/%u", rights->sources[i].network.ip[0], rights->sources[i].prefix);
-    (void)fputs("\n", out);
-}
-
-/* Devices whose record the journal didn't take: they are counted, but nobody knows them. */
-static uint64_t unrecorded(struct directory *directory, uint32_t project, uint32_t channel)
-{
-    uint64_t count = 0;
-    for (unsigned i = 0; i < DEVICES + BATCH_SOME; i++) {
-        char serial[] = {i < DEVICES ? 'd' : 'y', (char)('0' + (i < DEVICES ? i : i - DEVICES)),
-                         '\0'};
-        const struct device *device = directory_find(directory, "", serial);
-        count += device != NULL && !device->recorded &&
-                 (project != 0 ? device->project == project : device->channel == channel);
-    }
-    return count;
-}
-
-static void describe_channel(FILE *out, struct directory *directory, struct channel *channel)
-{
-    const struct named *named = &channel->named;
-    (void)fprintf(out, "channel %u r%" PRIu64 " %s|%s|%s in %u %s:%u %d %d devices %" PRIu64 "\n",
-                  named->id, named->revision, named->name, named->note,
-                  id_name(&directory->accounts->channel_names, named->id), channel->project,
-                  channel->host, channel->port, channel->exclusive, channel->enabled,
-                  channel->devices - unrecorded(directory, 0, named->id));
-}
-
-static void describe_serial(struct directory *directory, const char *serial, FILE *out)
-{
-    const struct device *device = directory_find(directory, "", serial);
-    struct device_facts facts;
-    struct facts_texts texts;
-
-    if (device != NULL && directory_facts(directory, device, &facts, &texts))
-        (void)describe_device(&facts, out);
-}
-
 static void own_serial(unsigned batch, unsigned index, char serial[static PLUGIN_SERIAL_SIZE])
 {
     (void)snprintf(serial, PLUGIN_SERIAL_SIZE, "x%u-%u", batch, index);
-}
-
-static char *describe(struct directory *directory)
-{
-    const struct accounts *accounts = directory->accounts;
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    SEEDS_REQUIRE(out != NULL);
-    (void)fprintf(out, "last %u %u %u %u\n", accounts->last_project, accounts->last_group,
-                  accounts->last_agent, accounts->last_channel);
-    for (size_t i = 0; i < accounts->projects.count; i++) {
-        const struct named *named = accounts->projects.entries[i];
-        (void)fprintf(
-            out, "project %u r%" PRIu64 " %s|%s|%s devices %" PRIu64 " groups %u\n", named->id,
-            named->revision, named->name, named->note, id_name(&accounts->project_names, named->id),
-            ((const struct project *)named)->devices - unrecorded(directory, named->id, 0),
-            ((const struct project *)named)->groups);
-    }
-    for (size_t i = 0; i < accounts->groups.count; i++) {
-        const struct named *named = accounts->groups.entries[i];
-        (void)fprintf(out, "group %u in %u r%" PRIu64 " %s|%s devices %" PRIu64 "\n", named->id,
-                      named->within, named->revision, named->name, named->note,
-                      ((const struct group *)named)->devices);
-    }
-    for (size_t i = 0; i < accounts->agents.count; i++)
-        describe_agent(out, (const struct agent *)accounts->agents.entries[i]);
-    for (size_t i = 0; i < accounts->channels.count; i++)
-        describe_channel(out, directory, channel_of(accounts->channels.entries[i]));
-    for (size_t i = 0; i < 2; i++) {
-        const struct binding *binding = binding_called(accounts, listeners[i].name);
-        if (binding != NULL)
-            (void)fprintf(out, "binding %s r%" PRIu64 " %u bound %u\n", binding->listener,
-                          binding->revision, binding->project, accounts->bound[i]);
-    }
-    /* in the order of registration, which may be another after a crash */
-    for (unsigned i = 0; i < DEVICES; i++) {
-        char serial[] = {'d', (char)('0' + i), '\0'};
-        describe_serial(directory, serial, out);
-    }
-    for (unsigned i = 0; i < BATCH_SOME; i++) {
-        char serial[] = {'y', (char)('0' + i), '\0'};
-        describe_serial(directory, serial, out);
-    }
-    for (unsigned batch = 0; batch < world.batch_count; batch++) {
-        for (unsigned i = 0; i < world.own[batch]; i++) {
-            char serial[PLUGIN_SERIAL_SIZE];
-            own_serial(batch, i, serial);
-            describe_serial(directory, serial, out);
-        }
-    }
-    SEEDS_REQUIRE(fclose(out) == 0);
-    return text;
 }
 
 static void require_same(const char *text, const char *expected)
@@ -480,6 +371,18 @@ static void batch_one(void)
         item->device = device;
         item->project = edit_batch_reference(0);
     }
+    if (sim_chance(world.duo.sim, 300)) {
+        struct edit *item = add_item(EDIT_CHANNEL_CHANGE);
+        item->id = some_id(world.directory->accounts->last_channel);
+        item->fields = EDIT_PORT;
+        item->settings.port = 1 + (uint16_t)below(5);
+    }
+    if (sim_chance(world.duo.sim, 300)) {
+        struct edit *item = add_item(EDIT_DETAILS_SET);
+        item->details_kind = DETAILS_DEVICE;
+        item->details = "{}";
+        own_serial(number, 0, item->serial);
+    }
     if (sim_chance(world.duo.sim, 200))
         spoil();
     world.batch.dry_run = sim_chance(world.duo.sim, 100);
@@ -579,32 +482,14 @@ static void come_one(void)
 
 /* ---- the store's files ---- */
 
-static void copy_file(const char *from, const char *to)
-{
-    static char bytes[1 << 16];
-    ssize_t size = 1;
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0)
-        return;
-    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    SEEDS_REQUIRE(out >= 0);
-    while ((size = read(in, bytes, sizeof bytes)) > 0)
-        SEEDS_REQUIRE(write(out, bytes, (size_t)size) == size);
-    (void)close(in);
-    (void)close(out);
-}
-
 static void copy_store(void)
 {
     char former[sizeof world.path];
-    char from[sizeof world.path + 8];
-    char to[sizeof world.path + 8];
-    memcpy(former, world.path, sizeof world.path);
-    (void)snprintf(world.path, sizeof world.path, "%s/%u", world.folder, ++world.stores);
-    copy_file(former, world.path);
-    (void)snprintf(from, sizeof from, "%s-wal", former);
-    (void)snprintf(to, sizeof to, "%s-wal", world.path);
-    copy_file(from, to);
+    char name[16];
+    (void)snprintf(former, sizeof former, "%s", strrchr(world.path, '/') + 1);
+    (void)snprintf(name, sizeof name, "%u", ++world.stores);
+    (void)snprintf(world.path, sizeof world.path, "%s/%s", world.folder, name);
+    state_copy_store(world.folder, former, name);
 }
 
 /* ---- a round ---- */
@@ -648,8 +533,8 @@ static void check_what_came_back(void)
     struct store *store;
     (void)snprintf(fresh, sizeof fresh, "%s/fresh%u", world.folder, ++world.stores);
     load(fresh, &journal_only, &store);
-    char *text = describe(world.directory);
-    char *expected = describe(journal_only);
+    char *text = directory_text(world.directory);
+    char *expected = directory_text(journal_only);
     require_same(text, expected);
     if (world.batch_open) {
         unsigned found = own_found(world.directory, world.batch_count - 1);
@@ -750,7 +635,7 @@ static void round_stop(void)
     SEEDS_REQUIRE(world.edits_open == 0 && !world.batch_open); /* each was answered */
     UNTIL(reactor_idle(world.duo.writer) && reactor_idle(world.duo.user));
     if (exact)
-        world.in_force = describe(world.directory);
+        world.in_force = directory_text(world.directory);
     world.in_force_until = journal_committed(world.journal);
     duo_stop(&world.duo);
     free_rest();
@@ -792,7 +677,7 @@ static void round_crash(bool power_too)
 {
     copy_store();
     if (!under_way())
-        world.in_force = describe(world.directory);
+        world.in_force = directory_text(world.directory);
     world.in_force_until = journal_committed(world.journal);
     duo_kill(&world.duo.writer);
     world.journal->state = WRITER_STOPPED;
