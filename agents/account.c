@@ -32,6 +32,8 @@ enum close_reason account_reason(enum access_verdict verdict)
     switch (verdict) {
     case ACCESS_NOT_GRANTED:
         return CLOSE_SESSION_NOT_GRANTED;
+    case ACCESS_NOT_APPROVED:
+        return CLOSE_SESSION_NOT_APPROVED;
     case ACCESS_UNKNOWN_DEVICE:
         return CLOSE_SESSION_UNKNOWN;
     case ACCESS_TOO_MANY_SESSIONS:
@@ -46,8 +48,10 @@ bool account_enter(struct shard *shard, struct account *account, const struct de
 {
     struct directory *directory = shard->server->directory;
     CHECK(!account->in_session);
-    if (account->agent.id == 0)
-        return true;
+    if (account->agent.id == 0) {
+        *reason = CLOSE_SESSION_NOT_APPROVED;
+        return !device_unapproved(directory, device);
+    }
     enum access_verdict verdict =
         access_decide(directory, account->agent, device, peer, reactor_utc_ms(shard->reactor));
     if (verdict == ACCESS_ALLOWED && !agent_session_begin(directory, account->agent))

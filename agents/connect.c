@@ -93,6 +93,7 @@ static unsigned status_of(const struct visitor *visitor, enum close_reason reaso
     case CLOSE_AGENT_NO_ACCOUNT:
         return 407;
     case CLOSE_SESSION_NOT_GRANTED:
+    case CLOSE_SESSION_NOT_APPROVED:
         return 403;
     case CLOSE_SESSION_UNKNOWN:
         return 404;

@@ -207,6 +207,7 @@ static enum hayes_result result_of(enum close_reason reason)
     case CLOSE_SESSION_OFFLINE:
         return HAYES_NO_ANSWER;
     case CLOSE_SESSION_NOT_GRANTED:
+    case CLOSE_SESSION_NOT_APPROVED:
     case CLOSE_AGENT_SESSIONS:
     case CLOSE_AGENT_LOGIN:
         return HAYES_NO_DIALTONE;

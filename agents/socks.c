@@ -120,6 +120,7 @@ static enum socks5_reply reply_of(const struct visitor *visitor, enum close_reas
 {
     switch (reason) {
     case CLOSE_SESSION_NOT_GRANTED:
+    case CLOSE_SESSION_NOT_APPROVED:
     case CLOSE_AGENT_SESSIONS:
     case CLOSE_AGENT_LOGIN:
         return SOCKS5_NOT_ALLOWED;

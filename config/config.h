@@ -55,6 +55,7 @@ struct config_tcp {
 };
 
 enum config_transport { CONFIG_TCP, CONFIG_UDP };
+enum config_admission { CONFIG_OPEN, CONFIG_APPROVE };
 
 struct config_plugin {
     const struct plugin *plugin;
@@ -64,6 +65,7 @@ struct config_plugin {
 struct config_listener {
     char name[CONFIG_NAME_SIZE];
     struct address address;        /* required */
+    uint32_t admission;            /* enum config_admission; default open */
     uint32_t transport;            /* enum config_transport; default tcp. udp: only plugins that
                                       hand on pushes, and of the rest only scope and the next */
     uint32_t receive_buffer_bytes; /* udp; default 83886080, 65536..1073741823 */

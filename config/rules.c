@@ -115,6 +115,15 @@ static void check_transport(const struct listener_place *place, struct config_er
     }
 }
 
+static void check_admission(const struct config *config, const struct listener_place *place,
+                            struct config_errors *errors)
+{
+    if (place->listener->admission == CONFIG_APPROVE && config->server.state_dir[0] == '\0')
+        config_errors_add(errors, tree_find(place->item, "admission")->mark,
+                          "admission: approve, but nothing would keep an approval; expected "
+                          "server.state_dir to be set");
+}
+
 static void check_listeners(const struct config *config, const struct tree_node *list,
                             struct config_errors *errors)
 {
@@ -129,6 +138,7 @@ static void check_listeners(const struct config *config, const struct tree_node 
             check_pair(&earlier, &later, errors);
         check_listener_port(config, &later, errors);
         check_transport(&later, errors);
+        check_admission(config, &later, errors);
         later.listener++;
     }
 }

@@ -29,6 +29,7 @@
     }
 // NOLINTEND(bugprone-macro-parentheses)
 
+static const char *const admissions[] = {"open", "approve", NULL};
 static const char *const transports[] = {"tcp", "udp", NULL};
 static const char *const anonymous_words[] = {"refuse", "allow", NULL};
 static const char *const kinds[] = {"socks5", "connect", "modem", NULL};
@@ -254,6 +255,10 @@ static const struct config_key listener_keys[] = {
     {"scope", CONFIG_NAME, LISTENER(scope), .fallback = "default",
      .help = "Where serials are unique: a device is known by scope and serial, since two makers "
              "may use one number."},
+    {"admission", CONFIG_CHOICE, LISTENER(admission), .words = admissions, .fallback = "open",
+     .help =
+         "approve: a device that nobody knew is known and listed, but no agent reaches it until "
+         "an operator has approved it; this needs server.state_dir."},
     {"plugins", CONFIG_PLUGINS, LISTENER(plugins), LISTENER(plugin_count), .minimum = 1,
      .maximum = CONFIG_MAX_PLUGINS,
      .help = "Kinds of devices to recognise, asked in this order: a plugin's name, or a map of its "

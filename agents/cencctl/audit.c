@@ -51,6 +51,7 @@ static bool is_change(const Cenc__V1__Event *event)
     return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
             event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED) ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
+           event->body_case == CENC__V1__EVENT__BODY_DEVICE_APPROVED ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
            event->body_case == CENC__V1__EVENT__BODY_IMPORTED ||
            event->body_case == CENC__V1__EVENT__BODY_CONFIGURATION_CHANGED ||

@@ -39,6 +39,7 @@ static const struct option_spec device_list_options[] = {
     {"state", "STATE", "state", OPTION_QUERY, "offline, idle or \"in session\""},
     {"online", NULL, "online", OPTION_QUERY_TRUE, "that are connected"},
     {"offline", NULL, "online", OPTION_QUERY_FALSE, "that are not"},
+    {"unapproved", NULL, "approved", OPTION_QUERY_FALSE, "that wait for an operator's approval"},
     LIMIT,
     END};
 static const struct option_spec device_options[] = {SCOPE, END};
@@ -221,6 +222,8 @@ const struct command commands[] = {
      NULL, device_options, NULL},
     {"device", "add", "SERIAL", "enter a device before it comes", COMMAND_SEND, "POST", "devices",
      serial_field, NULL, device_add_options, NULL},
+    {"device", "approve", "SERIAL...", "let agents reach devices that came by themselves",
+     COMMAND_SEND, "PATCH", "devices/{scope}/{0}", NULL, "approved", device_options, NULL},
     {"device", "move", "SERIAL", "move a device to another project, group or channel", COMMAND_SEND,
      "PATCH", "devices/{scope}/{0}", NULL, NULL, device_move_options, NULL},
     {"device", "remove", "SERIAL", "forget a device that is not connected", COMMAND_SEND, "DELETE",

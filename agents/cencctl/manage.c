@@ -286,7 +286,7 @@ static int run_once(const struct request *request, const char *path)
     return EXIT_UNREAD;
 }
 
-int manage_command(struct request *request)
+static int manage_one(struct request *request)
 {
     char scope[SCOPE_SIZE];
     int code = find_scope(request, scope);
@@ -301,5 +301,20 @@ int manage_command(struct request *request)
         code = run_once(request, path);
     }
     free(path);
+    return code;
+}
+
+int manage_command(struct request *request)
+{
+    const char *scope = request->scope;
+    int code = manage_one(request);
+
+    for (int i = 0; i < request->more_count; i++) {
+        request->operands[0] = request->more[i];
+        request->scope = scope;
+        int other = manage_one(request);
+        if (other > code)
+            code = other;
+    }
     return code;
 }

@@ -268,8 +268,26 @@ static const struct option_spec *find_option(const struct command *command, cons
     return NULL;
 }
 
+static bool takes_many(const struct command *command)
+{
+    return strcmp(command->operands, "SERIAL...") == 0;
+}
+
+static int take_one_more(struct request *request, const char *word)
+{
+    const char **more = reallocarray(request->more, (size_t)request->more_count + 1, sizeof(*more));
+
+    if (more == NULL)
+        return EXIT_UNREAD;
+    request->more = more;
+    more[request->more_count++] = word;
+    return word[0] != '\0' ? EXIT_GOOD : usage_error("a word is empty; wanted: ", "SERIAL...");
+}
+
 static int take_operand(struct request *request, const char *word)
 {
+    if (request->operand_count == 1 && takes_many(request->command))
+        return take_one_more(request, word);
     if (request->operand_count == OPERANDS_MAX)
         return usage_error("one word too many: ", word);
     request->operands[request->operand_count++] = word;
@@ -393,6 +411,7 @@ const char *request_given(const struct request *request, const char *name)
 
 void request_free(struct request *request)
 {
+    free(request->more);
     free(request->query);
     json_decref(request->body);
     explicit_bzero(request->new_password, sizeof(request->new_password));

@@ -23,6 +23,8 @@ struct request {
     const struct command *command;
     const char *operands[OPERANDS_MAX];
     int operand_count;
+    const char **more; /* further ones where the command takes any number; operands are in turn */
+    int more_count;
     const char *socket_path;
     const char *scope; /* NULL: not given */
     const char *if_match;

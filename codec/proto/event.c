@@ -32,6 +32,7 @@ enum event_class event_class(const Cenc__V1__Event *event)
     case CENC__V1__EVENT__BODY_DEVICE_CHANGED:
     case CENC__V1__EVENT__BODY_DEVICE_REMOVED:
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
+    case CENC__V1__EVENT__BODY_DEVICE_APPROVED:
     case CENC__V1__EVENT__BODY_REGISTRATION_REPORTED:
     case CENC__V1__EVENT__BODY_LAST_GASP:
     case CENC__V1__EVENT__BODY_POWER_RESTORED:

@@ -18,6 +18,7 @@ const char *access_verdict_name(enum access_verdict verdict)
         [ACCESS_EXPIRED] = "expired",
         [ACCESS_ADDRESS] = "address_not_allowed",
         [ACCESS_NOT_GRANTED] = "not_granted",
+        [ACCESS_NOT_APPROVED] = "not_approved",
         [ACCESS_UNKNOWN_DEVICE] = "unknown_device",
         [ACCESS_TOO_MANY_SESSIONS] = "too_many_sessions",
     };
@@ -60,6 +61,8 @@ enum access_verdict access_decide(struct directory *directory, struct agent_ref 
         verdict = agent_verdict(agent_of(named), peer, utc_ms);
     if (verdict == ACCESS_ALLOWED && !known)
         verdict = ACCESS_UNKNOWN_DEVICE;
+    else if (verdict == ACCESS_ALLOWED && device_unapproved(directory, device))
+        verdict = ACCESS_NOT_APPROVED;
     else if (verdict == ACCESS_ALLOWED && !reaches(&agent_of(named)->rights, &place))
         verdict = ACCESS_NOT_GRANTED;
     accounts_unlock(accounts);

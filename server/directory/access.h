@@ -5,6 +5,7 @@
  *   - devices of groups that are granted to it,
  *   - devices of projects that are granted to it, in whatever group,
  *   - devices in no group, of whatever project: also of one that isn't granted, and of none.
+ * A device that waits for an operator's approval is reached by nobody.
  * So whoever wants a device kept from agents puts it into a group. */
 #ifndef CENCD_DIRECTORY_ACCESS_H
 #define CENCD_DIRECTORY_ACCESS_H
@@ -20,6 +21,7 @@ enum access_verdict {
     ACCESS_EXPIRED,           /* the account */
     ACCESS_ADDRESS,           /* the account may not be used from this address */
     ACCESS_NOT_GRANTED,       /* the device */
+    ACCESS_NOT_APPROVED,      /* the device, whoever asks */
     ACCESS_UNKNOWN_DEVICE,    /* no such device */
     ACCESS_TOO_MANY_SESSIONS, /* of the account */
     ACCESS_VERDICTS,

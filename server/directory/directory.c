@@ -210,6 +210,7 @@ static bool describe(struct directory *directory, const struct device *device,
         .state = (enum device_state)device->state,
         .bytes = device->bytes,
         .gasp = device->gasp,
+        .unapproved = device->unapproved,
         .heard_utc_ms = device->heard_utc_ms,
     };
     bool there = !device->removed;

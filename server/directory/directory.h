@@ -76,6 +76,7 @@ struct device_info {
     enum device_state state;
     struct link_bytes bytes; /* of the newest link in this run, also when it is gone */
     struct gasp gasp;        /* utc_ms 0: none since it was last heard */
+    bool unapproved;         /* no agent reaches it, until an operator approves it */
     uint64_t heard_utc_ms;   /* what it was last heard by began then; 0: nothing in this run */
 };
 
@@ -162,6 +163,9 @@ bool directory_clear_gasp(struct directory *directory, struct device *device,
 /* Copies the device's present facts. */
 void directory_get(struct directory *directory, const struct device *device,
                    struct device_info *info);
+
+/* It waits for an operator's approval: no agent may reach it. */
+bool device_unapproved(struct directory *directory, const struct device *device);
 
 /* It belongs to no project, and the listener on which it registered is bound to one. */
 bool directory_needs_place(struct directory *directory, const struct device *device);

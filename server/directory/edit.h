@@ -34,6 +34,7 @@ enum edit_kind {
     EDIT_BINDING_SET,    /* project 0: removes it */
     EDIT_DEVICE_ADD,     /* before it ever came */
     EDIT_DEVICE_MOVE,    /* to a project and group, or out of them */
+    EDIT_DEVICE_APPROVE, /* one that came by itself; exists: it is approved already */
     EDIT_DEVICE_REMOVE,  /* refused while it is online */
     EDIT_DEVICE_CHANNEL, /* on a channel, or off it; it stays in project and group */
     EDIT_CHANNEL_ADD,

@@ -200,6 +200,7 @@ static void describe(const struct edit_scene *scene, const struct edit *edit,
     texts->state.group_id = facts->group_id;
     texts->state.channel = proto_string(edit_channel_name(scene, edit, facts->channel_id));
     texts->state.channel_id = facts->channel_id;
+    texts->state.unapproved = facts->unapproved;
 }
 
 size_t edit_pack_move(const struct edit_scene *scene, const struct edit *edit,
@@ -333,6 +334,25 @@ static bool claim_device(const struct edit_scene *scene, const struct edit *edit
     return edit_pending_claim(edit->pending, info.scope, info.serial) == STATUS_OK;
 }
 
+static enum edit_result prepare_approve(const struct edit_scene *scene, struct edit *edit,
+                                        struct edit_records *records)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DeviceApproved body = CENC__V1__DEVICE_APPROVED__INIT;
+    struct device_texts texts;
+    struct device_facts facts;
+
+    (void)directory_facts(scene->directory, records->device, &facts, &texts.texts);
+    if (!facts.unapproved)
+        return edit_refuse(edit, EDIT_EXISTS, "the device is approved already");
+    describe(scene, edit, &facts, &texts, &event);
+    event.project =
+        proto_string(id_name(&scene->directory->accounts->project_names, facts.project_id));
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_APPROVED;
+    event.device_approved = &body;
+    return edit_pack(scene, edit, &event, records);
+}
+
 /* What the edit doesn't speak of stays as it is. */
 static struct place new_place(const struct edit *edit, const struct place *present)
 {
@@ -369,6 +389,10 @@ enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit
         return result;
     if (edit->kind == EDIT_DEVICE_REMOVE)
         return prepare_remove(scene, edit, records);
+    if (edit->kind == EDIT_DEVICE_APPROVE) {
+        records->place = present;
+        return prepare_approve(scene, edit, records);
+    }
     records->place = new_place(edit, &present);
     records->public_size = edit_pack_move(scene, edit, edit->device, &records->place,
                                           records->public, sizeof(records->public));

@@ -89,6 +89,9 @@ static enum edit_result apply(struct editor *editor)
     case EDIT_DEVICE_CHANNEL:
         place_set(directory, records->device, &records->place);
         break;
+    case EDIT_DEVICE_APPROVE:
+        device_approve(directory, records->device);
+        break;
     case EDIT_DEVICE_REMOVE:
         if (place_remove(directory, records->device, records->epoch))
             break;
@@ -206,6 +209,7 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
         return edit_prepare_binding(scene, edit, records);
     case EDIT_DEVICE_ADD:
     case EDIT_DEVICE_MOVE:
+    case EDIT_DEVICE_APPROVE:
     case EDIT_DEVICE_REMOVE:
     case EDIT_DEVICE_CHANNEL:
         return edit_prepare_device(scene, edit, records);

@@ -42,8 +42,9 @@ struct device {
     uint8_t state : 2;
     uint8_t heard_by : 2; /* with heard_utc_ms */
     bool recorded : 1;
-    bool removed : 1; /* by an operator: nobody finds it, until it registers again */
-    char serial[];    /* with NUL; it begins in what would be padding */
+    bool removed : 1;    /* by an operator: nobody finds it, until it registers again */
+    bool unapproved : 1; /* no agent reaches it */
+    char serial[];       /* with NUL; it begins in what would be padding */
 };
 
 #define NO_LISTENER UINT16_MAX

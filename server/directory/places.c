@@ -69,6 +69,7 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
         device->last_seen_utc_ms = 0;
         device->signal_csq = PLUGIN_SIGNAL_UNKNOWN;
         device->gasp = (struct gasp){0};
+        device->unapproved = false;
         device->bytes = (struct link_bytes){0};
         device->removed = true;
         stripe->devices--;
@@ -102,6 +103,7 @@ enum status place_enter(struct directory *directory, const char *scope_text, con
     if (status == STATUS_OK) {
         device->removed = false;
         device->recorded = false;
+        device->unapproved = false;
         device->first_seen_utc_ms = utc_ms;
         device_set_place(directory, device, place);
     }
@@ -145,6 +147,23 @@ void place_withdraw(struct directory *directory, struct device *device)
         stripe->devices--;
     }
     unlock_stripe(stripe);
+}
+
+void device_approve(struct directory *directory, struct device *device)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+
+    device->unapproved = false;
+    unlock_stripe(stripe);
+}
+
+bool device_unapproved(struct directory *directory, const struct device *device)
+{
+    struct stripe *stripe = lock_stripe(directory, device->hash);
+    bool unapproved = device->unapproved;
+
+    unlock_stripe(stripe);
+    return unapproved;
 }
 
 void places_settle(struct directory *directory)

@@ -33,6 +33,9 @@ enum status place_check(struct directory *directory, const char *scope, const ch
                         uint64_t *others) MUST_CHECK;
 void place_withdraw(struct directory *directory, struct device *device);
 
+/* Agents may reach it from now on. */
+void device_approve(struct directory *directory, struct device *device);
+
 /* From now on whoever registers sees what was bound before this call. */
 void places_settle(struct directory *directory);
 

@@ -1,6 +1,7 @@
 /* Registration, and what happens to the newest link of a device. */
 #include <string.h>
 
+#include "config/config.h"
 #include "server/directory/internal.h"
 #include "server/directory/places.h"
 #include "server/directory/projects.h"
@@ -72,6 +73,14 @@ static enum registration_result refuse(const struct directory *directory, struct
     return REGISTRATION_OCCUPIED;
 }
 
+static bool needs_approval(const struct directory *directory, uint32_t listener)
+{
+    const struct directory_config *config = &directory->config;
+
+    return config->listeners != NULL && listener < config->listener_count &&
+           config->listeners[listener].admission == CONFIG_APPROVE;
+}
+
 /* The port on which a new device comes says where it belongs, once: whatever says that the device
  * was added says the same place. One that is known already is moved by the editor, after its
  * record. */
@@ -82,6 +91,7 @@ static enum registration_result begin(struct directory *directory, struct device
 
     device->removed = false;
     device->recorded = !directory->config.recorded;
+    device->unapproved = needs_approval(directory, registration->listener);
     device->first_seen_utc_ms = registration->utc_ms;
     device_set_place(directory, device, &place);
     return REGISTERED_NEW;

@@ -33,6 +33,7 @@ static bool vouches(const Cenc__V1__Event *event)
     case CENC__V1__EVENT__BODY_DEVICE_ADDED:
     case CENC__V1__EVENT__BODY_DEVICE_CHANGED:
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
+    case CENC__V1__EVENT__BODY_DEVICE_APPROVED:
     case CENC__V1__EVENT__BODY_CONNECTED:
     case CENC__V1__EVENT__BODY_ACCESS_STARTED:
     case CENC__V1__EVENT__BODY_ACCESS_FINISHED:
@@ -140,6 +141,7 @@ static void add(const Cenc__V1__Event *event, struct device_facts *facts)
     facts->project_id = state->project_id;
     facts->group_id = state->group_id;
     facts->channel_id = state->channel_id;
+    facts->unapproved = state->unapproved;
 }
 
 static bool lists(const Cenc__V1__DeviceChanged *changed, const char *name)
@@ -252,6 +254,9 @@ static void apply_body(const Cenc__V1__Event *event, uint64_t sequence, struct d
         facts->project_id = event->device_moved->project_id;
         facts->group_id = event->device_moved->group_id;
         facts->channel_id = event->device_moved->channel_id;
+        break;
+    case CENC__V1__EVENT__BODY_DEVICE_APPROVED:
+        facts->unapproved = false;
         break;
     case CENC__V1__EVENT__BODY_CONNECTED:
         apply_connected(event, facts);

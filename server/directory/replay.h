@@ -36,6 +36,7 @@ struct device_facts {
     uint32_t channel_id;
     uint16_t direct_port; /* 0: none */
     uint8_t signal_csq;   /* PLUGIN_SIGNAL_UNKNOWN */
+    bool unapproved;
     struct gasp gasp;
 };
 

@@ -59,6 +59,7 @@ static void put_facts(struct directory *directory, struct stripe *stripe, struct
     device->epoch = facts->epoch;
     device->signal_csq = facts->signal_csq;
     device->gasp = facts->gasp;
+    device->unapproved = facts->unapproved;
     device->recorded = true;
     if (device->removed && !facts->removed)
         stripe->devices++;
@@ -150,6 +151,7 @@ bool directory_facts(struct directory *directory, const struct device *device,
         .direct_port = copy.direct_port,
         .signal_csq = copy.signal_csq,
         .gasp = copy.gasp,
+        .unapproved = copy.unapproved,
     };
     return copy.recorded;
 }

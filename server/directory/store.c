@@ -43,12 +43,16 @@ static const char *const steps[STORE_VERSION] = {
     " id INTEGER PRIMARY KEY CHECK (id = 1),"
     " sequence INTEGER NOT NULL) STRICT;"
     "INSERT INTO position VALUES (1, 0);",
-    account_rows_schema, channel_rows_schema, details_rows_schema, halt_rows_schema};
+    account_rows_schema,
+    channel_rows_schema,
+    details_rows_schema,
+    halt_rows_schema,
+    "ALTER TABLE device ADD COLUMN unapproved INTEGER NOT NULL DEFAULT 0;"};
 
 #define COLUMNS                                                                                    \
     "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \
     " last_seen_unix_ms, link_epoch, direct_port, project_id, group_id, channel_id, signal_csq,"   \
-    " last_gasp_unix_ms, last_gasp_sequence, removed"
+    " last_gasp_unix_ms, last_gasp_sequence, removed, unapproved"
 
 enum statement { ALL, FIND, PUT, POSITION, BEGIN, COMMIT, STATEMENTS };
 
@@ -57,12 +61,12 @@ static const char *const texts[STATEMENTS] = {
     [FIND] = "SELECT " COLUMNS " FROM device WHERE scope = ?1 AND serial = ?2",
     [PUT] = "INSERT INTO device (" COLUMNS ") VALUES"
             " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-            " ?19)"
+            " ?19, ?20)"
             " ON CONFLICT (scope, serial) DO UPDATE SET kind = ?3, model = ?4, firmware = ?5,"
             " hardware = ?6, listener = ?7, note = ?8, first_seen_unix_ms = ?9,"
             " last_seen_unix_ms = ?10, link_epoch = ?11, direct_port = ?12, project_id = ?13,"
             " group_id = ?14, channel_id = ?15, signal_csq = ?16, last_gasp_unix_ms = ?17,"
-            " last_gasp_sequence = ?18, removed = ?19",
+            " last_gasp_sequence = ?18, removed = ?19, unapproved = ?20",
     [POSITION] = "UPDATE position SET sequence = ?1",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
@@ -327,6 +331,7 @@ static void read_row(sqlite3_stmt *row, struct device_facts *facts)
         .signal_csq = has_csq ? (uint8_t)csq : PLUGIN_SIGNAL_UNKNOWN,
         .gasp = {.utc_ms = number_at(row, 16), .sequence = number_at(row, 17)},
         .removed = sqlite3_column_int(row, 18) != 0,
+        .unapproved = sqlite3_column_int(row, 19) != 0,
     };
 }
 
@@ -394,6 +399,7 @@ static int bind_row(sqlite3_stmt *put, const struct device_facts *facts)
     result |= bind_or_null(put, ++place, facts->gasp.utc_ms != 0, facts->gasp.utc_ms);
     result |= bind_or_null(put, ++place, facts->gasp.utc_ms != 0, facts->gasp.sequence);
     result |= sqlite3_bind_int(put, ++place, facts->removed);
+    result |= sqlite3_bind_int(put, ++place, facts->unapproved);
     return result;
 }
 

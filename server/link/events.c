@@ -205,6 +205,7 @@ static void fill_state(const struct link *link, struct event_texts *texts,
     state->group_id = info->group_id;
     state->channel = proto_string(info->channel);
     state->channel_id = info->channel_id;
+    state->unapproved = info->unapproved;
     fill_signal(info->signal_csq, texts, &state->signal);
 }
 

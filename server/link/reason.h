@@ -46,6 +46,7 @@
     X(SESSION_OFFLINE, "session", "offline", "the device is not connected")                        \
     X(SESSION_REFUSED, "session", "refused", "the agent's address is not allowed")                 \
     X(SESSION_NOT_GRANTED, "session", "not_granted", "the agent may not reach this device")        \
+    X(SESSION_NOT_APPROVED, "session", "not_approved", "no operator has approved this device yet") \
     X(SESSION_UNKNOWN, "session", "unknown", "no device of this serial, or one in several scopes") \
     X(SESSION_NO_SERIAL, "session", "no_serial", "an IP address or no serial was asked for")       \
     X(SESSION_WAIT_TIMEOUT, "session", "wait_timeout", "waited as long as it may for the device")  \

@@ -60,6 +60,7 @@ static void fill_status(struct device_message *message, const struct config *con
     status->listener = listener_of(config, info->listener);
     status->direct_port = info->direct_port;
     status->observed_unix_ms = (int64_t)utc_ms;
+    status->unapproved = info->unapproved;
     status->bytes_received = info->bytes.received;
     status->bytes_sent = info->bytes.sent;
     if (info->link.id == 0 || info->peer.family == 0)
@@ -105,6 +106,7 @@ static void fill_state(struct device_message *message)
     state->group_id = info->group_id;
     state->channel = proto_string(info->channel);
     state->channel_id = info->channel_id;
+    state->unapproved = info->unapproved;
     message->groups[0] = proto_string(info->group);
     state->groups = message->groups;
     state->n_groups = info->group[0] != '\0' ? 1 : 0;

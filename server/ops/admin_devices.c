@@ -24,6 +24,7 @@ static json_t *show_device(struct admin_request *request, const struct device_in
                               info->group_id != 0 ? json_string(info->group) : json_null());
     (void)json_object_set_new(shown, "channel",
                               info->channel_id != 0 ? json_string(info->channel) : json_null());
+    (void)json_object_set_new(shown, "approved", json_boolean(!info->unapproved));
     if (info->last_seen_utc_ms == 0)
         (void)json_object_set_new(shown, "last_seen", json_null());
     (void)json_object_set_new(shown, "revision",
@@ -49,6 +50,7 @@ struct device_filter {
     uint32_t channel;
     int state;  /* enum device_state; -1: any */
     int online; /* -1: either */
+    int approved;
 };
 
 static bool listener_matches(const struct device_filter *filter, uint32_t listener)
@@ -71,6 +73,7 @@ static bool matches(const struct device_filter *filter, const struct device_info
            (!filter->by_channel || info->channel_id == filter->channel) &&
            (filter->state < 0 || (int)info->state == filter->state) &&
            (filter->online < 0 || (info->state != DEVICE_OFFLINE) == (filter->online != 0)) &&
+           (filter->approved < 0 || info->unapproved != (filter->approved != 0)) &&
            listener_matches(filter, info->listener);
 }
 
@@ -89,9 +92,11 @@ static bool read_state(struct device_filter *filter)
 {
     const char *state = admin_query(filter->request, "state");
     const char *online = admin_query(filter->request, "online");
+    const char *approved = admin_query(filter->request, "approved");
 
     filter->state = -1;
     filter->online = -1;
+    filter->approved = approved != NULL ? strcmp(approved, "true") == 0 : -1;
     if (online != NULL)
         filter->online = strcmp(online, "true") == 0;
     if (state == NULL)
@@ -131,9 +136,9 @@ static bool read_place(struct device_filter *filter)
 
 static void list_devices(struct admin_request *request)
 {
-    static const char *const known[] = {"limit",   "after",    "serial",  "scope",
-                                        "kind",    "listener", "project", "group",
-                                        "channel", "state",    "online",  NULL};
+    static const char *const known[] = {"limit",    "after",    "serial", "scope",   "kind",
+                                        "listener", "project",  "group",  "channel", "state",
+                                        "online",   "approved", NULL};
     struct device_filter filter = {.request = request};
     uint64_t after = 0;
 
@@ -212,6 +217,24 @@ static void move_device(struct admin_request *request, struct device *device)
         answer_device(request, device);
 }
 
+/* What is approved already is done. */
+static void approve_device(struct admin_request *request, struct device *device)
+{
+    static const char *const known[] = {"approved", NULL};
+    struct edit edit = {.kind = EDIT_DEVICE_APPROVE, .device = device};
+    bool approved = false;
+    bool given;
+
+    if (!admin_body_known(request, known) ||
+        !admin_body_bool(request, "approved", &approved, &given))
+        return;
+    if (!approved)
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
+                     "an approval can't be taken back: approved is true, or not there");
+    else if (!device_unapproved(request->server->directory, device) || admin_edit(request, &edit))
+        answer_device(request, device);
+}
+
 static void add_device(struct admin_request *request)
 {
     static const char *const known[] = {"scope", "serial", "project", "group", "channel", NULL};
@@ -266,6 +289,8 @@ void admin_devices(struct admin_request *request)
         return;
     if (request->method == ADMIN_GET)
         answer_device(request, device);
+    else if (request->method == ADMIN_PATCH && json_object_get(request->body, "approved") != NULL)
+        approve_device(request, device);
     else if (request->method == ADMIN_PATCH)
         move_device(request, device);
     else if (request->method == ADMIN_DELETE)

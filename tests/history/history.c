@@ -43,6 +43,7 @@ struct parts {
         Cenc__V1__DeviceChanged changed;
         Cenc__V1__DeviceRemoved removed;
         Cenc__V1__DeviceMoved moved;
+        Cenc__V1__DeviceApproved approved;
         Cenc__V1__Connected connected;
         Cenc__V1__Disconnected disconnected;
         Cenc__V1__AccessStarted access_started;
@@ -108,6 +109,7 @@ static Cenc__V1__DeviceState *state_of(const struct told *told, struct parts *pa
     parts->state.link_epoch = told->epoch;
     parts->state.note = or_empty(told->note);
     parts->state.project_id = project_id(told->project);
+    parts->state.unapproved = told->unapproved;
     parts->state.signal = signal_of(told, parts);
     return &parts->state;
 }
@@ -132,6 +134,9 @@ static void fill_body(Cenc__V1__Event *event, const struct told *told, struct pa
     case CENC__V1__EVENT__BODY_DEVICE_MOVED:
         cenc__v1__device_moved__init(event->device_moved = &parts->body.moved);
         event->device_moved->project_id = project_id(told->project);
+        break;
+    case CENC__V1__EVENT__BODY_DEVICE_APPROVED:
+        cenc__v1__device_approved__init(event->device_approved = &parts->body.approved);
         break;
     case CENC__V1__EVENT__BODY_CONNECTED:
         cenc__v1__connected__init(event->connected = &parts->body.connected);
@@ -276,12 +281,13 @@ static bool describe(const struct device_facts *facts, void *context)
     assert_true(asprintf(&lines->lines[lines->count++],
                          "%s/%s kind=%s model=%s firmware=%s hardware=%s project=%u listener=%s "
                          "first=%" PRIu64 " last=%" PRIu64 " epoch=%u port=%u csq=%u gasp=%" PRIu64
-                         "/%" PRIu64 "%s\n",
+                         "/%" PRIu64 "%s%s\n",
                          facts->scope, facts->serial, facts->kind, facts->model, facts->firmware,
                          facts->hardware, facts->project_id, facts->listener,
                          facts->first_seen_utc_ms, facts->last_seen_utc_ms, facts->epoch,
                          facts->direct_port, facts->signal_csq, facts->gasp.utc_ms,
-                         facts->gasp.sequence, facts->removed ? " removed" : "") > 0);
+                         facts->gasp.sequence, facts->removed ? " removed" : "",
+                         facts->unapproved ? " unapproved" : "") > 0);
     return true;
 }
 

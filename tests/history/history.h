@@ -41,6 +41,7 @@ struct told {
     uint64_t gasp_sequence;
     uint32_t epoch;
     uint16_t port;
+    bool unapproved;
     uint8_t csq;
     bool unknown;   /* last_gasp.unknown_device */
     bool test;      /* last_gasp.test */

@@ -91,6 +91,26 @@ static void test_older_links_change_nothing(void **state)
     assert_int_equal(info.last_seen_utc_ms, 1001);
 }
 
+/* It is told of twice when two links add it at once: the approval in between stays. */
+static void test_an_approval_stays(void **state)
+{
+    struct bench *bench = *state;
+    struct told told = {.serial = "1", .epoch = 1, .unapproved = true};
+
+    apply(bench, CENC__V1__EVENT__BODY_DEVICE_ADDED, &told, 1000);
+    assert_true(info_of(bench, "1").unapproved);
+    apply(bench, CENC__V1__EVENT__BODY_CONNECTED, &told, 1001);
+    assert_true(info_of(bench, "1").unapproved);
+    apply(bench, CENC__V1__EVENT__BODY_DEVICE_APPROVED, &told, 1002);
+    assert_false(info_of(bench, "1").unapproved);
+    apply(bench, CENC__V1__EVENT__BODY_DEVICE_ADDED, &told, 1003);
+    assert_false(info_of(bench, "1").unapproved);
+    apply(bench, CENC__V1__EVENT__BODY_DEVICE_REMOVED, &told, 1004);
+    told.epoch = 2;
+    apply(bench, CENC__V1__EVENT__BODY_DEVICE_ADDED, &told, 1005);
+    assert_true(info_of(bench, "1").unapproved); /* it came again, as a new one */
+}
+
 static void test_gasps(void **state)
 {
     struct bench *bench = *state;
@@ -272,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_BENCH(test_older_links_change_nothing),
+        WITH_BENCH(test_an_approval_stays),
         WITH_BENCH(test_gasps),
         WITH_BENCH(test_a_removed_device_comes_back_as_a_new_one),
         WITH_BENCH(test_a_note_changes_only_by_name),
