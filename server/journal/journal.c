@@ -109,7 +109,8 @@ enum status journal_append(struct journal *journal, struct journal_entry *entry)
     }
     if (queued + cost > queue_limit(journal, (enum journal_class)entry->class)) {
         atomic_fetch_sub(&journal->counters.queued_bytes, cost);
-        counter_add(&journal->counters.refused[entry->class], 1);
+        if (!entry->kept)
+            counter_add(&journal->counters.refused[entry->class], 1);
         return STATUS_FULL;
     }
     entry->journal = journal;
@@ -118,6 +119,12 @@ enum status journal_append(struct journal *journal, struct journal_entry *entry)
     entry->message.deliver = arrive;
     reactor_post(entry->from, journal->reactor, &entry->message);
     return STATUS_OK;
+}
+
+bool journal_has_room(const struct journal *journal, enum journal_class class)
+{
+    uint64_t queued = atomic_load(&journal->counters.queued_bytes);
+    return queued + JOURNAL_RECORD_MAX + ENTRY_COST <= queue_limit(journal, class);
 }
 
 /* ---- readers' side ---- */

@@ -45,6 +45,7 @@ struct journal_entry {
     uint32_t size;
     uint8_t kind;         /* enum journal_kind */
     uint8_t class;        /* enum journal_class */
+    bool kept;            /* who appends it tries again: that there was no room counts as nothing */
     struct reactor *from; /* of the thread that appends, where done is called; NULL: any thread
                              appends, done is called in the journal's own */
     /* STATUS_OK: committed as sequence. STATUS_SYSTEM: the journal stopped before it was. */
@@ -92,6 +93,9 @@ void journal_start(struct journal *journal, struct reactor *reactor);
 /* Any thread, after journal_start. STATUS_FULL: the queue has no room for this class; done will not
  * be called. STATUS_REFUSED: the journal is stopping. */
 enum status journal_append(struct journal *journal, struct journal_entry *entry) MUST_CHECK;
+
+/* Any thread: an entry of this class would find room now, however large. */
+bool journal_has_room(const struct journal *journal, enum journal_class class);
 
 /* The journal's thread: refuses further appends, commits what waits (or fails it with STATUS_SYSTEM
  * if the disk doesn't take it), then stopped is called, in the journal's thread. */
@@ -149,7 +153,7 @@ struct journal_counters {
     _Atomic uint64_t segments;                /* on disk, now */
     _Atomic uint64_t disk_bytes;              /* now */
     _Atomic uint64_t queued_bytes;            /* now */
-    _Atomic uint64_t refused[3];              /* by class */
+    _Atomic uint64_t refused[3];              /* by class, and lost */
     _Atomic uint64_t forced_segments;         /* removed before all readers were past them */
     _Atomic uint64_t commits[COMMIT_BUCKETS]; /* entries by time from append to commit */
     _Atomic uint64_t commit_sum_ms;           /* of those times */

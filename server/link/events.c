@@ -479,6 +479,7 @@ enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64
     Cenc__V1__DatagramsLost body;
     if (off(shard))
         return STATUS_OK;
+    const struct pending_event template = {.entry.kept = true}; /* the listener counts on */
     event_begin(shard, NULL, &texts, &event);
     event.listener = proto_string(shard->server->config->listeners[listener].name);
     cenc__v1__datagrams_lost__init(&body);
@@ -487,5 +488,5 @@ enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64
     body.until_unix_ms = event.received_unix_ms;
     event.body_case = CENC__V1__EVENT__BODY_DATAGRAMS_LOST;
     event.datagrams_lost = &body;
-    return event_append(shard, &event, NULL);
+    return event_append(shard, &event, &template);
 }

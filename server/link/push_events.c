@@ -120,6 +120,7 @@ static void submit(const struct push_source *source, const Cenc__V1__Event *even
         return;
     }
     bool may_wait = source->link.id == 0;
+    pending->entry.kept = may_wait;
     enum status status = STATUS_FULL;
     if (!may_wait || list_empty(&shard->waiting_pushes))
         status = event_submit(pending);

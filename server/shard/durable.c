@@ -14,6 +14,7 @@
 #include "server/reactor/disk.h"
 #include "server/redis/redis.h"
 #include "server/shard/listeners.h"
+#include "server/shard/refusals.h"
 
 #define MIB          (1024ull * 1024)
 #define TICK_MS      1000u
@@ -49,6 +50,8 @@ struct durable {
     struct notice stopping_notice;
     struct notice lost;
     struct notice regained;
+    struct notice refused[JOURNAL_LATER + 1]; /* by class */
+    struct refusals refusals[JOURNAL_LATER + 1];
     _Atomic bool stop;
     _Atomic bool stopped[DURABLE_ROLES];
     bool stop_begun[DURABLE_ROLES];
@@ -64,11 +67,12 @@ static void noted(struct journal_entry *entry, enum status status)
     container_of(entry, struct notice, entry)->busy = false;
 }
 
-static void note(struct durable *durable, struct notice *notice, Cenc__V1__Event *event)
+/* False: it can't be taken now. */
+static bool note(struct durable *durable, struct notice *notice, Cenc__V1__Event *event)
 {
     size_t size = 0;
     if (notice->busy)
-        return;
+        return false;
     event->node = proto_string(durable->server->config->server.node);
     event->received_unix_ms = (int64_t)reactor_utc_ms(durable->reactors[DURABLE_WRITER]);
     CHECK(event_pack(event, notice->bytes, sizeof notice->bytes, &size) == CODEC_OK);
@@ -79,6 +83,7 @@ static void note(struct durable *durable, struct notice *notice, Cenc__V1__Event
     notice->entry.from = durable->reactors[DURABLE_WRITER];
     notice->entry.done = noted;
     notice->busy = journal_append(durable->journal, &notice->entry) == STATUS_OK;
+    return notice->busy;
 }
 
 static void note_started(struct durable *durable)
@@ -89,7 +94,7 @@ static void note_started(struct durable *durable)
     body.last_sequence = durable->recovery.last_sequence;
     event.body_case = CENC__V1__EVENT__BODY_SERVER_STARTED;
     event.server_started = &body;
-    note(durable, &durable->started, &event);
+    (void)note(durable, &durable->started, &event);
 }
 
 static void note_stopping(struct durable *durable)
@@ -99,7 +104,7 @@ static void note_stopping(struct durable *durable)
     body.why = proto_string("asked to stop");
     event.body_case = CENC__V1__EVENT__BODY_SERVER_STOPPING;
     event.server_stopping = &body;
-    note(durable, &durable->stopping_notice, &event);
+    (void)note(durable, &durable->stopping_notice, &event);
 }
 
 static void note_lost(struct durable *durable)
@@ -111,7 +116,7 @@ static void note_lost(struct durable *durable)
     body.last_sequence = journal_committed(durable->journal);
     event.body_case = CENC__V1__EVENT__BODY_DURABILITY_LOST;
     event.durability_lost = &body;
-    note(durable, &durable->lost, &event);
+    (void)note(durable, &durable->lost, &event);
 }
 
 static void note_regained(struct durable *durable, uint64_t lost_ms)
@@ -121,7 +126,38 @@ static void note_regained(struct durable *durable, uint64_t lost_ms)
     body.lost_ms = lost_ms;
     event.body_case = CENC__V1__EVENT__BODY_DURABILITY_REGAINED;
     event.durability_regained = &body;
-    note(durable, &durable->regained, &event);
+    (void)note(durable, &durable->regained, &event);
+}
+
+static bool note_refused(struct durable *durable, enum event_class class)
+{
+    const struct refusals *refusals = &durable->refusals[class];
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__EventsRefused body = CENC__V1__EVENTS_REFUSED__INIT;
+    body.event_class = proto_string(event_class_name(class));
+    body.count = refusals_untold(refusals);
+    body.since_unix_ms = (int64_t)refusals->since_utc_ms;
+    body.until_unix_ms = (int64_t)refusals->until_utc_ms;
+    event.body_case = CENC__V1__EVENT__BODY_EVENTS_REFUSED;
+    event.events_refused = &body;
+    durable->refused[class].entry.kept = true;
+    return note(durable, &durable->refused[class], &event);
+}
+
+/* When the queue takes such events again; at the end: now, or nobody will know. */
+static void watch_refusals(struct durable *durable, bool at_the_end)
+{
+    const struct journal_counters *counters = journal_counters(durable->journal);
+    uint64_t now = reactor_utc_ms(durable->reactors[DURABLE_WRITER]);
+    for (int class = EVENT_FIRST; class <= EVENT_LATER; class ++) {
+        struct refusals *refusals = &durable->refusals[class];
+        refusals_look(refusals, atomic_load(&counters->refused[class]), now);
+        bool due = at_the_end ? refusals_untold(refusals) > 0
+                              : refusals_are_over(refusals) &&
+                                    journal_has_room(durable->journal, (enum journal_class) class);
+        if (due && note_refused(durable, (enum event_class) class))
+            refusals_are_told(refusals);
+    }
 }
 
 /* ---- the state of the disk ---- */
@@ -160,6 +196,7 @@ static void writer_stopped(void *context)
 static void stop_journal(struct durable *durable)
 {
     durable->journal_stopping = true;
+    watch_refusals(durable, true);
     journal_stop(durable->journal, writer_stopped, durable);
 }
 
@@ -186,6 +223,7 @@ static void tick(struct timer *timer)
 {
     struct durable *durable = container_of(timer, struct durable, tick);
     watch_state(durable);
+    watch_refusals(durable, false);
     give_up_if_stuck(durable);
     timer_start(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
 }
