@@ -10,89 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cenc/v1/northbound.pb-c.h>
 #include <cmocka.h>
 
 #include "codec/proto/event.h"
 #include "server/base/log.h"
-#include "server/directory/directory.h"
-#include "server/journal/internal.h"
-#include "server/northbound/internal.h"
-#include "server/reactor/sim/world.h"
-#include "tests/sim/duo.h"
-#include "tests/sim/hes.h"
-
-#define FOLDER      "/journal"
-#define MAX_RECORDS 3000u
-#define TOKEN       "0123456789abcdef0123456789abcdef"
-/* printf %s 0123456789abcdef0123456789abcdef | sha256sum */
-#define TOKEN_HASH "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9"
-
-static struct {
-    struct sim *sim;
-    struct reactor *writer;
-    struct reactor *reactor;
-    struct config config;
-    struct config_consumer consumer;
-    struct journal *journal;
-    struct directory *directory;
-    struct northbound *northbound;
-    struct address address;
-    struct journal_entry entries[MAX_RECORDS + 1]; /* by sequence */
-    uint8_t payloads[MAX_RECORDS + 1][64];
-    uint64_t appended;
-    uint64_t committed;
-    bool northbound_stopped;
-    bool journal_stopped;
-
-    struct hes hes;
-    bool subscribed;
-    uint64_t last_in_stream; /* sequence told in this stream; 0: none yet */
-    uint64_t log;            /* the consumer's own: all up to this one was seen */
-    uint64_t acknowledged;   /* sent */
-    uint64_t streams;
-    uint64_t repeats;
-} world;
-
-/* ---- events ---- */
-
-static void recorded(struct journal_entry *entry, enum status status)
-{
-    SEEDS_REQUIRE(status == STATUS_OK);
-    SEEDS_REQUIRE(entry == &world.entries[entry->sequence]);
-    world.committed = entry->sequence;
-}
-
-static bool is_event(uint64_t sequence)
-{
-    return world.entries[sequence].kind == JOURNAL_EVENT;
-}
-
-static void append_one(void)
-{
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ServerStarted body = CENC__V1__SERVER_STARTED__INIT;
-    char node[24];
-    size_t size;
-    if (world.appended == MAX_RECORDS)
-        return;
-    uint64_t sequence = ++world.appended;
-    (void)snprintf(node, sizeof node, "n%llu", (unsigned long long)sequence);
-    event.node = node;
-    event.body_case = CENC__V1__EVENT__BODY_SERVER_STARTED;
-    event.server_started = &body;
-    SEEDS_REQUIRE(event_pack(&event, world.payloads[sequence], sizeof world.payloads[0], &size) ==
-                  CODEC_OK);
-    world.entries[sequence] = (struct journal_entry){
-        .data = world.payloads[sequence],
-        .size = (uint32_t)size,
-        .kind = sim_chance(world.sim, 100) ? JOURNAL_PRIVATE : JOURNAL_EVENT,
-        .class = JOURNAL_FIRST,
-        .from = world.reactor,
-        .done = recorded,
-    };
-    SEEDS_REQUIRE(journal_append(world.journal, &world.entries[sequence]) == STATUS_OK);
-}
+#include "tests/sim/north.h"
 
 /* ---- the consumer ---- */
 
@@ -121,13 +43,13 @@ static void check_event(const Cenc__V1__Event *event)
     char node[24];
     uint64_t sequence = event->sequence;
     SEEDS_REQUIRE(sequence > world.last_in_stream && sequence <= world.committed);
-    SEEDS_REQUIRE(is_event(sequence));
+    SEEDS_REQUIRE(north_is_event(sequence));
     (void)snprintf(node, sizeof node, "n%llu", (unsigned long long)sequence);
     SEEDS_REQUIRE(strcmp(event->node, node) == 0);
     /* nothing is left out, neither in the stream nor between streams */
     uint64_t before = world.last_in_stream > 0 ? world.last_in_stream : world.log;
     for (uint64_t i = before + 1; i < sequence; i++)
-        SEEDS_REQUIRE(!is_event(i));
+        SEEDS_REQUIRE(!north_is_event(i));
     world.last_in_stream = sequence;
     if (sequence <= world.log)
         world.repeats++;
@@ -178,7 +100,7 @@ static void come(void)
     if (!hes_connect(&world.hes, world.sim, &world.address, &from))
         return;
     world.hes.got = got;
-    hes_call(&world.hes, "/cenc.v1.Northbound/Events", TOKEN);
+    hes_call(&world.hes, "/cenc.v1.Northbound/Events", NORTH_TOKEN);
     subscribe();
 }
 
@@ -203,114 +125,15 @@ static void consumer_step(unsigned leaving)
 
 /* ---- the run ---- */
 
-static void step(void)
-{
-    sim_step(world.sim);
-    struct kernel *kernel = sim_pick_due(world.sim);
-    if (kernel != NULL)
-        reactor_turn(kernel == reactor_kernel(world.writer) ? world.writer : world.reactor, -1);
-}
-
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \
         unsigned steps_left = DUO_MAX_STEPS;                                                       \
         while (!(condition)) {                                                                     \
             SEEDS_REQUIRE(steps_left-- > 0);                                                       \
             consumer_step(0);                                                                      \
-            step();                                                                                \
+            north_step();                                                                          \
         }                                                                                          \
     } while (0)
-
-static struct reactor *make_reactor(uint32_t slots)
-{
-    struct reactor *reactor;
-    struct kernel_error error;
-    struct reactor_config config = {
-        .limits = {.slots = slots,
-                   .reserved_slots = 1,
-                   .buffer_count = {8, 2},
-                   .buffer_size = {512, 4096}},
-    };
-    SEEDS_REQUIRE(reactor_create(&config, &reactor, &error) == STATUS_OK);
-    return reactor;
-}
-
-static void start(void)
-{
-    struct journal_recovery recovery;
-    struct journal_error journal_error;
-    struct kernel_error error;
-    static const struct listen_options listen_options = {.backlog = 16};
-    struct journal_config journal_config = {
-        .folder = FOLDER,
-        .node = "sim",
-        .segment_bytes = 500 + sim_below(world.sim, 20000),
-        .queue_bytes = 1000000,
-        .retention_bytes = UINT64_MAX,
-    };
-    struct directory_config directory_config = {.max_devices = 10, .recorded = true};
-    SEEDS_REQUIRE(journal_open(&journal_config, &world.journal, &recovery, &journal_error) ==
-                  STATUS_OK);
-    SEEDS_REQUIRE(directory_create(&directory_config, &world.directory) == STATUS_OK);
-    world.writer = make_reactor(4);
-    world.reactor = make_reactor(8);
-    journal_start(world.journal, world.writer);
-    (void)snprintf(world.consumer.name, sizeof world.consumer.name, "hes");
-    (void)snprintf(world.consumer.token_sha256, sizeof world.consumer.token_sha256, "%s",
-                   TOKEN_HASH);
-    world.consumer.projects.all = true;
-    world.config.northbound.consumers = &world.consumer;
-    world.config.northbound.consumer_count = 1;
-    world.config.northbound.max_connections = 4;
-    world.address = (struct address){.ip = {10, 0, 0, 2}, .port = 9192, .family = 4};
-    int socket = kernel_listen(&world.address, &listen_options);
-    SEEDS_REQUIRE(socket >= 0);
-    struct northbound_settings settings = {
-        .config = &world.config,
-        .journal = world.journal,
-        .directory = world.directory,
-        .reactor = world.reactor,
-        .socket = socket,
-    };
-    SEEDS_REQUIRE(northbound_create(&settings, &world.northbound, &error) == STATUS_OK);
-}
-
-static void northbound_gone(void *context)
-{
-    (void)context;
-    world.northbound_stopped = true;
-}
-
-static void journal_gone(void *context)
-{
-    (void)context;
-    world.journal_stopped = true;
-}
-
-static void stop(void)
-{
-    unsigned steps = DUO_MAX_STEPS;
-    northbound_stop(world.northbound, northbound_gone, NULL);
-    while (!world.northbound_stopped) {
-        SEEDS_REQUIRE(steps-- > 0);
-        if (world.hes.peer != NULL)
-            hes_pump(&world.hes);
-        step();
-    }
-    if (world.hes.peer != NULL)
-        hes_leave(&world.hes, HES_CLOSE);
-    /* what it hasn't acknowledged is kept for it, also now */
-    SEEDS_REQUIRE(world.journal->left_at <= world.acknowledged);
-    journal_stop(world.journal, journal_gone, NULL);
-    while (!world.journal_stopped || !reactor_idle(world.writer) || !reactor_idle(world.reactor)) {
-        SEEDS_REQUIRE(steps-- > 0);
-        step();
-    }
-    reactor_destroy(world.writer);
-    reactor_destroy(world.reactor);
-    journal_free(world.journal);
-    directory_free(world.directory);
-}
 
 static void run_seed(uint64_t seed)
 {
@@ -321,25 +144,25 @@ static void run_seed(uint64_t seed)
     options.file_error = options.file_full = 0;
     options.disk_bytes = 0;
     world.sim = sim_create(&options);
-    start();
+    north_start();
     unsigned appends = (unsigned)sim_below(world.sim, 300);
     unsigned leaving = (unsigned)sim_below(world.sim, 20);
     unsigned steps = (unsigned)sim_below(world.sim, 8000);
     for (unsigned i = 0; i < steps; i++) {
         if (sim_chance(world.sim, appends))
-            append_one();
+            north_append(NULL);
         consumer_step(leaving);
-        step();
+        north_step();
         /* a list of devices mustn't promise more than the directory was told */
         SEEDS_REQUIRE(northbound_told(world.northbound) <= world.committed);
     }
     /* on a good network it has all of it soon */
     sim_calm_down(world.sim);
-    append_one();
+    north_append(NULL);
     UNTIL(world.committed == world.appended);
     UNTIL(world.log >= world.appended);
     UNTIL(northbound_told(world.northbound) == world.appended);
-    stop();
+    north_stop();
     sim_destroy(world.sim);
 }
 
@@ -357,7 +180,7 @@ static void a_stranger_is_sent_away(uint64_t seed)
     memset(&world, 0, sizeof world);
     sim_options_calm(&options, seed);
     world.sim = sim_create(&options);
-    start();
+    north_start();
     UNTIL(hes_connect(&world.hes, world.sim, &world.address, &from));
     world.hes.got = got;
     if (sim_chance(world.sim, 500))
@@ -367,11 +190,11 @@ static void a_stranger_is_sent_away(uint64_t seed)
          i++) {
         SEEDS_REQUIRE(i < DUO_MAX_STEPS);
         hes_pump(&world.hes);
-        step();
+        north_step();
     }
     SEEDS_REQUIRE(sim_now_ms(world.sim) - came_ms < 30000);
     hes_leave(&world.hes, HES_CLOSE);
-    stop();
+    north_stop();
     sim_destroy(world.sim);
 }
 

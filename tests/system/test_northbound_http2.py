@@ -9,10 +9,11 @@ import subprocess
 import unittest
 
 from cencd import SANITIZED, read_to_end, wait_until
-from northbound import TOKEN, NorthboundTest, pb
+from northbound import OTHER_TOKEN, TOKEN, NorthboundTest, committed, pb
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+INITIAL_WINDOW = 4  # a setting
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 REFUSED_STREAM = 7
 
@@ -47,6 +48,31 @@ def frames(data):
     return found
 
 
+class Reader:
+    """What a raw connection has been sent so far."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.connection.setblocking(False)
+        self.data = bytearray()
+        self.ended = False
+
+    def frames(self):
+        try:
+            while part := self.connection.recv(1 << 16):
+                self.data += part
+            self.ended = True
+        except BlockingIOError:
+            pass
+        return frames(bytes(self.data))
+
+    def size(self):
+        return sum(len(body) for kind, _, _, body in self.frames() if kind == DATA)
+
+    def has(self, wanted):
+        return any(kind == wanted for kind, _, _, _ in self.frames())
+
+
 class Http2Test(NorthboundTest):
     def connect(self, server):
         return self.connection(int(server.north.rpartition(":")[2]))
@@ -71,6 +97,65 @@ class Http2Test(NorthboundTest):
             connection.close()
         self.quiet(server)
         self.assertEqual(server.metric("cencd_consumer_connected"), 0)
+
+    def test_messages_in_pieces(self):
+        """A request in frames of one byte, those in segments of their own, and empty ones between."""
+        server = self.server()
+        modem = self.modem(server, 1)
+        request = pb.GetDeviceRequest(device=pb.DeviceKey(
+            scope="default", serial=modem.imei)).SerializeToString()
+        whole = b"\0" + struct.pack(">I", len(request)) + request
+        connection = self.connect(server)
+        connection.sendall(PREFACE + frame(SETTINGS, 0, 0) + call(1, "/cenc.v1.Northbound/GetDevice"))
+        for at in range(len(whole)):
+            connection.sendall(frame(DATA, 0, 1) + frame(DATA, 0, 1, whole[at:at + 1]))
+        connection.sendall(frame(DATA, END_STREAM, 1))
+        reader = Reader(connection)
+        wait_until(lambda: any(kind == HEADERS and flags & END_STREAM
+                               for kind, flags, _, _ in reader.frames()), "the answer ends")
+        body = b"".join(body for kind, _, _, body in reader.frames() if kind == DATA)
+        answer = pb.GetDeviceResponse.FromString(body[5:])
+        self.assertEqual(answer.device.device.serial, modem.imei)
+
+    def test_a_client_that_gives_no_room(self):
+        """It is sent what it has room for, and nothing more; another one is sent everything."""
+        room = 300
+        server = self.server(consumers=[
+            {"name": "slow", "projects": "all", "token_sha256": self.hash_of(TOKEN)},
+            {"name": "fast", "projects": "all", "token_sha256": self.hash_of(OTHER_TOKEN)}])
+        reader = Reader(self.connect(server))
+        subscribe = pb.EventsRequest(subscribe=pb.Subscribe())
+        reader.connection.sendall(
+            PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, room)) +
+            call(1, "/cenc.v1.Northbound/Events") + message(1, subscribe.SerializeToString()))
+        fast = self.stream(self.stub(server), token=OTHER_TOKEN)
+        for number in range(5):
+            self.modem(server, number)
+        last = committed(server)
+        fast.wait(lambda stream: stream.through >= last, "the other one has all")
+        wait_until(lambda: reader.size() == room, "as much as it has room for")
+        self.modem(server, 5)
+        last = committed(server)
+        fast.wait(lambda stream: stream.through >= last, "the other one goes on")
+        self.assertEqual(reader.size(), room)
+        reader.connection.sendall(frame(WINDOW_UPDATE, 0, 1, struct.pack(">I", 50)))
+        wait_until(lambda: reader.size() == room + 50, "as much more as it gave")
+
+    def test_a_stop_is_told(self):
+        """GOAWAY before the end, so that nobody takes it for a broken connection."""
+        server = self.server()
+        reader = Reader(self.connect(server))
+        reader.connection.sendall(
+            PREFACE + frame(SETTINGS, 0, 0) + call(1, "/cenc.v1.Northbound/Events") +
+            message(1, pb.EventsRequest(subscribe=pb.Subscribe()).SerializeToString()))
+        wait_until(lambda: reader.has(DATA), "events")
+        self.assertFalse(reader.has(GOAWAY))
+        server.stop()
+        wait_until(lambda: reader.frames() and reader.ended, "the connection ends")
+        self.assertTrue(reader.has(GOAWAY))
+        trailers = [flags for kind, flags, stream, _ in reader.frames()
+                    if kind == HEADERS and stream == 1]
+        self.assertTrue(trailers[-1] & END_STREAM)
 
     def test_ten_thousand_streams(self):
         """Beyond the limit streams are refused, or the client that was told of it is sent away."""

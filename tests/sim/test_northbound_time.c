@@ -1,0 +1,142 @@
+/* What the northbound does by the clock, in a time that passes quickly: pings, statuses again. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "codec/proto/text.h"
+#include "server/base/log.h"
+#include "tests/sim/north.h"
+#include "tests/sim/seeds.h"
+
+static void begin(uint64_t seed)
+{
+    static const struct address from = {.ip = {10, 0, 0, 1}, .family = 4};
+    struct sim_options options;
+    memset(&world, 0, sizeof world);
+    sim_options_calm(&options, seed);
+    world.sim = sim_create(&options);
+    north_start();
+    while (!hes_connect(&world.hes, world.sim, &world.address, &from))
+        north_step();
+}
+
+static void pass(uint64_t ms)
+{
+    uint64_t until_ms = sim_now_ms(world.sim) + ms;
+    while (sim_now_ms(world.sim) < until_ms) {
+        if (world.hes.peer != NULL)
+            hes_pump(&world.hes);
+        north_step();
+    }
+}
+
+static uint64_t connections(void)
+{
+    return atomic_load(&world.northbound->http2.counters.connections);
+}
+
+static struct {
+    unsigned rounds;
+    unsigned statuses;
+} watched;
+
+static void got_status(struct hes *hes, const uint8_t *message, size_t size)
+{
+    Cenc__V1__WatchDevicesResponse *response =
+        cenc__v1__watch_devices_response__unpack(NULL, size, message);
+    (void)hes;
+    SEEDS_REQUIRE(response != NULL);
+    watched.rounds += response->complete != 0;
+    watched.statuses += (unsigned)response->n_devices;
+    cenc__v1__watch_devices_response__free_unpacked(response, NULL);
+}
+
+static void watch_devices(uint32_t coalesce_ms, uint32_t repeat_s)
+{
+    Cenc__V1__WatchDevicesRequest request = CENC__V1__WATCH_DEVICES_REQUEST__INIT;
+    uint8_t bytes[64];
+    size_t size;
+    request.coalesce_ms = coalesce_ms;
+    request.repeat_s = repeat_s;
+    SEEDS_REQUIRE(proto_pack(&request.base, bytes, sizeof bytes, &size) == CODEC_OK);
+    hes_call(&world.hes, "/cenc.v1.Northbound/WatchDevices", NORTH_TOKEN);
+    hes_send(&world.hes, bytes, size);
+    hes_finish(&world.hes);
+    world.hes.got = got_status;
+    watched.rounds = watched.statuses = 0;
+}
+
+/* Whoever answers pings stays; whoever doesn't may as well have lost its network. */
+static void who_vanishes_is_let_go(void **state)
+{
+    (void)state;
+    begin(1);
+    watch_devices(0, 0);
+    pass(300000);
+    assert_int_equal(watched.rounds, 1);
+    assert_false(world.hes.closed);
+    assert_int_equal(connections(), 1);
+    hes_leave(&world.hes, HES_VANISH);
+    pass(15000);
+    assert_int_equal(connections(), 1);
+    pass(40000);
+    assert_int_equal(connections(), 0);
+    north_stop();
+    sim_destroy(world.sim);
+}
+
+/* All of them again after each time that was asked for; and many changes in a short time are one
+ * report. */
+static void statuses_come_again_and_coalesced(void **state)
+{
+    const struct plugin_identity identity = {.serial = "867793"};
+    struct registration registration = {
+        .scope = "default", .identity = &identity, .link = {.id = 1}, .utc_ms = 1};
+    Cenc__V1__Device device = CENC__V1__DEVICE__INIT;
+
+    (void)state;
+    begin(2);
+    assert_int_equal(directory_register(world.directory, &registration), REGISTERED_NEW);
+    watch_devices(2000, 60);
+    pass(10000);
+    assert_int_equal(watched.rounds, 1);
+    assert_int_equal(watched.statuses, 1);
+    device.scope = proto_string("default");
+    device.serial = proto_string("867793");
+    uint64_t began_ms = sim_now_ms(world.sim);
+    for (unsigned i = 0; i < 100; i++) {
+        north_append(&device);
+        north_step();
+    }
+    pass(5000);
+    uint64_t took_ms = sim_now_ms(world.sim) - began_ms;
+    assert_true(took_ms < 45000);
+    assert_int_equal(watched.rounds, 1);
+    assert_in_range(watched.statuses, 2, 2 + took_ms / 2000);
+    pass(300000);
+    assert_in_range(watched.rounds, 5, 6);
+    assert_true(watched.statuses < 30);
+    north_stop();
+    sim_destroy(world.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_vanishes_is_let_go),
+        cmocka_unit_test(statuses_come_again_and_coalesced),
+    };
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)
+        return 1;
+    int result = cmocka_run_group_tests(tests, NULL, NULL);
+    log_stop();
+    (void)close(null);
+    return result;
+}
