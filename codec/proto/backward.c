@@ -40,18 +40,16 @@ static uint8_t *room(struct writer *writer, size_t size)
 
 static bool put_varint(struct writer *writer, uint64_t value)
 {
-    uint8_t bytes[WIRE_VARINT_MAX];
-    size_t size = wire_put_varint(bytes, value);
+    size_t size = value < 0x80 ? 1 : wire_varint_size(value);
     uint8_t *out = room(writer, size);
 
     if (out == NULL) {
         return false;
     }
-    if (size == 1) {
-        *out = bytes[0];
-    } else {
-        memcpy(out, bytes, size);
+    for (; value > 0x7f; value >>= 7) {
+        *out++ = (uint8_t)(value | 0x80);
     }
+    *out = (uint8_t)value;
     return true;
 }
 
@@ -185,6 +183,15 @@ static bool close_message(struct writer *writer)
            put_key(writer, frame->number, WIRE_BYTES);
 }
 
+/* Most fields of an event are the bodies that it doesn't have. */
+static bool is_not_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const uint8_t *base = (const uint8_t *)message;
+
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 &&
+           *(const uint32_t *)(const void *)(base + field->quantifier_offset) != field->id;
+}
+
 /* The last value of the frame that isn't written; NULL: all are. */
 static const void *last_value(struct frame *frame, const ProtobufCFieldDescriptor **field)
 {
@@ -192,6 +199,9 @@ static const void *last_value(struct frame *frame, const ProtobufCFieldDescripto
     const void *first = NULL;
 
     while (frame->left == 0) {
+        while (frame->fields > 0 && is_not_chosen(frame->message, &fields[frame->fields - 1])) {
+            frame->fields--;
+        }
         if (frame->fields == 0) {
             return NULL;
         }

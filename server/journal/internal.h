@@ -11,7 +11,13 @@
 #include "server/journal/record.h"
 #include "server/journal/told.h"
 
-#define GROUP_BYTES  (4u << 20) /* one group's records, at most (or one record) */
+#define GROUP_BYTES (4u << 20) /* one group's records, at most (or one record) */
+/* After a group of so many records the next one waits for more, so long or until it is so large:
+ * each sync costs processors what a hundred records do. */
+#define GATHER_RECORDS 64u
+#define GATHER_MS      2u
+#define GATHER_BYTES   (1u << 20)
+
 #define RETRY_MS     1000u
 #define STOP_LOOK_MS 10u
 #define AGE_LOOK_MS  60000u /* how often retention looks at the clock */
@@ -62,6 +68,8 @@ struct journal {
     bool close_under_way;
     struct timer timer;
     struct timer age_timer;
+    struct timer gather_timer;
+    uint64_t former_records; /* of the group before; 0: the next one has waited */
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
     uint32_t seed;               /* of the segment that is open, or being made */

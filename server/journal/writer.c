@@ -120,6 +120,7 @@ static void commit(struct journal *journal)
     uint64_t last = journal->next_sequence - 1;
     uint64_t records = last - atomic_load(&journal->counters.committed);
     journal->group_head = NULL;
+    journal->former_records = records;
     journal->file_bytes += journal->group_size;
     journal->sealed = false; /* these went over it */
     journal->state = WRITER_READY;
@@ -214,6 +215,25 @@ static void encode_again(struct journal *journal)
     journal->next_sequence = atomic_load(&journal->counters.committed) + 1;
     for (struct message *message = journal->group_head; message != NULL; message = message->next)
         encode(journal, entry_of(message));
+}
+
+static void gathered(struct timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, gather_timer);
+    journal->former_records = 0;
+    writer_pump(journal);
+}
+
+static bool waits_for_more(struct journal *journal)
+{
+    if (journal->former_records < GATHER_RECORDS || journal->stopped != NULL ||
+        atomic_load(&journal->counters.queued_bytes) >= GATHER_BYTES) {
+        timer_stop(&journal->gather_timer);
+        return false;
+    }
+    if (!timer_running(&journal->gather_timer))
+        timer_start_fine(journal->reactor, &journal->gather_timer, GATHER_MS);
+    return true;
 }
 
 static void gather_group(struct journal *journal)
@@ -322,6 +342,7 @@ static void stop_if_done(struct journal *journal)
     if (journal->close_under_way || journal->file >= 0 || journal->folder_file >= 0)
         return;
     timer_stop(&journal->age_timer);
+    timer_stop(&journal->gather_timer);
     journal->state = WRITER_STOPPED;
     journal->stopped(journal->stopped_context);
 }
@@ -377,7 +398,7 @@ void writer_pump(struct journal *journal)
             rotate(journal);
             return;
         }
-        if (journal->pending_head == NULL)
+        if (journal->pending_head == NULL || waits_for_more(journal))
             return;
         gather_group(journal);
     } else {
@@ -399,6 +420,7 @@ void writer_begin(struct journal *journal)
 {
     timer_init(&journal->timer, again);
     timer_init(&journal->age_timer, look);
+    timer_init(&journal->gather_timer, gathered);
     timer_start(journal->reactor, &journal->age_timer, AGE_LOOK_MS);
     writer_pump(journal);
 }
