@@ -42,7 +42,7 @@
     X(AGENT_HUNG_UP, "agent", "hung_up", "the agent's software hung up its virtual modem")         \
     X(SESSION_IDLE, "session", "idle_timeout",                                                     \
       "no byte either way within sessions.idle_timeout_s")                                         \
-    X(SESSION_BUSY, "session", "busy", "another session holds the device")                         \
+    X(SESSION_BUSY, "session", "busy", "another session holds the device, or its channel")         \
     X(SESSION_OFFLINE, "session", "offline", "the device is not connected")                        \
     X(SESSION_REFUSED, "session", "refused", "the agent's address is not allowed")                 \
     X(SESSION_NOT_GRANTED, "session", "not_granted", "the agent may not reach this device")        \
