@@ -17,6 +17,19 @@ void facts_init(struct device_facts *facts, const char *scope, const char *seria
     };
 }
 
+_Static_assert(sizeof(struct device_facts) == 128, "a new fact must be compared here");
+
+bool facts_differ_in_times(const struct device_facts *a, const struct device_facts *b)
+{
+    return a->known && b->known && a->removed == b->removed && a->kind == b->kind &&
+           a->model == b->model && a->firmware == b->firmware && a->hardware == b->hardware &&
+           a->listener == b->listener && a->note == b->note &&
+           a->first_seen_utc_ms == b->first_seen_utc_ms && a->project_id == b->project_id &&
+           a->group_id == b->group_id && a->channel_id == b->channel_id &&
+           a->direct_port == b->direct_port && a->signal_csq == b->signal_csq &&
+           a->unapproved == b->unapproved;
+}
+
 /* ---- who it is about ---- */
 
 /* A gasp of a device that nobody knew, or one that was only a test, is told onward and no more. */

@@ -40,6 +40,10 @@ struct device_facts {
     struct gasp gasp;
 };
 
+/* Both are of one device, and apart from last_seen_utc_ms, epoch and gasp the same: texts that are
+ * the same pointers. */
+bool facts_differ_in_times(const struct device_facts *a, const struct device_facts *b);
+
 #define FACTS_SERIAL_SIZE PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)
 
 /* Facts of a device that nobody knows yet. */
