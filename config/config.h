@@ -190,6 +190,13 @@ struct config {
         char socket[CONFIG_PATH_SIZE];       /* default "": admin.sock in state_dir */
         struct config_unix_role *unix_roles; /* default none: root and the server's own user */
         size_t unix_role_count;
+        bool https;                          /* default false; needs state_dir and tls */
+        struct address address;              /* default 127.0.0.1:9193 */
+        struct config_tls tls;               /* client_ca: clients must show one */
+        uint32_t max_connections;            /* default 64, 1..1024 */
+        uint32_t max_connections_per_source; /* default 16, 1..1024 */
+        uint32_t handshake_timeout_s;        /* default 10, 1..60 */
+        uint32_t idle_timeout_s;             /* default 30, 1..600 */
     } admin;
     struct {
         uint32_t segment_mb;     /* default 64, 1..1024 */

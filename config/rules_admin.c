@@ -1,4 +1,5 @@
-/* Rules of section admin: a socket's name has little room, and each of the roles is somebody's. */
+/* Rules of section admin: a socket's name has little room, each of the roles is somebody's, and
+ * nothing is served on a network without TLS. */
 #include <string.h>
 #include <sys/un.h>
 
@@ -31,6 +32,63 @@ static void check_unix_roles(const struct config *config, const struct tree_node
                               role->user[0] == '\0' ? "nobody is meant" : "both are given");
 }
 
+static struct config_mark mark_in(const struct tree_node *section, const char *key)
+{
+    const struct tree_node *value = tree_find(section, key);
+
+    return value != NULL ? value->mark : section->mark;
+}
+
+static void check_taken(const struct config *config, const struct address *other, const char *what,
+                        const struct config_mark *mark, struct config_errors *errors)
+{
+    if (rules_overlap(&config->admin.address, other))
+        config_errors_add(errors, *mark, "address: %s has it; expected an address of its own",
+                          what);
+}
+
+static void check_address(const struct config *config, const struct tree_node *section,
+                          struct config_errors *errors)
+{
+    uint16_t port = config->admin.address.port;
+    struct config_mark mark = mark_in(section, "address");
+
+    if (config->ops.enabled)
+        check_taken(config, &config->ops.address, "ops.address", &mark, errors);
+    if (config->northbound.enabled)
+        check_taken(config, &config->northbound.address, "northbound.address", &mark, errors);
+    for (size_t i = 0; i < config->agents.listener_count; i++)
+        check_taken(config, &config->agents.listeners[i].address, "a listener of agents", &mark,
+                    errors);
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (config->listeners[i].transport == CONFIG_TCP)
+            check_taken(config, &config->listeners[i].address, "a listener of devices", &mark,
+                        errors);
+    if (config->direct_ports.enabled && port >= config->direct_ports.first &&
+        port <= config->direct_ports.last)
+        config_errors_add(errors, mark,
+                          "address: port %u is inside direct_ports.range; expected one outside "
+                          "%u-%u",
+                          port, config->direct_ports.first, config->direct_ports.last);
+}
+
+static void check_https(const struct config *config, const struct tree_node *section,
+                        struct config_errors *errors)
+{
+    rules_check_tls(&config->admin.tls, tree_find(section, "tls"), errors);
+    if (!config->admin.https)
+        return;
+    if (!config_tls_enabled(&config->admin.tls))
+        config_errors_add(errors, mark_in(section, "https"),
+                          "https: there is none without a certificate; expected admin.tls to be "
+                          "set");
+    if (config->server.state_dir[0] == '\0')
+        config_errors_add(errors, mark_in(section, "https"),
+                          "https: tokens are kept in a folder; expected server.state_dir to be "
+                          "set");
+    check_address(config, section, errors);
+}
+
 void rules_check_admin(const struct config *config, const struct tree_node *root,
                        struct config_errors *errors)
 {
@@ -38,4 +96,5 @@ void rules_check_admin(const struct config *config, const struct tree_node *root
 
     check_socket(config, section, errors);
     check_unix_roles(config, tree_find(section, "unix_roles"), errors);
+    check_https(config, section, errors);
 }

@@ -385,6 +385,9 @@ static const struct config_key unix_role_keys[] = {
 };
 static const struct config_section unix_role_section = SECTION(unix_role_keys);
 
+static const struct config_key admin_tls_keys[] = {TLS_KEYS(GLOBAL, admin.tls)};
+static const struct config_section admin_tls_section = SECTION(admin_tls_keys);
+
 static const struct config_key admin_keys[] = {
     {"socket", CONFIG_PATH, GLOBAL(admin.socket), .fallback = "\"\"",
      .help = "The Unix socket; empty: admin.sock in server.state_dir. With unix_roles everybody on "
@@ -394,6 +397,24 @@ static const struct config_key admin_keys[] = {
      .minimum = 0, .maximum = CONFIG_MAX_UNIX_ROLES, .fallback = "[]",
      .section = &unix_role_section,
      .help = "Who may do what there, besides root and the server's own user, who may do all."},
+    {"https", CONFIG_BOOL, GLOBAL(admin.https), .fallback = "false",
+     .help = "Whether the same is served by HTTPS, to those who have a token. Needs tls and "
+             "server.state_dir."},
+    {"address", CONFIG_ENDPOINT, GLOBAL(admin.address), .fallback = "127.0.0.1:9193",
+     .help = "Where HTTPS is served."},
+    {"tls", CONFIG_SECTION, .section = &admin_tls_section, .help = "Needed for https."},
+    {"max_connections", CONFIG_INTEGER, GLOBAL(admin.max_connections), .minimum = 1,
+     .maximum = 1024, .fallback = "64", .unit = "connections",
+     .help = "By HTTPS at the same time; beyond them, new ones are closed at once. Each that asks "
+             "something has a thread."},
+    {"max_connections_per_source", CONFIG_INTEGER, GLOBAL(admin.max_connections_per_source),
+     .minimum = 1, .maximum = 1024, .fallback = "16", .unit = "connections",
+     .help = "The same from one source address (of IPv6 its first 64 bits)."},
+    {"handshake_timeout_s", CONFIG_INTEGER, GLOBAL(admin.handshake_timeout_s), .minimum = 1,
+     .maximum = 60, .fallback = "10", .unit = "s", .help = "Seconds in which TLS must be there."},
+    {"idle_timeout_s", CONFIG_INTEGER, GLOBAL(admin.idle_timeout_s), .minimum = 1, .maximum = 600,
+     .fallback = "30", .unit = "s",
+     .help = "A connection without a request is closed after so many seconds."},
 };
 
 static const struct config_key registration_keys[] = {

@@ -264,10 +264,10 @@ static int run_threads(struct server *server, const struct server_plan *plan,
         code = serve(server, &ops, &admin);
     }
     pthread_barrier_wait(&barrier); /* all quiet: until then it can be seen what it waits for */
-    if (admin != NULL)
-        admin_stop(admin);
     if (ops != NULL)
         ops_stop(ops);
+    if (admin != NULL)
+        admin_stop(admin);
     if (northbound != NULL)
         northbound_thread_stop(northbound);
     stop_durable(server, durable, made);

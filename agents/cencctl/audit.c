@@ -49,7 +49,7 @@ static bool is_access(const Cenc__V1__Event *event)
 static bool is_change(const Cenc__V1__Event *event)
 {
     return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-            event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED) ||
+            event->body_case <= CENC__V1__EVENT__BODY_TOKEN_REMOVED) ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_MOVED ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_APPROVED ||
            event->body_case == CENC__V1__EVENT__BODY_DEVICE_REMOVED ||
@@ -60,38 +60,31 @@ static bool is_change(const Cenc__V1__Event *event)
            (event->body_case == CENC__V1__EVENT__BODY_DEVICE_ADDED && event->actor != NULL);
 }
 
+static const void *field_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    return (const char *)message + field->offset;
+}
+
+/* Additions, changes and removals all have their object in the field `item`, with a `name`. */
 static const char *name_of(const Cenc__V1__Event *event)
 {
-    switch (event->body_case) {
-    case CENC__V1__EVENT__BODY_AGENT_ADDED:
-        return event->agent_added->item != NULL ? event->agent_added->item->name : "";
-    case CENC__V1__EVENT__BODY_AGENT_CHANGED:
-        return event->agent_changed->item != NULL ? event->agent_changed->item->name : "";
-    case CENC__V1__EVENT__BODY_AGENT_REMOVED:
-        return event->agent_removed->item != NULL ? event->agent_removed->item->name : "";
-    case CENC__V1__EVENT__BODY_GROUP_ADDED:
-        return event->group_added->item != NULL ? event->group_added->item->name : "";
-    case CENC__V1__EVENT__BODY_GROUP_CHANGED:
-        return event->group_changed->item != NULL ? event->group_changed->item->name : "";
-    case CENC__V1__EVENT__BODY_GROUP_REMOVED:
-        return event->group_removed->item != NULL ? event->group_removed->item->name : "";
-    case CENC__V1__EVENT__BODY_PROJECT_ADDED:
-        return event->project_added->item != NULL ? event->project_added->item->name : "";
-    case CENC__V1__EVENT__BODY_PROJECT_CHANGED:
-        return event->project_changed->item != NULL ? event->project_changed->item->name : "";
-    case CENC__V1__EVENT__BODY_PROJECT_REMOVED:
-        return event->project_removed->item != NULL ? event->project_removed->item->name : "";
-    case CENC__V1__EVENT__BODY_BINDING_CHANGED:
+    const ProtobufCFieldDescriptor *body =
+        protobuf_c_message_descriptor_get_field(event->base.descriptor, (unsigned)event->body_case);
+
+    if (event->body_case == CENC__V1__EVENT__BODY_BINDING_CHANGED)
         return event->binding_changed->listener;
-    case CENC__V1__EVENT__BODY_CHANNEL_ADDED:
-        return event->channel_added->item != NULL ? event->channel_added->item->name : "";
-    case CENC__V1__EVENT__BODY_CHANNEL_CHANGED:
-        return event->channel_changed->item != NULL ? event->channel_changed->item->name : "";
-    case CENC__V1__EVENT__BODY_CHANNEL_REMOVED:
-        return event->channel_removed->item != NULL ? event->channel_removed->item->name : "";
-    default:
+    if (body == NULL || !is_change(event))
         return "";
-    }
+    const ProtobufCMessage *message = *(ProtobufCMessage *const *)field_of(&event->base, body);
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, "item");
+    if (field == NULL)
+        return "";
+    const ProtobufCMessage *item = *(ProtobufCMessage *const *)field_of(message, field);
+    if (item == NULL)
+        return "";
+    field = protobuf_c_message_descriptor_get_field_by_name(item->descriptor, "name");
+    return field != NULL ? *(const char *const *)field_of(item, field) : "";
 }
 
 static const char *agent_of(const Cenc__V1__Event *event)

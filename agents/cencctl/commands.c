@@ -130,6 +130,22 @@ static const struct option_spec agent_change_options[] = {
     {"no-expiry", NULL, "expires", OPTION_NULL, "it doesn't end by itself"},
     IF_MATCH,
     END};
+#define TOKEN_OPTIONS(role_text)                                                                   \
+    {"role", "ROLE", "role", OPTION_TEXT, role_text},                                              \
+        {"source", "NETWORK", "sources", OPTION_LIST, "it may be used from here, 10.0.0.0/8"},     \
+        {"expires", "TIME", "expires", OPTION_TEXT, "it ends then: 2027-01-31T12:00:00Z"}, NOTE
+
+static const struct option_spec token_add_options[] = {
+    TOKEN_OPTIONS("what it may do: viewer, operator or admin; needed"),
+    {"disabled", NULL, "enabled", OPTION_FALSE, "it can't be used yet"},
+    END};
+static const struct option_spec token_change_options[] = {
+    {"name", "NAME", "name", OPTION_TEXT, "its new name"},
+    TOKEN_OPTIONS("what it may do: viewer, operator or admin"),
+    {"no-sources", NULL, "sources", OPTION_EMPTY, "it may be used from anywhere"},
+    {"no-expiry", NULL, "expires", OPTION_NULL, "it doesn't end by itself"},
+    IF_MATCH,
+    END};
 static const struct option_spec binding_set_options[] = {
     {"move", NULL, "move", OPTION_TRUE, "move the devices of the former project, too"},
     IF_MATCH,
@@ -195,6 +211,8 @@ static const char *const channel_columns[] = {
 static const char *const agent_columns[] = {"=name",    "=enabled", "=extended", "groups",
                                             "projects", "sources",  "=sessions", "=expires",
                                             "note",     NULL};
+static const char *const token_columns[] = {"=name",      "=role",   "=enabled", "=expires",
+                                            "=last_used", "sources", "note",     NULL};
 static const char *const binding_columns[] = {"=listener", "port", "project", "moving", NULL};
 static const char *const listener_columns[] = {"=name",  "=running",   "address",   "project",
                                                "=links", "=accepting", "=accepted", "=failed",
@@ -273,6 +291,20 @@ const struct command commands[] = {
      COMMAND_SEND, "PATCH", "channels/{0}", NULL, NULL, channel_change_options, NULL},
     {"channel", "remove", "NAME", "remove a channel without devices", COMMAND_SEND, "DELETE",
      "channels/{0}", NULL, NULL, change_only, NULL},
+    {"token", "list", "", "access tokens of the admin API", COMMAND_LIST, "GET", "tokens", NULL,
+     NULL, list_options, token_columns},
+    {"token", "show", "NAME", "one token, but for the token itself", COMMAND_SHOW, "GET",
+     "tokens/{0}", NULL, NULL, no_options, NULL},
+    {"token", "add", "NAME", "a new token, which is shown once", COMMAND_SEND, "POST", "tokens",
+     name_field, NULL, token_add_options, NULL},
+    {"token", "set", "NAME", "change a token; the token itself stays", COMMAND_SEND, "PATCH",
+     "tokens/{0}", NULL, NULL, token_change_options, NULL},
+    {"token", "enable", "NAME", "let a token be used", COMMAND_SEND, "PATCH", "tokens/{0}", NULL,
+     "enabled", change_only, NULL},
+    {"token", "disable", "NAME", "let a token not be used", COMMAND_SEND, "PATCH", "tokens/{0}",
+     NULL, "!enabled", change_only, NULL},
+    {"token", "remove", "NAME", "remove a token; it can't be used from now on", COMMAND_SEND,
+     "DELETE", "tokens/{0}", NULL, NULL, change_only, NULL},
     {"binding", "list", "", "which project devices join by which port", COMMAND_LIST, "GET",
      "bindings", NULL, NULL, no_options, binding_columns},
     {"binding", "set", "LISTENER PROJECT",

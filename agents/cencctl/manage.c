@@ -23,6 +23,7 @@ static int code_of(unsigned status)
     case 400:
     case 413:
         return EXIT_REFUSED;
+    case 401:
     case 403:
         return EXIT_NOT_ALLOWED;
     case 404:
@@ -211,6 +212,9 @@ static int one(const struct request *request, const char *path)
         else
             (void)printf("password: %s\n", request->new_password);
     }
+    const char *token = json_string_value(json_object_get(answer.value, "token"));
+    if (code == EXIT_GOOD && token != NULL && !request->json)
+        (void)printf("token: %s\n", token);
     if (code == EXIT_GOOD)
         print_one(request, &answer);
     json_decref(answer.value);

@@ -6,57 +6,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
-
-const char account_rows_schema[] =
-    "ALTER TABLE device DROP COLUMN project;"
-    "ALTER TABLE device ADD COLUMN project_id INTEGER NOT NULL DEFAULT 0;" /* 0: none */
-    "ALTER TABLE device ADD COLUMN group_id INTEGER NOT NULL DEFAULT 0;"
-    "CREATE TABLE project ("
-    " id INTEGER PRIMARY KEY,"
-    " revision INTEGER NOT NULL,"
-    " name TEXT NOT NULL,"
-    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Project */
-    "CREATE TABLE device_group ("
-    " id INTEGER PRIMARY KEY,"
-    " revision INTEGER NOT NULL,"
-    " name TEXT NOT NULL,"
-    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Group */
-    "CREATE TABLE agent ("
-    " id INTEGER PRIMARY KEY,"
-    " revision INTEGER NOT NULL,"
-    " name TEXT NOT NULL,"
-    " item BLOB NOT NULL,"  /* cenc.v1.Agent */
-    " secret BLOB) STRICT;" /* cenc.private.v1.AgentSecret */
-    "CREATE TABLE binding ("
-    " listener TEXT PRIMARY KEY,"
-    " revision INTEGER NOT NULL,"
-    " item BLOB NOT NULL," /* cenc.v1.BindingChanged */
-    " swept INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE coming_secret (" /* of an agent's record that follows */
-    " id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " agent INTEGER NOT NULL,"
-    " revision INTEGER NOT NULL,"
-    " secret BLOB NOT NULL) STRICT;"
-    "CREATE TABLE last_id (" /* that was given; one row */
-    " id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " project INTEGER NOT NULL,"
-    " device_group INTEGER NOT NULL,"
-    " agent INTEGER NOT NULL) STRICT;"
-    "INSERT INTO last_id VALUES (1, 0, 0, 0);";
-
-const char channel_rows_schema[] =
-    "ALTER TABLE device ADD COLUMN channel_id INTEGER NOT NULL DEFAULT 0;" /* 0: none */
-    "CREATE TABLE channel ("
-    " id INTEGER PRIMARY KEY,"
-    " revision INTEGER NOT NULL,"
-    " name TEXT NOT NULL,"
-    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Channel */
-    "ALTER TABLE last_id ADD COLUMN channel INTEGER NOT NULL DEFAULT 0;";
-
-const char halt_rows_schema[] = "CREATE TABLE halt ("
-                                " listener TEXT PRIMARY KEY,"
-                                " revision INTEGER NOT NULL,"
-                                " stopped INTEGER NOT NULL) STRICT;";
+#include "server/directory/token_rows.h"
 
 enum statement {
     PUT_PROJECT,
@@ -128,6 +78,7 @@ static const char *const texts[STATEMENTS] = {
 };
 
 struct account_rows {
+    struct token_rows *tokens;
     sqlite3_stmt *statements[STATEMENTS];
     struct proto_arena arena;
     uint8_t packed[PROTO_PACKED_MAX];
@@ -147,6 +98,8 @@ int account_rows_open(sqlite3 *database, struct account_rows **opened)
         result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
                                     &rows->statements[i], NULL);
     if (result == SQLITE_OK)
+        result = token_rows_open(database, &rows->tokens);
+    if (result == SQLITE_OK)
         *opened = rows;
     else
         account_rows_close(rows);
@@ -159,6 +112,7 @@ void account_rows_close(struct account_rows *rows)
         return;
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_finalize(rows->statements[i]);
+    token_rows_close(rows->tokens);
     free(rows->arena.memory);
     OPENSSL_cleanse(rows->packed, sizeof(rows->packed));
     free(rows);
@@ -168,6 +122,7 @@ void account_rows_reset(struct account_rows *rows)
 {
     for (size_t i = 0; i < STATEMENTS; i++)
         (void)sqlite3_reset(rows->statements[i]);
+    token_rows_reset(rows->tokens);
 }
 
 /* ---- writing ---- */
@@ -325,7 +280,7 @@ int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
         return put_halt(rows, event->listener_started->listener, event->listener_started->revision,
                         false);
     default:
-        return SQLITE_OK;
+        return token_rows_event(rows->tokens, event);
     }
 }
 
@@ -356,17 +311,19 @@ int account_rows_private(struct account_rows *rows, const Cenc__Private__V1__Rec
     case CENC__PRIVATE__V1__RECORD__BODY_BINDING_SWEPT:
         return swept(rows, record->binding_swept);
     default:
-        return SQLITE_OK;
+        return token_rows_private(rows->tokens, record);
     }
 }
 
 int account_rows_clear(struct account_rows *rows)
 {
-    return sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
-                        "DELETE FROM project; DELETE FROM device_group; DELETE FROM agent;"
-                        "DELETE FROM channel; DELETE FROM binding; DELETE FROM coming_secret;"
-                        "DELETE FROM halt",
-                        NULL, NULL, NULL);
+    int result = sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
+                              "DELETE FROM project; DELETE FROM device_group; DELETE FROM agent;"
+                              "DELETE FROM channel; DELETE FROM binding;"
+                              "DELETE FROM coming_secret; DELETE FROM halt",
+                              NULL, NULL, NULL);
+
+    return result == SQLITE_OK ? token_rows_clear(rows->tokens) : result;
 }
 
 /* ---- reading ---- */
@@ -532,5 +489,7 @@ int account_rows_walk(struct account_rows *rows, const struct account_visitor *v
         (void)sqlite3_reset(row);
     }
     OPENSSL_cleanse(rows->arena.memory, rows->arena.used);
-    return result == SQLITE_DONE ? SQLITE_OK : result;
+    if (result != SQLITE_DONE || *status != STATUS_OK)
+        return result == SQLITE_DONE ? SQLITE_OK : result;
+    return token_rows_walk(rows->tokens, visitor, status);
 }

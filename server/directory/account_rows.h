@@ -8,10 +8,12 @@
 
 #include "server/directory/accounts_message.h"
 
-/* What makes the tables, and what adds those of channels to them. */
+/* What makes the tables, each beside those before it, and at first those of devices (schema.c). */
+extern const char device_rows_schema[];
 extern const char account_rows_schema[];
 extern const char channel_rows_schema[];
 extern const char halt_rows_schema[];
+extern const char approval_schema[];
 
 struct account_rows;
 

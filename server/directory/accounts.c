@@ -67,6 +67,7 @@ enum status accounts_init(struct accounts *accounts, const struct directory_conf
     named_init(&accounts->groups, free_plain);
     named_init(&accounts->agents, free_agent);
     named_init(&accounts->channels, free_channel);
+    named_init(&accounts->tokens, free_plain);
     return STATUS_OK;
 }
 
@@ -82,6 +83,7 @@ void accounts_destroy(struct accounts *accounts)
     named_destroy(&accounts->groups);
     named_destroy(&accounts->agents);
     named_destroy(&accounts->channels);
+    named_destroy(&accounts->tokens);
     free(accounts->bindings);
     free(accounts->halts);
     free(accounts->bound);

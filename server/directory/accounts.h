@@ -17,6 +17,7 @@
 #include "server/directory/password.h"
 #include "server/directory/places.h"
 #include "server/directory/text_pool.h"
+#include "server/directory/tokens.h"
 
 /* Names by id, read without a lock. */
 #define IDS_PER_CHUNK 1024u
@@ -99,6 +100,21 @@ struct halt {
     struct halt_info info;
 };
 
+struct token {
+    struct named named;
+    struct token_settings settings;
+    uint64_t added_utc_ms;
+    _Atomic uint64_t used_utc_ms;
+    bool has_hash;
+    uint8_t hash[TOKEN_HASH_SIZE];
+};
+
+/* A hash whose token's event has not come yet. */
+struct pending_hash {
+    uint32_t id; /* 0: none */
+    uint8_t hash[TOKEN_HASH_SIZE];
+};
+
 /* A password whose account's event has not come yet. */
 struct pending_secret {
     uint32_t id;
@@ -112,6 +128,7 @@ struct accounts {
     struct named_table groups;
     struct named_table agents;
     struct named_table channels;
+    struct named_table tokens;
     struct binding *bindings;
     size_t binding_count;
     size_t binding_capacity;
@@ -122,7 +139,9 @@ struct accounts {
     uint32_t last_group;
     uint32_t last_agent;
     uint32_t last_channel;
+    uint32_t last_token;
     struct pending_secret secret;
+    struct pending_hash token_hash;
     struct id_names project_names;
     struct id_names group_names;
     struct id_names channel_names;
@@ -153,6 +172,10 @@ static inline struct group *group_of(struct named *named)
 static inline struct channel *channel_of(struct named *named)
 {
     return (struct channel *)named;
+}
+static inline struct token *token_of(struct named *named)
+{
+    return (struct token *)named;
 }
 static inline struct agent *agent_of(struct named *named)
 {

@@ -9,6 +9,7 @@
 #include "server/base/host.h"
 #include "server/directory/internal.h"
 #include "server/directory/named_facts.h"
+#include "server/directory/tokens_apply.h"
 
 /* ---- projects and groups ---- */
 
@@ -347,7 +348,7 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
         return halt_put(accounts, event->listener_started->listener,
                         event->listener_started->revision, false);
     default:
-        return STATUS_OK;
+        return tokens_apply(accounts, event);
     }
 }
 
@@ -355,7 +356,7 @@ static enum status apply(struct directory *directory, const Cenc__V1__Event *eve
 static bool concerns(const Cenc__V1__Event *event)
 {
     return (event->body_case >= CENC__V1__EVENT__BODY_AGENT_ADDED &&
-            event->body_case <= CENC__V1__EVENT__BODY_CHANNEL_REMOVED) ||
+            event->body_case <= CENC__V1__EVENT__BODY_TOKEN_REMOVED) ||
            event->body_case == CENC__V1__EVENT__BODY_LISTENER_STOPPED ||
            event->body_case == CENC__V1__EVENT__BODY_LISTENER_STARTED;
 }
@@ -404,6 +405,8 @@ enum status accounts_apply_private(struct directory *directory,
         status = put_secret(directory->accounts, record->agent_secret);
     else if (record->body_case == CENC__PRIVATE__V1__RECORD__BODY_BINDING_SWEPT)
         end_sweep(directory->accounts, record->binding_swept);
+    else if (record->body_case == CENC__PRIVATE__V1__RECORD__BODY_TOKEN_HASH)
+        status = tokens_apply_hash(directory->accounts, record->token_hash);
     accounts_unlock(directory->accounts);
     return status;
 }

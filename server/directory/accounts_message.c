@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/directory/internal.h"
+#include "server/directory/tokens_apply.h"
 
 char *cidr_text(const struct cidr *cidr, char text[static CIDR_TEXT_SIZE])
 {
@@ -315,6 +316,8 @@ enum status accounts_walk(struct directory *directory, const struct account_visi
         status = walk_agents(directory, visitor);
     if (status == STATUS_OK)
         status = walk_channels(directory, visitor);
+    if (status == STATUS_OK)
+        status = tokens_walk(directory, visitor);
     if (status == STATUS_OK)
         status = walk_bindings(directory, visitor);
     return status == STATUS_OK ? halts_walk(directory, visitor) : status;

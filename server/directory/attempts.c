@@ -104,6 +104,27 @@ struct attempt_rule attempts_rule(struct attempts *attempts, const uint8_t *name
     return rule;
 }
 
+static uint64_t until(uint64_t then_ms, uint64_t now_ms)
+{
+    return then_ms > now_ms ? then_ms - now_ms : 0;
+}
+
+uint64_t attempts_wait_ms(struct attempts *attempts, const uint8_t *name, size_t name_size,
+                          const struct address *peer, uint64_t now_ms)
+{
+    const struct attempt *address = find(attempts->addresses, key_of(attempts, NULL, 0, peer));
+    const struct attempt *pair = find(attempts->pairs, key_of(attempts, name, name_size, peer));
+    struct attempt_rule rule = attempts_rule(attempts, name, name_size, peer, now_ms);
+    uint64_t wait_ms = address != NULL ? until(address->locked_until_ms, now_ms) : 0;
+
+    if (pair == NULL)
+        return wait_ms;
+    uint64_t locked_ms = until(pair->locked_until_ms, now_ms);
+    uint64_t delayed_ms = until(pair->last_ms + rule.delay_ms, now_ms);
+    wait_ms = locked_ms > wait_ms ? locked_ms : wait_ms;
+    return delayed_ms > wait_ms ? delayed_ms : wait_ms;
+}
+
 static bool count(struct attempt *attempt, uint64_t now_ms, uint64_t forget_ms, uint32_t most,
                   uint32_t lock_ms)
 {

@@ -47,6 +47,10 @@ struct attempt_rule {
 struct attempt_rule attempts_rule(struct attempts *attempts, const uint8_t *name, size_t name_size,
                                   const struct address *peer, uint64_t now_ms);
 
+/* For those who don't wait themselves: milliseconds until another attempt is to be looked at. */
+uint64_t attempts_wait_ms(struct attempts *attempts, const uint8_t *name, size_t name_size,
+                          const struct address *peer, uint64_t now_ms);
+
 struct attempt_news {
     uint64_t count;  /* failures to be told of now; 0: it is told of later, with others */
     bool locked_out; /* since this one */

@@ -1,4 +1,4 @@
-/* Edits: how an operator changes projects, groups, agents, channels, bindings and devices.
+/* Edits: how an operator changes projects, groups, agents, channels, tokens, bindings and devices.
  *
  * An edit is a journal record first, then memory; the keeper brings it into the store. Whoever
  * asked is told when it is on the disk and in force, not before. One edit runs at a time, in the
@@ -14,6 +14,7 @@
 #include "server/directory/channels.h"
 #include "server/directory/details.h"
 #include "server/directory/password.h"
+#include "server/directory/tokens.h"
 #include "server/journal/journal.h"
 #include "server/reactor/reactor.h"
 
@@ -44,6 +45,9 @@ enum edit_kind {
     EDIT_IMPORTED,       /* the event that ends an import */
     EDIT_LISTENER_STOP,
     EDIT_LISTENER_START, /* refused, and in_use, if its port can't be opened */
+    EDIT_TOKEN_ADD,
+    EDIT_TOKEN_CHANGE,
+    EDIT_TOKEN_REMOVE,
     EDIT_KINDS,
 };
 
@@ -62,6 +66,7 @@ enum edit_result {
 #define EDIT_MAX_GROUPS   100000u
 #define EDIT_MAX_AGENTS   100000u
 #define EDIT_MAX_CHANNELS 100000u
+#define EDIT_MAX_TOKENS   1000u
 
 const char *edit_result_name(enum edit_result result); /* "not_found" */
 
@@ -81,6 +86,7 @@ enum edit_field {
     EDIT_PORT = 1u << 11,
     EDIT_EXCLUSIVE = 1u << 12,
     EDIT_PROJECT = 1u << 13, /* of a channel */
+    EDIT_ROLE = 1u << 15,
     EDIT_CHANNEL = 1u << 14, /* of a device that is moved: otherwise it stays on its channel */
 };
 
@@ -126,13 +132,15 @@ struct edit {
     uint32_t project; /* of a group to be added, a channel, a binding, a device; 0: none */
     uint32_t group;   /* of a device; 0: none. It must be of that project */
     uint32_t channel; /* of a device; 0: none */
-    struct channel_settings settings; /* of a channel */
-    bool move;                        /* of a binding: also what is in the former project by it */
-    struct device *device;            /* to be moved or removed; of one that was added, it */
-    char scope[CONFIG_NAME_SIZE];     /* of a device to be added */
-    char serial[PLUGIN_SERIAL_SIZE];  /* its bytes */
-    enum details_kind details_kind;   /* whose: scope and serial, or group, channel, or project */
-    const char *details;              /* and name as key. "": they go. Lives until done */
+    struct channel_settings settings;    /* of a channel */
+    struct token_settings token;         /* of a token */
+    uint8_t token_hash[TOKEN_HASH_SIZE]; /* of a token that is added */
+    bool move;                       /* of a binding: also what is in the former project by it */
+    struct device *device;           /* to be moved or removed; of one that was added, it */
+    char scope[CONFIG_NAME_SIZE];    /* of a device to be added */
+    char serial[PLUGIN_SERIAL_SIZE]; /* its bytes */
+    enum details_kind details_kind;  /* whose: scope and serial, or group, channel, or project */
+    const char *details;             /* and name as key. "": they go. Lives until done */
     const struct edit_imported *imported; /* lives until done */
 
     /* Called in the editor's thread. result is set, and on EDIT_DONE id and revision, otherwise

@@ -34,6 +34,8 @@ static const char *what(const struct edit *edit)
 {
     if (edit->kind == EDIT_CHANNEL_ADD || edit->kind == EDIT_CHANNEL_CHANGE)
         return "channel";
+    if (edit->kind == EDIT_TOKEN_ADD || edit->kind == EDIT_TOKEN_CHANGE)
+        return "token";
     if (edit->kind <= EDIT_PROJECT_REMOVE)
         return "project";
     if (edit->kind <= EDIT_GROUP_REMOVE)
@@ -51,14 +53,14 @@ bool edit_takes(const struct edit *edit, uint32_t field)
 {
     return edit->kind == EDIT_PROJECT_ADD || edit->kind == EDIT_GROUP_ADD ||
            edit->kind == EDIT_AGENT_ADD || edit->kind == EDIT_CHANNEL_ADD ||
-           (edit->fields & field) != 0;
+           edit->kind == EDIT_TOKEN_ADD || (edit->fields & field) != 0;
 }
 
 static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
                                    const struct named_table *table, uint32_t within)
 {
-    const char *fault =
-        name_fault(edit->name, table == &accounts->agents ? NAME_OF_AGENT : NAME_OF_OTHERS);
+    bool is_login = table == &accounts->agents || table == &accounts->tokens;
+    const char *fault = name_fault(edit->name, is_login ? NAME_OF_AGENT : NAME_OF_OTHERS);
     enum edit_result result = EDIT_DONE;
 
     if (fault != NULL)

@@ -61,6 +61,8 @@ enum edit_result edit_prepare_binding(const struct edit_scene *scene, struct edi
                                       struct edit_records *records);
 enum edit_result edit_prepare_channel(const struct edit_scene *scene, struct edit *edit,
                                       struct edit_records *records);
+enum edit_result edit_prepare_token(const struct edit_scene *scene, struct edit *edit,
+                                    struct edit_records *records);
 enum edit_result edit_prepare_device(const struct edit_scene *scene, struct edit *edit,
                                      struct edit_records *records);
 

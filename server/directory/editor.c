@@ -224,6 +224,10 @@ enum edit_result edit_prepare(const struct edit_scene *scene, struct edit *edit,
     case EDIT_LISTENER_STOP:
     case EDIT_LISTENER_START:
         return edit_prepare_listener(scene, edit, records);
+    case EDIT_TOKEN_ADD:
+    case EDIT_TOKEN_CHANGE:
+    case EDIT_TOKEN_REMOVE:
+        return edit_prepare_token(scene, edit, records);
     case EDIT_KINDS:
         break;
     }

@@ -13,6 +13,7 @@
 #include "server/base/check.h"
 #include "server/directory/account_rows.h"
 #include "server/directory/details_rows.h"
+#include "server/directory/token_rows.h"
 
 #define APPLICATION_ID 0x43454e43 /* "CENC" */
 #define BUSY_OPEN_MS   2000       /* to wait for another process, a backup for instance */
@@ -20,35 +21,8 @@
 
 /* What brings a file from each version to the next. Texts are written as in events. */
 static const char *const steps[STORE_VERSION] = {
-    "CREATE TABLE device ("
-    " id INTEGER PRIMARY KEY," /* in order of first registration */
-    " scope TEXT NOT NULL,"
-    " serial TEXT NOT NULL,"
-    " kind TEXT NOT NULL,"
-    " model TEXT NOT NULL,"
-    " firmware TEXT NOT NULL,"
-    " hardware TEXT NOT NULL,"
-    " project TEXT NOT NULL,"
-    " listener TEXT NOT NULL,"
-    " note TEXT NOT NULL,"
-    " first_seen_unix_ms INTEGER NOT NULL,"
-    " last_seen_unix_ms INTEGER NOT NULL,"
-    " link_epoch INTEGER NOT NULL,"
-    " direct_port INTEGER NOT NULL," /* 0: none */
-    " signal_csq INTEGER,"           /* NULL: not known */
-    " last_gasp_unix_ms INTEGER,"    /* NULL: none that counts */
-    " last_gasp_sequence INTEGER,"
-    " removed INTEGER NOT NULL,"
-    " UNIQUE (scope, serial)) STRICT;"
-    "CREATE TABLE position (" /* one row */
-    " id INTEGER PRIMARY KEY CHECK (id = 1),"
-    " sequence INTEGER NOT NULL) STRICT;"
-    "INSERT INTO position VALUES (1, 0);",
-    account_rows_schema,
-    channel_rows_schema,
-    details_rows_schema,
-    halt_rows_schema,
-    "ALTER TABLE device ADD COLUMN unapproved INTEGER NOT NULL DEFAULT 0;"};
+    device_rows_schema, account_rows_schema, channel_rows_schema, details_rows_schema,
+    halt_rows_schema,   approval_schema,     token_rows_schema};
 
 #define COLUMNS                                                                                    \
     "scope, serial, kind, model, firmware, hardware, listener, note, first_seen_unix_ms,"          \

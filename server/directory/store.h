@@ -17,7 +17,7 @@
 #include "server/base/status.h"
 #include "server/directory/replay.h"
 
-#define STORE_VERSION 6 /* of the schema */
+#define STORE_VERSION 7 /* of the schema */
 
 struct store;
 struct account_visitor;

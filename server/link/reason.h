@@ -67,6 +67,17 @@
     X(CONSUMER_PINGS, "consumer", "pings", "it asked too often whether the server is there")       \
     X(CONSUMER_IDLE, "consumer", "idle", "it had no call for five minutes")                        \
     X(LISTENER_STOPPED, "listener", "stopped", "an operator stopped the listener and its links")   \
+    X(LIMIT_ADMIN, "limit", "admin", "admin.max_connections reached")                              \
+    X(LIMIT_ADMIN_SOURCE, "limit", "admin_source", "admin.max_connections_per_source reached")     \
+    X(ADMIN_CLOSED, "admin", "closed", "the operator's side closed the connection")                \
+    X(ADMIN_RESET, "admin", "reset", "the operator's side reset the connection")                   \
+    X(ADMIN_TIMEOUT, "admin", "timeout", "the operator's side doesn't answer")                     \
+    X(ADMIN_ERROR, "admin", "error", "the network reported another error")                         \
+    X(ADMIN_TLS, "admin", "tls", "the TLS handshake failed, or TLS broke")                         \
+    X(ADMIN_HANDSHAKE, "admin", "handshake", "no TLS within admin.handshake_timeout_s")            \
+    X(ADMIN_SLOW, "admin", "slow", "a request or its answer took longer than a minute")            \
+    X(ADMIN_IDLE, "admin", "idle", "no request within admin.idle_timeout_s")                       \
+    X(ADMIN_DONE, "admin", "done", "the last answer was sent")                                     \
     X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \
     X(SERVER_JOURNAL, "server", "journal", "a new device could not be recorded")                   \
     X(SERVER_ERROR, "server", "error", "an operation of the server failed")

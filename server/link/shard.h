@@ -21,6 +21,7 @@ struct session_registry;
 struct channel_lines;
 struct journal;
 struct durable;
+struct admin_numbers;
 struct editor;
 struct login_desk;
 struct tls_context;
@@ -126,6 +127,7 @@ struct server {
     const struct keeper_counters *keeper_counters;
     const struct redis_counters *redis_counters;
     const struct northbound *northbound;
+    const struct admin_numbers *admin; /* by HTTPS */
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */
     struct session_registry *registry;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "server/directory/login.h"
+#include "server/ops/admin_https.h"
 
 static void head(struct page *page, const char *name, const char *type, const char *help)
 {
@@ -27,6 +28,31 @@ static const enum access_verdict verdicts[] = {
     ACCESS_DISABLED, ACCESS_EXPIRED,        ACCESS_ADDRESS,
 };
 
+/* By HTTPS; nothing while that is off. */
+static void admin_metrics(const struct server *server, struct page *page)
+{
+    if (server->admin == NULL)
+        return;
+    const struct admin_bridge_counters *bridge = server->admin->connections;
+    const struct admin_token_counters *tokens = server->admin->tokens;
+
+    single(page, "cencd_admin_connections", "gauge", value_of(&bridge->connections),
+           "Connections of the admin API by HTTPS.");
+    single(page, "cencd_admin_connections_limit", "gauge", server->config->admin.max_connections,
+           "The most that may be there.");
+    single(page, "cencd_admin_accepts_total", "counter", value_of(&bridge->accepted),
+           "Connections of the admin API that were accepted.");
+    head(page, "cencd_admin_requests_total", "counter",
+         "Requests of the admin API by HTTPS, by what their access token was.");
+    for (int i = 0; i < TOKEN_VERDICTS; i++)
+        page_print(page, "cencd_admin_requests_total{token=\"%s\"} %" PRIu64 "\n",
+                   token_verdict_name((enum token_verdict)i), value_of(&tokens->verdicts[i]));
+    page_print(page, "cencd_admin_requests_total{token=\"missing\"} %" PRIu64 "\n",
+               value_of(&tokens->missing));
+    page_print(page, "cencd_admin_requests_total{token=\"held_off\"} %" PRIu64 "\n",
+               value_of(&tokens->held_off));
+}
+
 void account_metrics(const struct server *server, struct page *page)
 {
     const struct login_counters *logins = directory_login_counters(server->directory);
@@ -50,4 +76,7 @@ void account_metrics(const struct server *server, struct page *page)
            "Times that somebody was held off after too many failed logins.");
     single(page, "cencd_logins_waiting", "gauge", value_of(&logins->waiting),
            "Logins that are not decided yet.");
+    single(page, "cencd_access_tokens", "gauge", tokens_count(server->directory),
+           "Access tokens of the admin API.");
+    admin_metrics(server, page);
 }

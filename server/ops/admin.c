@@ -13,6 +13,7 @@
 #include "server/base/log.h"
 #include "server/base/unix_socket.h"
 #include "server/ops/admin_http.h"
+#include "server/ops/admin_https.h"
 #include "server/ops/admin_peer.h"
 
 #define MAX_CONNECTIONS      16u
@@ -24,6 +25,7 @@ struct admin {
     struct admin_door door;
     struct admin_peers *peers;
     struct MHD_Daemon *daemon;
+    struct admin_https *https; /* NULL: off */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -108,12 +110,23 @@ enum status admin_start(struct server *server, struct admin **started, struct ke
         return status;
     }
     log_line(LOG_INFO, &module, "serving the admin API", "socket=%s", admin->path);
+    if (server->config->admin.https)
+        status = admin_https_start(server, &admin->https, error);
+    if (status != STATUS_OK) {
+        admin_stop(admin);
+        return status;
+    }
+    if (admin->https != NULL)
+        server->admin = admin_https_numbers(admin->https);
     *started = admin;
     return STATUS_OK;
 }
 
 void admin_stop(struct admin *admin)
 {
+    admin->door.server->admin = NULL;
+    if (admin->https != NULL)
+        admin_https_stop(admin->https);
     admin_http_stop(admin->daemon);
     (void)unlink(admin->path);
     admin_peers_free(admin->peers);

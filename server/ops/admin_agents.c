@@ -1,9 +1,7 @@
 /* Agents. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "server/directory/accounts_message.h"
 #include "server/ops/admin_request.h"
 #include "server/ops/stats_rows.h"
 
@@ -34,27 +32,17 @@ static json_t *show_projects(struct directory *directory, const struct agent_inf
     return projects;
 }
 
-static json_t *show_sources(const struct agent_info *info)
-{
-    json_t *sources = json_array();
-
-    for (uint32_t i = 0; i < info->source_count; i++) {
-        char text[CIDR_TEXT_SIZE];
-        (void)json_array_append_new(sources, json_string(cidr_text(&info->sources[i], text)));
-    }
-    return sources;
-}
-
 static json_t *show_agent(struct directory *directory, const struct agent_info *info)
 {
-    return json_pack(
-        "{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "name", info->name,
-        "note", info->note, "enabled", info->enabled, "extended", info->extended, "has_password",
-        info->has_password, "groups", show_groups(directory, info), "projects",
-        show_projects(directory, info), "sources", show_sources(info), "expires",
-        info->expires_utc_ms != 0 ? stats_time(info->expires_utc_ms) : json_null(), "max_sessions",
-        (json_int_t)info->max_sessions, "sessions", (json_int_t)info->sessions, "id",
-        (json_int_t)info->id, "revision", (json_int_t)info->revision);
+    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "name",
+                     info->name, "note", info->note, "enabled", info->enabled, "extended",
+                     info->extended, "has_password", info->has_password, "groups",
+                     show_groups(directory, info), "projects", show_projects(directory, info),
+                     "sources", admin_networks(info->sources, info->source_count), "expires",
+                     info->expires_utc_ms != 0 ? stats_time(info->expires_utc_ms) : json_null(),
+                     "max_sessions", (json_int_t)info->max_sessions, "sessions",
+                     (json_int_t)info->sessions, "id", (json_int_t)info->id, "revision",
+                     (json_int_t)info->revision);
 }
 
 static void list_agents(struct admin_request *request)
@@ -99,25 +87,13 @@ static bool wrong(struct admin_request *request, const char *field, const char *
     return false;
 }
 
-/* An array with at most `most` entries, or nothing. */
-static bool read_list(struct admin_request *request, const char *name, size_t most,
-                      const json_t **list)
-{
-    *list = json_object_get(request->body, name);
-    if (*list == NULL || (json_is_array(*list) && json_array_size(*list) <= most))
-        return true;
-    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s is no list of at most %zu", name,
-                 most);
-    return false;
-}
-
 static bool read_groups(struct admin_request *request, struct edit *edit)
 {
     const json_t *list;
     size_t i;
     const json_t *entry;
 
-    if (!read_list(request, "groups", AGENT_MAX_GROUPS, &list))
+    if (!admin_body_list(request, "groups", AGENT_MAX_GROUPS, &list))
         return false;
     edit->fields |= list != NULL ? EDIT_GROUPS : 0;
     json_array_foreach((json_t *)list, i, entry)
@@ -141,7 +117,7 @@ static bool read_projects(struct admin_request *request, struct edit *edit)
     size_t i;
     const json_t *entry;
 
-    if (!read_list(request, "projects", AGENT_MAX_PROJECTS, &list))
+    if (!admin_body_list(request, "projects", AGENT_MAX_PROJECTS, &list))
         return false;
     edit->fields |= list != NULL ? EDIT_PROJECTS : 0;
     json_array_foreach((json_t *)list, i, entry)
@@ -158,42 +134,22 @@ static bool read_projects(struct admin_request *request, struct edit *edit)
 
 static bool read_sources(struct admin_request *request, struct edit *edit)
 {
-    const json_t *list;
-    size_t i;
-    const json_t *entry;
+    bool given;
 
-    if (!read_list(request, "sources", AGENT_MAX_SOURCES, &list))
+    if (!admin_body_networks(request, "sources", edit->agent.sources, AGENT_MAX_SOURCES,
+                             &edit->agent.source_count, &given))
         return false;
-    edit->fields |= list != NULL ? EDIT_SOURCES : 0;
-    json_array_foreach((json_t *)list, i, entry)
-    {
-        const char *text = json_string_value(entry);
-        if (text == NULL || cidr_parse(text, &edit->agent.sources[i]) != STATUS_OK)
-            return wrong(request, "sources", "list of networks like 10.0.0.0/8");
-        edit->agent.source_count++;
-    }
+    edit->fields |= given ? EDIT_SOURCES : 0;
     return true;
 }
 
-/* "2027-01-31T12:00:00Z", or null: never. */
 static bool read_expires(struct admin_request *request, struct edit *edit)
 {
-    char text[40];
-    struct tm parts = {0};
     bool given;
 
-    if (!admin_body_text(request, "expires", text, sizeof(text), &given))
+    if (!admin_body_time(request, "expires", &edit->agent.expires_utc_ms, &given))
         return false;
     edit->fields |= given ? EDIT_EXPIRES : 0;
-    if (text[0] == '\0')
-        return true;
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest != NULL && *rest == '.')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    time_t seconds = rest != NULL && strcmp(rest, "Z") == 0 ? timegm(&parts) : -1;
-    if (seconds <= 0)
-        return wrong(request, "expires", "time like 2027-01-31T12:00:00Z");
-    edit->agent.expires_utc_ms = (uint64_t)seconds * 1000;
     return true;
 }
 

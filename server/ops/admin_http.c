@@ -24,7 +24,7 @@ static const struct {
     {"projects", admin_projects},   {"groups", admin_groups},     {"agents", admin_agents},
     {"channels", admin_channels},   {"bindings", admin_bindings}, {"devices", admin_devices},
     {"listeners", admin_listeners}, {"links", admin_links},       {"sessions", admin_sessions},
-    {"consumers", admin_consumers},
+    {"consumers", admin_consumers}, {"tokens", admin_tokens},
 };
 
 /* ---- the request ---- */
@@ -176,6 +176,13 @@ static enum MHD_Result send_answer(struct admin_request *request)
                        (unsigned long long)request->revision);
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
     }
+    if (request->status == MHD_HTTP_UNAUTHORIZED)
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                      "Bearer realm=\"cencd\"");
+    if (request->status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        (void)snprintf(etag, sizeof(etag), "%u", request->retry_after_s);
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, etag);
+    }
     enum MHD_Result good = MHD_queue_response(request->connection, request->status, response);
     MHD_destroy_response(response);
     return good;
@@ -291,4 +298,29 @@ struct MHD_Daemon *admin_http_start(struct admin_door *door, int listening,
 void admin_http_stop(struct MHD_Daemon *daemon)
 {
     MHD_stop_daemon(daemon); /* closes the socket */
+}
+
+bool admin_http_add(struct MHD_Daemon *daemon, int socket_fd, const struct address *peer)
+{
+    union socket_address name;
+    socklen_t size = address_to_socket(peer, &name);
+
+    return MHD_add_connection(daemon, socket_fd, &name.any, size) == MHD_YES;
+}
+
+struct address admin_http_peer(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    struct address peer = {0};
+
+    if (info != NULL && info->client_addr != NULL) {
+        union socket_address name;
+        memset(&name, 0, sizeof(name));
+        memcpy(&name, info->client_addr,
+               info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                        : sizeof(struct sockaddr_in));
+        address_from_socket(&name, &peer);
+    }
+    return peer;
 }

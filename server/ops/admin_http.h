@@ -25,4 +25,10 @@ struct MHD_Daemon *admin_http_start(struct admin_door *door, int listening,
                                     const struct admin_limits *limits);
 void admin_http_stop(struct MHD_Daemon *daemon);
 
+/* Another connection: the socket is the daemon's, which closes it. Any thread. False: no memory, or
+ * too many; it is closed then, too. */
+bool admin_http_add(struct MHD_Daemon *daemon, int socket_fd, const struct address *peer);
+/* Whom the connection was added for. */
+struct address admin_http_peer(struct MHD_Connection *connection);
+
 #endif

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "server/directory/accounts_message.h"
 
 void admin_refuse(struct admin_request *request, unsigned status, const char *word,
                   const char *format, ...)
@@ -197,6 +200,73 @@ bool admin_body_bool(struct admin_request *request, const char *name, bool *valu
         return true;
     admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s is neither true nor false", name);
     return false;
+}
+
+bool admin_body_list(struct admin_request *request, const char *name, size_t most,
+                     const json_t **list)
+{
+    *list = json_object_get(request->body, name);
+    if (*list == NULL || (json_is_array(*list) && json_array_size(*list) <= most))
+        return true;
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s is no list of at most %zu", name,
+                 most);
+    return false;
+}
+
+bool admin_body_time(struct admin_request *request, const char *name, uint64_t *utc_ms, bool *given)
+{
+    char text[40];
+    struct tm parts = {0};
+
+    *utc_ms = 0;
+    if (!admin_body_text(request, name, text, sizeof(text), given))
+        return false;
+    if (text[0] == '\0')
+        return true;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest != NULL && *rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    time_t seconds = rest != NULL && strcmp(rest, "Z") == 0 ? timegm(&parts) : -1;
+    *utc_ms = (uint64_t)seconds * 1000;
+    if (seconds > 0)
+        return true;
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
+                 "%s is no time like 2027-01-31T12:00:00Z", name);
+    return false;
+}
+
+bool admin_body_networks(struct admin_request *request, const char *name, struct cidr *networks,
+                         uint32_t most, uint32_t *count, bool *given)
+{
+    const json_t *list;
+    size_t i;
+    const json_t *entry;
+
+    if (!admin_body_list(request, name, most, &list))
+        return false;
+    *given = list != NULL;
+    *count = 0;
+    json_array_foreach((json_t *)list, i, entry)
+    {
+        const char *text = json_string_value(entry);
+        if (text == NULL || cidr_parse(text, &networks[(*count)++]) != STATUS_OK) {
+            admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
+                         "%s is no list of networks like 10.0.0.0/8", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+json_t *admin_networks(const struct cidr *networks, uint32_t count)
+{
+    json_t *shown = json_array();
+
+    for (uint32_t i = 0; i < count; i++) {
+        char text[CIDR_TEXT_SIZE];
+        (void)json_array_append_new(shown, json_string(cidr_text(&networks[i], text)));
+    }
+    return shown;
 }
 
 bool admin_body_named(struct admin_request *request, struct edit *edit)

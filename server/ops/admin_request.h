@@ -26,9 +26,10 @@ struct admin_request {
     enum role role; /* the actor's */
 
     unsigned status;
-    json_t *answer;    /* NULL: none */
-    uint32_t id;       /* told as ETag, with the revision */
-    uint64_t revision; /* 0: none */
+    unsigned retry_after_s; /* of 429 */
+    json_t *answer;         /* NULL: none */
+    uint32_t id;            /* told as ETag, with the revision */
+    uint64_t revision;      /* 0: none */
 };
 
 /* Answers {"error": word, "text": sentence}. */
@@ -73,6 +74,18 @@ bool admin_body_text(struct admin_request *request, const char *name, char *out,
                      bool *given);
 bool admin_body_bool(struct admin_request *request, const char *name, bool *value, bool *given);
 
+/* An array with at most `most` entries; NULL: it isn't given. False: answered. */
+bool admin_body_list(struct admin_request *request, const char *name, size_t most,
+                     const json_t **list);
+/* "2027-01-31T12:00:00Z", or null: never (0). False: answered that it is no time. */
+bool admin_body_time(struct admin_request *request, const char *name, uint64_t *utc_ms,
+                     bool *given);
+/* A list of networks, "10.0.0.0/8". False: answered. */
+bool admin_body_networks(struct admin_request *request, const char *name, struct cidr *networks,
+                         uint32_t most, uint32_t *count, bool *given);
+/* The same shown. NULL: no memory. */
+json_t *admin_networks(const struct cidr *networks, uint32_t count);
+
 /* Name and note, and which of them are given. */
 bool admin_body_named(struct admin_request *request, struct edit *edit);
 
@@ -106,6 +119,7 @@ void admin_groups(struct admin_request *request);
 void admin_agents(struct admin_request *request);
 void admin_channels(struct admin_request *request);
 void admin_bindings(struct admin_request *request);
+void admin_tokens(struct admin_request *request);
 void admin_devices(struct admin_request *request);
 void admin_listeners(struct admin_request *request);
 void admin_consumers(struct admin_request *request);

@@ -4,31 +4,56 @@
 
 #include "server/base/check.h"
 
-/* A star stands for any one part. */
+/* A star stands for any one part. A row has a line of its own. */
+/* clang-format off */
 static const struct row {
     enum admin_method method;
     const char *path;
     enum role role;
 } rows[] = {
-    {ADMIN_GET, "devices", ROLE_VIEWER},          {ADMIN_POST, "devices", ROLE_OPERATOR},
-    {ADMIN_GET, "devices/*/*", ROLE_VIEWER},      {ADMIN_PATCH, "devices/*/*", ROLE_OPERATOR},
-    {ADMIN_DELETE, "devices/*/*", ROLE_OPERATOR}, {ADMIN_GET, "projects", ROLE_VIEWER},
-    {ADMIN_POST, "projects", ROLE_ADMIN},         {ADMIN_GET, "projects/*", ROLE_VIEWER},
-    {ADMIN_PATCH, "projects/*", ROLE_ADMIN},      {ADMIN_DELETE, "projects/*", ROLE_ADMIN},
-    {ADMIN_GET, "groups", ROLE_VIEWER},           {ADMIN_POST, "groups", ROLE_ADMIN},
-    {ADMIN_GET, "groups/*/*", ROLE_VIEWER},       {ADMIN_PATCH, "groups/*/*", ROLE_ADMIN},
-    {ADMIN_DELETE, "groups/*/*", ROLE_ADMIN},     {ADMIN_GET, "agents", ROLE_VIEWER},
-    {ADMIN_POST, "agents", ROLE_ADMIN},           {ADMIN_GET, "agents/*", ROLE_VIEWER},
-    {ADMIN_PATCH, "agents/*", ROLE_ADMIN},        {ADMIN_DELETE, "agents/*", ROLE_ADMIN},
-    {ADMIN_GET, "channels", ROLE_VIEWER},         {ADMIN_POST, "channels", ROLE_ADMIN},
-    {ADMIN_GET, "channels/*", ROLE_VIEWER},       {ADMIN_PATCH, "channels/*", ROLE_ADMIN},
-    {ADMIN_DELETE, "channels/*", ROLE_ADMIN},     {ADMIN_GET, "bindings", ROLE_VIEWER},
-    {ADMIN_GET, "bindings/*", ROLE_VIEWER},       {ADMIN_PUT, "bindings/*", ROLE_OPERATOR},
-    {ADMIN_DELETE, "bindings/*", ROLE_OPERATOR},  {ADMIN_GET, "listeners", ROLE_VIEWER},
-    {ADMIN_GET, "listeners/*", ROLE_VIEWER},      {ADMIN_PATCH, "listeners/*", ROLE_OPERATOR},
-    {ADMIN_GET, "links/failed", ROLE_VIEWER},     {ADMIN_GET, "sessions", ROLE_VIEWER},
-    {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},  {ADMIN_GET, "consumers", ROLE_VIEWER},
+    {ADMIN_GET, "devices", ROLE_VIEWER},
+    {ADMIN_POST, "devices", ROLE_OPERATOR},
+    {ADMIN_GET, "devices/*/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "devices/*/*", ROLE_OPERATOR},
+    {ADMIN_DELETE, "devices/*/*", ROLE_OPERATOR},
+    {ADMIN_GET, "projects", ROLE_VIEWER},
+    {ADMIN_POST, "projects", ROLE_ADMIN},
+    {ADMIN_GET, "projects/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "projects/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "projects/*", ROLE_ADMIN},
+    {ADMIN_GET, "groups", ROLE_VIEWER},
+    {ADMIN_POST, "groups", ROLE_ADMIN},
+    {ADMIN_GET, "groups/*/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "groups/*/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "groups/*/*", ROLE_ADMIN},
+    {ADMIN_GET, "agents", ROLE_VIEWER},
+    {ADMIN_POST, "agents", ROLE_ADMIN},
+    {ADMIN_GET, "agents/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "agents/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "agents/*", ROLE_ADMIN},
+    {ADMIN_GET, "channels", ROLE_VIEWER},
+    {ADMIN_POST, "channels", ROLE_ADMIN},
+    {ADMIN_GET, "channels/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "channels/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "channels/*", ROLE_ADMIN},
+    {ADMIN_GET, "tokens", ROLE_VIEWER},
+    {ADMIN_POST, "tokens", ROLE_ADMIN},
+    {ADMIN_GET, "tokens/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "tokens/*", ROLE_ADMIN},
+    {ADMIN_DELETE, "tokens/*", ROLE_ADMIN},
+    {ADMIN_GET, "bindings", ROLE_VIEWER},
+    {ADMIN_GET, "bindings/*", ROLE_VIEWER},
+    {ADMIN_PUT, "bindings/*", ROLE_OPERATOR},
+    {ADMIN_DELETE, "bindings/*", ROLE_OPERATOR},
+    {ADMIN_GET, "listeners", ROLE_VIEWER},
+    {ADMIN_GET, "listeners/*", ROLE_VIEWER},
+    {ADMIN_PATCH, "listeners/*", ROLE_OPERATOR},
+    {ADMIN_GET, "links/failed", ROLE_VIEWER},
+    {ADMIN_GET, "sessions", ROLE_VIEWER},
+    {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},
+    {ADMIN_GET, "consumers", ROLE_VIEWER},
 };
+/* clang-format on */
 
 const char *admin_method_name(enum admin_method method)
 {

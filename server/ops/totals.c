@@ -1,6 +1,7 @@
 #include "server/ops/totals.h"
 
 #include "server/northbound/northbound.h"
+#include "server/ops/admin_https.h"
 
 #include "server/link/datagrams.h"
 #include "server/link/listening.h"
@@ -49,6 +50,8 @@ uint64_t totals_closed(const struct server *server, enum close_reason reason)
         closed += value_of(&server->shards[i]->counters.closed[reason]);
     if (server->northbound != NULL)
         closed += value_of(&northbound_http2_counters(server->northbound)->closed[reason]);
+    if (server->admin != NULL)
+        closed += value_of(&server->admin->connections->closed[reason]);
     return closed;
 }
 

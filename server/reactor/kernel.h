@@ -89,8 +89,9 @@ struct listen_options {
 int kernel_listen(struct address *address, const struct listen_options *options);
 void kernel_listen_close(int descriptor);
 
-/* Puts a listening socket into reserved slot `slot` (< reserved_slots, free) and closes the
- * ordinary descriptor. Returns 0 or a negative errno (the descriptor is closed then, too). */
+/* Puts a socket, listening or connected, into reserved slot `slot` (< reserved_slots, free) and
+ * closes the ordinary descriptor. Returns 0 or a negative errno (the descriptor is closed then,
+ * too). In the simulation only listening ones. */
 int kernel_install(struct kernel *kernel, int descriptor, uint32_t slot);
 
 /* One-shot accept on a listening socket, given as an ordinary descriptor or as an installed slot.

@@ -11,7 +11,7 @@ static struct stream_move **place(struct stream *stream)
 void stream_move(struct stream *stream, struct reactor *to, struct stream_move *move)
 {
     CHECK((stream->flags & (STREAM_CLOSING | STREAM_MOVING | STREAM_CONNECTING)) == 0);
-    CHECK(to != stream->reactor);
+    CHECK(to != stream->reactor && stream->slot >= stream->reactor->limits.reserved_slots);
     move->stream = stream;
     move->to = to;
     *place(stream) = move;

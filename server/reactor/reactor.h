@@ -130,6 +130,12 @@ void stream_init(struct stream *stream, struct reactor *reactor, uint32_t slot,
 void stream_connect(struct stream *stream, struct reactor *reactor, const struct address *address,
                     const struct listen_options *options, const struct stream_ops *ops);
 
+/* Makes a stream of an ordinary descriptor: a connected socket of any kind, blocking, whose owner
+ * is the stream from now on. It takes a reserved slot and can't be moved. STATUS_FULL: there is
+ * none; STATUS_SYSTEM: the kernel refused; the descriptor is closed then, too. */
+enum status stream_adopt(struct stream *stream, struct reactor *reactor, int descriptor,
+                         const struct stream_ops *ops) MUST_CHECK;
+
 /* The idle posture: one-shot poll, nothing else is kept in the kernel. Harmless if armed already.
  */
 void stream_watch(struct stream *stream);

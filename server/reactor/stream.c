@@ -46,6 +46,10 @@ void stream_detach(struct stream *stream)
     struct reactor *reactor = stream->reactor;
     CHECK(reactor->streams[stream->slot] == stream && stream->in_flight == 0);
     reactor->streams[stream->slot] = NULL;
+    if (stream->slot < reactor->limits.reserved_slots) {
+        reactor->reserved_free[reactor->reserved_free_count++] = stream->slot;
+        return;
+    }
     CHECK(reactor->slots_used > 0);
     reactor->slots_used--;
 }
@@ -55,6 +59,22 @@ void stream_init(struct stream *stream, struct reactor *reactor, uint32_t slot,
 {
     stream_clear(stream, reactor, slot, ops);
     stream_attach(stream);
+}
+
+enum status stream_adopt(struct stream *stream, struct reactor *reactor, int descriptor,
+                         const struct stream_ops *ops)
+{
+    if (reactor->reserved_free_count == 0) {
+        kernel_listen_close(descriptor);
+        return STATUS_FULL;
+    }
+    uint32_t slot = reactor->reserved_free[--reactor->reserved_free_count];
+    if (kernel_install(reactor->kernel, descriptor, slot) < 0) {
+        reactor->reserved_free[reactor->reserved_free_count++] = slot;
+        return STATUS_SYSTEM;
+    }
+    stream_init(stream, reactor, slot, ops);
+    return STATUS_OK;
 }
 
 /* ---- connecting ---- */

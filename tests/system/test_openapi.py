@@ -30,6 +30,10 @@ BODIES = {
     ("patch", "/channels/{name}"): {"note": "x"},
     ("post", "/devices"): {"serial": "77", "scope": "default", "project": "p1", "group": "g1",
                            "channel": "c1"},
+    ("post", "/tokens"): {"name": "t2", "role": "viewer", "sources": ["10.0.0.0/8"], "note": "x",
+                          "expires": "2100-01-01T00:00:00Z", "enabled": True},
+    ("patch", "/tokens/{name}"): {"role": "operator"},
+    ("post", "/devices"): {"serial": "77", "scope": "default", "project": "p1", "group": "g1"},
     ("patch", "/devices/{scope}/{serial}"): {"project": "p1"},
     ("put", "/bindings/{listener}"): {"project": "p1", "move": False},
     ("patch", "/listeners/{listener}"): {"running": True, "close_links": False},
@@ -86,6 +90,7 @@ class OpenApi(_Admin):
         self.ctl("group", "add", "p1", "g1")
         self.ctl("channel", "add", "c1", "--host", "gate.example", "--port", "10007")
         self.ctl("agent", "add", "a1", "--group", "p1/g1")
+        self.ctl("token", "add", "t1", "--role", "viewer")
         self.ctl("binding", "set", listener, "p1")
         with contextlib.closing(connect(server.port)) as stranger:
             stranger.sendall(b"GET / HTTP/1.0\r\n\r\n" * 100)
@@ -102,6 +107,8 @@ class OpenApi(_Admin):
                     names["{name}"] = "c1"
                 if path.startswith("/agents"):
                     names["{name}"] = "a1"
+                if path.startswith("/tokens"):
+                    names["{name}"] = "t1"
                 whole = path
                 for name, value in names.items():
                     whole = whole.replace(name, value)
@@ -118,6 +125,7 @@ class OpenApi(_Admin):
                             ("/projects/{name}", "/projects/empty"),
                             ("/agents/{name}", "/agents/a1"),
                             ("/channels/{name}", "/channels/c2"),
+                            ("/tokens/{name}", "/tokens/t1"),
                             ("/bindings/{listener}", f"/bindings/{listener}"),
                             ("/devices/{scope}/{serial}", f"/devices/default/{imei_of(1)}")]:
             self.ask("delete", path, whole)

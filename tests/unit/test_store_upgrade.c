@@ -60,7 +60,8 @@ static enum status no_account(const Cenc__V1__Event *event, void *context)
     assert_true(event->body_case == CENC__V1__EVENT__BODY_PROJECT_REMOVED ||
                 event->body_case == CENC__V1__EVENT__BODY_GROUP_REMOVED ||
                 event->body_case == CENC__V1__EVENT__BODY_AGENT_REMOVED ||
-                event->body_case == CENC__V1__EVENT__BODY_CHANNEL_REMOVED);
+                event->body_case == CENC__V1__EVENT__BODY_CHANNEL_REMOVED ||
+                event->body_case == CENC__V1__EVENT__BODY_TOKEN_REMOVED);
     return STATUS_OK;
 }
 

@@ -1,0 +1,232 @@
+#include "server/directory/token_rows.h"
+
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/base/check.h"
+#include "server/directory/tokens_apply.h"
+
+const char token_rows_schema[] =
+    "CREATE TABLE token ("
+    " id INTEGER PRIMARY KEY,"
+    " revision INTEGER NOT NULL,"
+    " name TEXT NOT NULL,"
+    " item BLOB NOT NULL) STRICT;" /* cenc.v1.Token */
+    "CREATE TABLE token_hash ("    /* also of one whose event is still to come */
+    " id INTEGER PRIMARY KEY,"
+    " hash BLOB NOT NULL) STRICT;" /* SHA-256 */
+    "CREATE TABLE last_token ("    /* that was given; one row */
+    " one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " id INTEGER NOT NULL) STRICT;"
+    "INSERT INTO last_token VALUES (1, 0);";
+
+enum statement { PUT, PUT_HASH, DROP, DROP_HASH, LAST, THE_LAST, ALL, COMING, STATEMENTS };
+
+static const char *const texts[STATEMENTS] = {
+    [PUT] = "INSERT INTO token (id, revision, name, item) VALUES (?1, ?2, ?3, ?4)"
+            " ON CONFLICT (id) DO UPDATE SET revision = ?2, name = ?3, item = ?4"
+            " WHERE ?2 > revision",
+    [PUT_HASH] = "REPLACE INTO token_hash (id, hash) VALUES (?1, ?2)",
+    [DROP] = "DELETE FROM token WHERE id = ?1",
+    [DROP_HASH] = "DELETE FROM token_hash WHERE id = ?1",
+    [LAST] = "UPDATE last_token SET id = max(id, ?1)",
+    [THE_LAST] = "SELECT id FROM last_token",
+    [ALL] = "SELECT token.id, item, hash FROM token LEFT JOIN token_hash USING (id)"
+            " ORDER BY token.id",
+    [COMING] = "SELECT id, NULL, hash FROM token_hash WHERE id > (SELECT id FROM last_token)"
+               " ORDER BY id",
+};
+
+struct token_rows {
+    sqlite3_stmt *statements[STATEMENTS];
+    struct proto_arena arena;
+    uint8_t packed[PROTO_PACKED_MAX];
+};
+
+int token_rows_open(sqlite3 *database, struct token_rows **opened)
+{
+    struct token_rows *rows = calloc(1, sizeof(*rows));
+    int result = SQLITE_NOMEM;
+
+    if (rows != NULL) {
+        rows->arena.size = PROTO_ARENA_SIZE;
+        rows->arena.memory = malloc(PROTO_ARENA_SIZE);
+        result = rows->arena.memory != NULL ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
+        result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                    &rows->statements[i], NULL);
+    if (result == SQLITE_OK)
+        *opened = rows;
+    else
+        token_rows_close(rows);
+    return result;
+}
+
+void token_rows_close(struct token_rows *rows)
+{
+    if (rows == NULL)
+        return;
+    for (size_t i = 0; i < STATEMENTS; i++)
+        (void)sqlite3_finalize(rows->statements[i]);
+    free(rows->arena.memory);
+    free(rows);
+}
+
+void token_rows_reset(struct token_rows *rows)
+{
+    for (size_t i = 0; rows != NULL && i < STATEMENTS; i++)
+        (void)sqlite3_reset(rows->statements[i]);
+}
+
+/* ---- writing ---- */
+
+static int step(struct token_rows *rows, enum statement which)
+{
+    sqlite3_stmt *statement = rows->statements[which];
+    int result = sqlite3_step(statement);
+
+    (void)sqlite3_reset(statement);
+    (void)sqlite3_clear_bindings(statement);
+    return result == SQLITE_DONE ? SQLITE_OK : result;
+}
+
+static int with_id(struct token_rows *rows, enum statement which, uint32_t id)
+{
+    int result = sqlite3_bind_int64(rows->statements[which], 1, id);
+
+    return result == SQLITE_OK ? step(rows, which) : result;
+}
+
+static int put(struct token_rows *rows, const Cenc__V1__Token *item)
+{
+    sqlite3_stmt *statement = rows->statements[PUT];
+    size_t size = 0;
+
+    if (item == NULL)
+        return SQLITE_OK;
+    CHECK(proto_pack(&item->base, rows->packed, sizeof(rows->packed), &size) == CODEC_OK);
+    int result = sqlite3_bind_int64(statement, 1, item->id);
+    result |= sqlite3_bind_int64(statement, 2, (sqlite3_int64)item->revision);
+    result |= sqlite3_bind_text(statement, 3, item->name, -1, SQLITE_STATIC);
+    result |= sqlite3_bind_blob(statement, 4, rows->packed, (int)size, SQLITE_STATIC);
+    if (result == SQLITE_OK)
+        result = step(rows, PUT);
+    return result == SQLITE_OK ? with_id(rows, LAST, item->id) : result;
+}
+
+static int drop(struct token_rows *rows, const Cenc__V1__Token *item)
+{
+    if (item == NULL)
+        return SQLITE_OK;
+    int result = with_id(rows, DROP, item->id);
+    if (result == SQLITE_OK)
+        result = with_id(rows, DROP_HASH, item->id);
+    return result == SQLITE_OK ? with_id(rows, LAST, item->id) : result;
+}
+
+int token_rows_event(struct token_rows *rows, const Cenc__V1__Event *event)
+{
+    switch (event->body_case) {
+    case CENC__V1__EVENT__BODY_TOKEN_ADDED:
+        return put(rows, event->token_added->item);
+    case CENC__V1__EVENT__BODY_TOKEN_CHANGED:
+        return put(rows, event->token_changed->item);
+    case CENC__V1__EVENT__BODY_TOKEN_REMOVED:
+        return drop(rows, event->token_removed->item);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+int token_rows_private(struct token_rows *rows, const Cenc__Private__V1__Record *record)
+{
+    sqlite3_stmt *statement = rows->statements[PUT_HASH];
+
+    if (record->body_case != CENC__PRIVATE__V1__RECORD__BODY_TOKEN_HASH)
+        return SQLITE_OK;
+    const Cenc__Private__V1__TokenHash *hash = record->token_hash;
+    int result = sqlite3_bind_int64(statement, 1, hash->id);
+    result |= sqlite3_bind_blob(statement, 2, hash->hash.data, (int)hash->hash.len, SQLITE_STATIC);
+    return result == SQLITE_OK ? step(rows, PUT_HASH) : result;
+}
+
+int token_rows_clear(struct token_rows *rows)
+{
+    return sqlite3_exec(sqlite3_db_handle(rows->statements[0]),
+                        "DELETE FROM token; DELETE FROM token_hash"
+                        " WHERE id <= (SELECT id FROM last_token)",
+                        NULL, NULL, NULL);
+}
+
+/* ---- reading ---- */
+
+static enum status visit_hash(sqlite3_stmt *row, const struct account_visitor *visitor)
+{
+    const void *hash = sqlite3_column_blob(row, 2);
+    struct token_hash_message message;
+
+    if (hash == NULL || sqlite3_column_bytes(row, 2) != (int)TOKEN_HASH_SIZE)
+        return STATUS_OK;
+    token_hash_message((uint32_t)sqlite3_column_int64(row, 0), "", hash, &message);
+    return visitor->private(&message.record, visitor->context);
+}
+
+/* A damaged row is passed over by whoever visits. */
+static enum status visit_token(struct token_rows *rows, sqlite3_stmt *row,
+                               const struct account_visitor *visitor)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__TokenAdded body = CENC__V1__TOKEN_ADDED__INIT;
+    ProtobufCMessage *message = NULL;
+    const void *data = sqlite3_column_blob(row, 1);
+
+    if (data != NULL &&
+        proto_unpack(&cenc__v1__token__descriptor, data, (size_t)sqlite3_column_bytes(row, 1),
+                     &rows->arena, &message) == CODEC_OK)
+        body.item = (Cenc__V1__Token *)message;
+    event.body_case = CENC__V1__EVENT__BODY_TOKEN_ADDED;
+    event.token_added = &body;
+    enum status status = visit_hash(row, visitor);
+    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+}
+
+static enum status visit_last(struct token_rows *rows, sqlite3_stmt *row,
+                              const struct account_visitor *visitor)
+{
+    (void)rows;
+    return tokens_last_id((uint32_t)sqlite3_column_int64(row, 0), visitor);
+}
+
+static enum status visit_coming(struct token_rows *rows, sqlite3_stmt *row,
+                                const struct account_visitor *visitor)
+{
+    (void)rows;
+    return visit_hash(row, visitor);
+}
+
+int token_rows_walk(struct token_rows *rows, const struct account_visitor *visitor,
+                    enum status *status)
+{
+    static const struct {
+        enum statement which;
+        enum status (*visit)(struct token_rows *rows, sqlite3_stmt *row,
+                             const struct account_visitor *visitor);
+    } tables[] = {{THE_LAST, visit_last}, {ALL, visit_token}, {COMING, visit_coming}};
+    int result = SQLITE_DONE;
+
+    *status = STATUS_OK;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && result == SQLITE_DONE; i++) {
+        sqlite3_stmt *row = rows->statements[tables[i].which];
+        while (*status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+            rows->arena.used = 0;
+            rows->arena.full = false;
+            *status = tables[i].visit(rows, row, visitor);
+        }
+        if (*status != STATUS_OK)
+            result = SQLITE_DONE;
+        (void)sqlite3_reset(row);
+    }
+    return result == SQLITE_DONE ? SQLITE_OK : result;
+}

@@ -1,0 +1,223 @@
+#include "server/ops/admin_token.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "codec/proto/event.h"
+#include "server/base/check.h"
+#include "server/base/log.h"
+
+#define SCHEME        "Bearer "
+#define TOKEN_MAX     256u /* longer ones are nobody's, and aren't hashed */
+#define EVENT_MAX     1024u
+#define UNKNOWN_TOKEN ""
+
+static const struct log_context module = {.module = "admin"};
+static const uint8_t pair_name[] = "token"; /* whoever fails here: an address has one account */
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+
+    CHECK(clock_gettime(clock, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- events ---- */
+
+struct pending {
+    struct journal_entry entry;
+    uint8_t bytes[EVENT_MAX];
+};
+
+static void recorded(struct journal_entry *entry, enum status status)
+{
+    (void)status;
+    free(container_of(entry, struct pending, entry));
+}
+
+/* What the journal doesn't take now is in the log all the same. */
+static void append(struct journal *journal, Cenc__V1__Event *event)
+{
+    struct pending *pending = calloc(1, sizeof(*pending));
+    size_t size = 0;
+
+    if (pending == NULL)
+        return;
+    CHECK(event_pack(event, pending->bytes, sizeof(pending->bytes), &size) == CODEC_OK);
+    pending->entry.data = pending->bytes;
+    pending->entry.size = (uint32_t)size;
+    pending->entry.kind = JOURNAL_EVENT;
+    pending->entry.class = JOURNAL_NORMAL;
+    pending->entry.done = recorded;
+    if (journal_append(journal, &pending->entry) != STATUS_OK)
+        free(pending);
+}
+
+struct failure {
+    const char *token; /* its name; "": unknown */
+    const char *verdict;
+    const struct address *peer;
+    uint64_t count;
+};
+
+static void record(const struct server *server, Cenc__V1__SecurityKind kind,
+                   const struct failure *failure)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__SecurityEvent body = CENC__V1__SECURITY_EVENT__INIT;
+    Cenc__V1__Endpoint peer = CENC__V1__ENDPOINT__INIT;
+    char address[ADDRESS_TEXT_SIZE];
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "access token: %s", failure->verdict);
+    peer.address = address_format_ip(failure->peer, address);
+    peer.port = failure->peer->port;
+    body.kind = kind;
+    body.account = proto_string(failure->token);
+    body.peer = &peer;
+    body.text = text;
+    body.count = failure->count;
+    event.node = proto_string(server->config->server.node);
+    event.received_unix_ms = (int64_t)clock_ms(CLOCK_REALTIME);
+    event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
+    event.security_event = &body;
+    append(server->journal, &event);
+}
+
+/* ---- failures ---- */
+
+static void tell(const struct server *server, const struct failure *failure, bool locked_out)
+{
+    char peer[ADDRESS_TEXT_SIZE];
+
+    (void)address_format_ip(failure->peer, peer);
+    if (failure->count > 0) {
+        log_line(LOG_WARN, &module, "an access token was refused",
+                 "token=%s peer=%s verdict=%s count=%" PRIu64, failure->token, peer,
+                 failure->verdict, failure->count);
+        record(server, CENC__V1__SECURITY_KIND__SECURITY_KIND_LOGIN_FAILED, failure);
+    }
+    if (locked_out) {
+        log_line(LOG_WARN, &module, "too many refused access tokens: held off for a while",
+                 "peer=%s", peer);
+        record(server, CENC__V1__SECURITY_KIND__SECURITY_KIND_LOCKED_OUT, failure);
+    }
+}
+
+static void refuse_unknown(struct admin_request *request)
+{
+    admin_refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
+                 "there is no such access token, or it can't be used now or from there");
+}
+
+/* False: it came too soon after others, and isn't counted. */
+static bool count_failure(struct admin_tokens *tokens, const struct address *peer,
+                          struct attempt_news *news, uint64_t *wait_ms)
+{
+    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+
+    CHECK(pthread_mutex_lock(&tokens->lock) == 0);
+    *wait_ms = attempts_wait_ms(tokens->attempts, pair_name, sizeof(pair_name), peer, now_ms);
+    if (*wait_ms == 0)
+        *news = attempts_failed(tokens->attempts, pair_name, sizeof(pair_name), peer, now_ms);
+    CHECK(pthread_mutex_unlock(&tokens->lock) == 0);
+    return *wait_ms == 0;
+}
+
+static void refuse(struct admin_tokens *tokens, struct admin_request *request, const char *name,
+                   enum token_verdict verdict)
+{
+    const struct address *peer = &request->actor.peer;
+    struct attempt_news news;
+    uint64_t wait_ms;
+
+    if (!count_failure(tokens, peer, &news, &wait_ms)) {
+        count(&tokens->counters.held_off);
+        request->retry_after_s = (unsigned)((wait_ms + 999) / 1000);
+        admin_refuse(request, MHD_HTTP_TOO_MANY_REQUESTS, "held_off",
+                     "too many bad access tokens came from there: try again in %u s",
+                     request->retry_after_s);
+        return;
+    }
+    count(&tokens->counters.verdicts[verdict]);
+    const struct failure failure = {
+        .token = name, .verdict = token_verdict_name(verdict), .peer = peer, .count = news.count};
+    tell(request->server, &failure, news.locked_out);
+    refuse_unknown(request);
+}
+
+/* ---- who asks ---- */
+
+static void succeeded(struct admin_tokens *tokens, const struct address *peer)
+{
+    CHECK(pthread_mutex_lock(&tokens->lock) == 0);
+    attempts_succeeded(tokens->attempts, pair_name, sizeof(pair_name), peer);
+    CHECK(pthread_mutex_unlock(&tokens->lock) == 0);
+}
+
+static enum token_verdict check(struct admin_request *request, const char *given,
+                                struct token_pass *pass)
+{
+    uint8_t hash[TOKEN_HASH_SIZE];
+    size_t size = strlen(given);
+
+    if (strncasecmp(given, SCHEME, strlen(SCHEME)) != 0 || size > TOKEN_MAX)
+        return TOKEN_UNKNOWN;
+    token_hash(given + strlen(SCHEME), size - strlen(SCHEME), hash);
+    return token_check(request->server->directory, hash, &request->actor.peer,
+                       clock_ms(CLOCK_REALTIME), pass);
+}
+
+static bool who(const struct admin_door *door, struct admin_request *request)
+{
+    struct admin_tokens *tokens = (struct admin_tokens *)(uintptr_t)door; /* its first member */
+    struct token_pass pass = {.name = UNKNOWN_TOKEN};
+    const char *given = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                                    MHD_HTTP_HEADER_AUTHORIZATION);
+
+    memcpy(request->actor.via, "https", sizeof("https"));
+    request->actor.peer = admin_http_peer(request->connection);
+    if (given == NULL) {
+        count(&tokens->counters.missing);
+        admin_refuse(request, MHD_HTTP_UNAUTHORIZED, "unauthorized",
+                     "an access token is missing: Authorization: Bearer TOKEN");
+        return false;
+    }
+    enum token_verdict verdict = check(request, given, &pass);
+    if (verdict != TOKEN_GOOD) {
+        refuse(tokens, request, pass.name, verdict);
+        return false;
+    }
+    count(&tokens->counters.verdicts[TOKEN_GOOD]);
+    succeeded(tokens, &request->actor.peer);
+    memcpy(request->actor.name, pass.name, sizeof(request->actor.name));
+    request->role = pass.role;
+    return true;
+}
+
+enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server)
+{
+    tokens->attempts = attempts_create();
+    if (tokens->attempts == NULL)
+        return STATUS_NO_MEMORY;
+    tokens->door = (struct admin_door){.server = server, .who = who};
+    CHECK(pthread_mutex_init(&tokens->lock, NULL) == 0);
+    return STATUS_OK;
+}
+
+void admin_tokens_destroy(struct admin_tokens *tokens)
+{
+    if (tokens->attempts == NULL)
+        return;
+    (void)pthread_mutex_destroy(&tokens->lock);
+    free(tokens->attempts);
+}
