@@ -6,6 +6,7 @@
 #include "codec/proto/event_codes.h"
 #include "server/base/check.h"
 #include "server/link/events_internal.h"
+#include "server/link/untold.h"
 
 #define USUAL_BYTES 1024u
 
@@ -164,12 +165,20 @@ enum status event_append(struct shard *shard, const Cenc__V1__Event *event,
     return status;
 }
 
-void event_tell(struct shard *shard, Cenc__V1__Event *event)
+enum status event_tell(struct shard *shard, Cenc__V1__Event *event)
 {
     event_set_type(event);
     enum status status = event_append(shard, event, NULL);
     if (status == STATUS_NO_MEMORY)
         count_up(&shard->counters.events_lost, 1);
+    return status;
+}
+
+/* For what memory says from now on, whether or not the journal could take it. */
+static void tell_state(struct shard *shard, struct device *device, Cenc__V1__Event *event)
+{
+    if (event_tell(shard, event) != STATUS_OK)
+        untold_note(shard, device);
 }
 
 /* What the event says to whoever reads the journal, the directory knows, too. */
@@ -190,14 +199,13 @@ static void fill_signal(uint8_t csq, struct event_texts *texts, Cenc__V1__Signal
     *signal = &texts->signal;
 }
 
-static void fill_state(const struct link *link, struct event_texts *texts,
-                       Cenc__V1__DeviceState *state)
+void event_state(const char *listener, struct event_texts *texts, Cenc__V1__DeviceState *state)
 {
     const struct device_info *info = &texts->info;
     cenc__v1__device_state__init(state);
     state->first_seen_unix_ms = (int64_t)info->first_seen_utc_ms;
     state->last_seen_unix_ms = (int64_t)info->last_seen_utc_ms;
-    state->listener = proto_string(link_listener(link)->name);
+    state->listener = proto_string(listener);
     state->direct_port = info->direct_port;
     state->last_gasp_unix_ms = (int64_t)info->gasp.utc_ms;
     state->link_epoch = info->epoch;
@@ -237,7 +245,7 @@ enum status events_device_added(struct link *link,
         .added = done,
     };
     event_begin(shard, link->device, &texts, &event);
-    fill_state(link, &texts, &state);
+    event_state(link_listener(link)->name, &texts, &state);
     cenc__v1__device_added__init(&body);
     body.state = &state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
@@ -255,35 +263,52 @@ void events_device_changed(struct link *link)
     if (off(shard))
         return;
     event_begin(shard, link->device, &texts, &event);
-    fill_state(link, &texts, &state);
+    event_state(link_listener(link)->name, &texts, &state);
     cenc__v1__device_changed__init(&body);
     body.state = &state;
     event.body_case = CENC__V1__EVENT__BODY_DEVICE_CHANGED;
     event.device_changed = &body;
-    event_tell(shard, &event);
+    tell_state(shard, link->device, &event);
+}
+
+static void fill_connected(const struct link *link, struct event_texts *texts,
+                           Cenc__V1__Connected *body, Cenc__V1__Event *event)
+{
+    struct shard *shard = link_shard(link);
+    event_begin(shard, link->device, texts, event);
+    note_seen(shard, link->device, event);
+    cenc__v1__connected__init(body);
+    event_endpoint(&link->peer, &texts->peer, texts->peer_text);
+    fill_signal(texts->info.signal_csq, texts, &body->signal);
+    body->transport = CENC__V1__TRANSPORT__TRANSPORT_TCP;
+    body->peer = &texts->peer;
+    body->local_port = link_listener(link)->address.port;
+    body->direct_port = link->direct_port;
+    event->link_epoch = link->epoch;
+    event->body_case = CENC__V1__EVENT__BODY_CONNECTED;
+    event->connected = body;
 }
 
 void events_connected(struct link *link)
 {
-    struct shard *shard = link_shard(link);
     struct event_texts texts;
     Cenc__V1__Event event;
     Cenc__V1__Connected body;
-    if (off(shard))
+    if (off(link_shard(link)))
         return;
-    event_begin(shard, link->device, &texts, &event);
-    note_seen(shard, link->device, &event);
-    cenc__v1__connected__init(&body);
-    event_endpoint(&link->peer, &texts.peer, texts.peer_text);
-    fill_signal(texts.info.signal_csq, &texts, &body.signal);
-    body.transport = CENC__V1__TRANSPORT__TRANSPORT_TCP;
-    body.peer = &texts.peer;
-    body.local_port = link_listener(link)->address.port;
-    body.direct_port = link->direct_port;
-    event.link_epoch = link->epoch;
-    event.body_case = CENC__V1__EVENT__BODY_CONNECTED;
-    event.connected = &body;
-    event_tell(shard, &event);
+    fill_connected(link, &texts, &body, &event);
+    tell_state(link_shard(link), link->device, &event);
+}
+
+enum status events_connected_again(struct link *link)
+{
+    const struct pending_event template = {.entry.kept = true};
+    struct event_texts texts;
+    Cenc__V1__Event event;
+    Cenc__V1__Connected body;
+    fill_connected(link, &texts, &body, &event);
+    event_set_type(&event);
+    return event_append(link_shard(link), &event, &template);
 }
 
 static void fill_reason(enum close_reason reason, struct event_texts *texts)
@@ -314,7 +339,7 @@ void events_disconnected(struct link *link, enum close_reason reason, bool newer
     event.link_epoch = link->epoch;
     event.body_case = CENC__V1__EVENT__BODY_DISCONNECTED;
     event.disconnected = &body;
-    event_tell(shard, &event);
+    tell_state(shard, link->device, &event);
 }
 
 /* ---- sessions ---- */
@@ -345,7 +370,7 @@ void events_access_started(const struct session *session)
     body.session = session->id;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_STARTED;
     event.access_started = &body;
-    event_tell(shard, &event);
+    (void)event_tell(shard, &event);
 }
 
 void events_access_finished(const struct session *session, enum close_reason reason,
@@ -374,7 +399,7 @@ void events_access_finished(const struct session *session, enum close_reason rea
     body.reason = &texts.reason;
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_FINISHED;
     event.access_finished = &body;
-    event_tell(shard, &event);
+    (void)event_tell(shard, &event);
 }
 
 void events_access_refused(const struct session *session, enum close_reason reason)
@@ -398,7 +423,7 @@ void events_access_refused(const struct session *session, enum close_reason reas
         body.wanted = text_of(session->wanted, wanted, sizeof wanted);
     event.body_case = CENC__V1__EVENT__BODY_ACCESS_REFUSED;
     event.access_refused = &body;
-    event_tell(shard, &event);
+    (void)event_tell(shard, &event);
 }
 
 bool events_sessions_allowed(const struct server *server)
@@ -407,7 +432,7 @@ bool events_sessions_allowed(const struct server *server)
            atomic_load(&journal_counters(server->journal)->durable);
 }
 
-/* ---- security, power ---- */
+/* ---- security ---- */
 
 void events_security(struct link *link, int kind, const struct address *former_peer,
                      const char *text)
@@ -430,63 +455,5 @@ void events_security(struct link *link, int kind, const struct address *former_p
     }
     event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
     event.security_event = &body;
-    event_tell(shard, &event);
-}
-
-void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__PowerRestored *body,
-                    Cenc__V1__Event *event)
-{
-    cenc__v1__power_restored__init(body);
-    body->by = (Cenc__V1__PowerRestoredBy)by;
-    body->last_gasp_unix_ms = (int64_t)gasp->utc_ms;
-    body->last_gasp_sequence = gasp->sequence;
-    event->body_case = CENC__V1__EVENT__BODY_POWER_RESTORED;
-    event->power_restored = body;
-    event_set_type(event);
-}
-
-void events_power_restored(struct shard *shard, struct device *device, uint64_t began_utc_ms,
-                           enum events_restored by)
-{
-    struct heard heard = {.began_utc_ms = began_utc_ms, .by = (uint8_t)by};
-    struct event_texts texts;
-    struct gasp gasp;
-    Cenc__V1__Event event;
-    Cenc__V1__PowerRestored body;
-    if (!directory_clear_gasp(shard->server->directory, device, &heard, &gasp) || off(shard))
-        return;
-    event_begin(shard, device, &texts, &event);
-    event_restored(&gasp, by, &body, &event);
-    enum status status = event_append(shard, &event, NULL);
-    if (status != STATUS_OK)
-        event_gasp_stays(shard, device, &gasp);
-    if (status == STATUS_NO_MEMORY)
-        count_up(&shard->counters.events_lost, 1);
-}
-
-void event_gasp_stays(struct shard *shard, struct device *device, const struct gasp *gasp)
-{
-    struct heard heard;
-    /* one that isn't recorded has no gasp; a later one than this stays */
-    (void)!directory_gasp(shard->server->directory, device, gasp, &heard);
-}
-
-enum status events_datagrams_lost(struct shard *shard, uint32_t listener, uint64_t count,
-                                  uint64_t since_utc_ms)
-{
-    struct event_texts texts;
-    Cenc__V1__Event event;
-    Cenc__V1__DatagramsLost body;
-    if (off(shard))
-        return STATUS_OK;
-    const struct pending_event template = {.entry.kept = true}; /* the listener counts on */
-    event_begin(shard, NULL, &texts, &event);
-    event.listener = proto_string(shard->server->config->listeners[listener].name);
-    cenc__v1__datagrams_lost__init(&body);
-    body.count = count;
-    body.since_unix_ms = (int64_t)since_utc_ms;
-    body.until_unix_ms = event.received_unix_ms;
-    event.body_case = CENC__V1__EVENT__BODY_DATAGRAMS_LOST;
-    event.datagrams_lost = &body;
-    return event_append(shard, &event, &template);
+    (void)event_tell(shard, &event);
 }

@@ -53,6 +53,8 @@ void event_restored(const struct gasp *gasp, enum events_restored by, Cenc__V1__
 /* The journal didn't take that event, so for all who read it the gasp isn't over: nor for the
  * directory. The next sign of life ends it. */
 void event_gasp_stays(struct shard *shard, struct device *device, const struct gasp *gasp);
+/* The device's state, as event_begin found it. */
+void event_state(const char *listener, struct event_texts *texts, Cenc__V1__DeviceState *state);
 /* event_type, by the body. */
 void event_set_type(Cenc__V1__Event *event);
 
@@ -69,6 +71,9 @@ void event_drop(struct pending_event *pending);
 enum status event_append(struct shard *shard, const Cenc__V1__Event *event,
                          const struct pending_event *template) MUST_CHECK;
 /* The same for an event that nobody waits for: a refusal is counted by the journal. */
-void event_tell(struct shard *shard, Cenc__V1__Event *event);
+enum status event_tell(struct shard *shard, Cenc__V1__Event *event);
+
+/* Of a link that is idle or in session: its first such event was refused, and it is tried again. */
+enum status events_connected_again(struct link *link) MUST_CHECK;
 
 #endif

@@ -27,7 +27,7 @@ static void tell(struct shard *shard, const struct login_report *report,
     body.count = report->count;
     event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
     event.security_event = &body;
-    event_tell(shard, &event);
+    (void)event_tell(shard, &event);
 }
 
 void events_login(struct reactor *reactor, const struct login_report *report)

@@ -13,6 +13,7 @@
 #include "server/link/pool.h"
 #include "server/link/reason.h"
 #include "server/link/sources.h"
+#include "server/link/untold.h"
 #include "server/reactor/reactor.h"
 
 struct server;
@@ -94,7 +95,8 @@ struct shard {
     struct timer early_look;
     uint32_t early_count;
     size_t early_bytes;
-    uint32_t push_lines;          /* logged within push_lines_second */
+    struct untold untold; /* untold.h */
+    uint32_t push_lines;  /* logged within push_lines_second */
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;

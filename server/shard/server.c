@@ -14,6 +14,7 @@
 #include "server/link/datagrams.h"
 #include "server/link/early_pushes.h"
 #include "server/link/login_events.h"
+#include "server/link/untold.h"
 #include "server/shard/durable.h"
 #include "server/shard/listeners.h"
 #include "server/shard/sizes.h"
@@ -147,6 +148,7 @@ enum status shard_create(struct server *server, const struct server_plan *plan, 
     list_init(&shard->sessions);
     list_init(&shard->challenges);
     early_pushes_init(shard);
+    untold_init(shard);
     timer_init(&shard->tick, tick);
     shard->counters.listeners = calloc(config->listener_count, sizeof *shard->counters.listeners);
     if (listeners_create(shard) != STATUS_OK || shard->counters.listeners == NULL ||
@@ -235,6 +237,7 @@ void shard_destroy(struct shard *shard)
     ways_free(shard);
     datagrams_free(shard);
     login_desk_free(shard->logins);
+    untold_free(shard);
     if (shard->reactor != NULL)
         reactor_destroy(shard->reactor);
     link_pool_free(&shard->links);

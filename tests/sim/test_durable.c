@@ -77,6 +77,7 @@ static struct {
     uint64_t datagrams; /* events of the round that came in one */
     uint16_t ports[SERIALS];
     struct gasp gasps[SERIALS]; /* shown by the directory at the end of a round */
+    uint32_t epochs[SERIALS];   /* likewise */
     bool in_order;              /* the round ended with a stop */
     struct directory *alone;    /* made of the journal alone */
 } world;
@@ -331,12 +332,14 @@ static void note_promises(void)
         serial_of(i, serial);
         const struct device *device = directory_known(directory, "default", serial);
         world.gasps[i] = (struct gasp){0};
+        world.epochs[i] = 0;
         if (device == NULL)
             continue;
         directory_get(directory, device, &info);
         SEEDS_REQUIRE(world.ports[i] == 0 || world.ports[i] == info.direct_port);
         world.ports[i] = info.direct_port;
         world.gasps[i] = info.gasp;
+        world.epochs[i] = info.epoch;
         seen.gasps += info.gasp.utc_ms != 0;
     }
 }
@@ -433,6 +436,8 @@ static void check_devices(void)
         if (device != NULL) {
             directory_get(world.alone, device, &info);
             gasp = info.gasp;
+            /* what a stopped server had given, it doesn't give again */
+            SEEDS_REQUIRE(!world.in_order || info.epoch >= world.epochs[i]);
         }
         if (world.ports[i] != 0)
             SEEDS_REQUIRE(device != NULL && info.direct_port == world.ports[i]);
