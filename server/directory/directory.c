@@ -123,7 +123,8 @@ static struct device *find(struct directory *directory, const char *scope, const
     uint32_t hash = stripes_hash(directory, number, serial, size);
     struct stripe *stripe = lock_stripe(directory, hash);
     struct device *device = stripes_find(directory, stripe, hash, number, serial);
-    bool there = device != NULL && !device->removed && (device->recorded || !only_recorded);
+    bool there = device != NULL && !device->removed && !device->entered &&
+                 (device->recorded || !only_recorded);
     unlock_stripe(stripe);
     return there ? device : NULL;
 }
@@ -145,6 +146,7 @@ void directory_recorded(struct directory *directory, struct device *device)
     struct stripe *stripe = lock_stripe(directory, device->hash);
 
     device->recorded = true;
+    device_appears(stripe, device);
     unlock_stripe(stripe);
 }
 
@@ -213,7 +215,7 @@ static bool describe(struct directory *directory, const struct device *device,
         .unapproved = device->unapproved,
         .heard_utc_ms = device->heard_utc_ms,
     };
-    bool there = !device->removed;
+    bool there = !device->removed && !device->entered;
     unlock_stripe(stripe);
     return there;
 }

@@ -44,6 +44,7 @@ struct device {
     bool recorded : 1;
     bool removed : 1;    /* by an operator: nobody finds it, until it registers again */
     bool unapproved : 1; /* no agent reaches it */
+    bool entered : 1;    /* by an edit that is not recorded, and no link came: nobody finds it */
     char serial[];       /* with NUL; it begins in what would be padding */
 };
 
@@ -87,6 +88,9 @@ struct directory {
     struct text_pool hardwares;
     struct accounts *accounts; /* accounts.h */
 };
+
+/* places.c: from now on everybody finds it. Under the stripe's lock. */
+void device_appears(struct stripe *stripe, struct device *device);
 
 /* stripes.c */
 

@@ -78,6 +78,13 @@ bool place_remove(struct directory *directory, struct device *device, uint32_t e
     return may;
 }
 
+void device_appears(struct stripe *stripe, struct device *device)
+{
+    if (device->entered)
+        stripe->devices++;
+    device->entered = false;
+}
+
 enum status place_enter(struct directory *directory, const char *scope_text, const char *serial,
                         const struct place *place, uint64_t utc_ms, struct device **entered)
 {
@@ -92,17 +99,17 @@ enum status place_enter(struct directory *directory, const char *scope_text, con
     uint32_t hash = stripes_hash(directory, scope, serial, size);
     struct stripe *stripe = lock_stripe(directory, hash);
     struct device *device = stripes_find(directory, stripe, hash, scope, serial);
-    if (device == NULL)
-        device = stripes_add(directory, stripe, hash, scope, serial);
-    else if (device->removed)
-        stripe->devices++;
-    else
+    if (device != NULL && !device->removed)
         status = STATUS_EXISTS;
-    if (device == NULL)
+    else if (device == NULL &&
+             (device = stripes_add(directory, stripe, hash, scope, serial)) == NULL)
         status = STATUS_FULL;
+    else if (!device->removed)
+        stripe->devices--; /* not yet */
     if (status == STATUS_OK) {
         device->removed = false;
         device->recorded = false;
+        device->entered = true;
         device->unapproved = false;
         device->first_seen_utc_ms = utc_ms;
         device_set_place(directory, device, place);
@@ -141,10 +148,10 @@ void place_withdraw(struct directory *directory, struct device *device)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
 
-    if (!device->recorded && !device->removed && device->link.id == 0) {
+    if (device->entered) {
         device_set_place(directory, device, &(struct place){0});
+        device->entered = false;
         device->removed = true;
-        stripe->devices--;
     }
     unlock_stripe(stripe);
 }

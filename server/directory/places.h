@@ -23,8 +23,9 @@ void device_set_place(struct directory *directory, struct device *device,
 /* Its removal is on the disk. False, and nothing changes: it has had a link since that epoch. */
 bool place_remove(struct directory *directory, struct device *device, uint32_t epoch);
 
-/* Enters a device that nobody knows: it counts when directory_recorded was called. STATUS_EXISTS,
- * STATUS_INVALID: no serial; STATUS_FULL, STATUS_NO_MEMORY. withdraw: it was not recorded. */
+/* Enters a device that nobody knows: it is there when directory_recorded was called, or a link of
+ * it came. STATUS_EXISTS, STATUS_INVALID: no serial; STATUS_FULL, STATUS_NO_MEMORY. withdraw: it
+ * was not recorded. */
 enum status place_enter(struct directory *directory, const char *scope, const char *serial,
                         const struct place *place, uint64_t utc_ms,
                         struct device **device) MUST_CHECK;

@@ -113,6 +113,7 @@ static enum registration_result register_locked(struct directory *directory, str
         stripe->devices++;
         result = begin(directory, device, registration);
     } else if (!device->recorded) {
+        device_appears(stripe, device);
         result = REGISTERED_NEW;
     }
     registration->device = device;

@@ -426,12 +426,33 @@ static void one_at_a_time(void **state)
     assert_nothing();
 }
 
+static bool count_device(const struct device_info *info, void *context)
+{
+    (void)info;
+    ++*(unsigned *)context;
+    return true;
+}
+
+/* Devices of a batch that isn't there yet are nowhere. */
+static void assert_hidden(void)
+{
+    unsigned walked = 0;
+
+    assert_true(order_count(&world.directory->order) > 0);
+    assert_int_equal(devices(), 0);
+    assert_null(directory_find(world.directory, "default", "m1"));
+    (void)directory_walk(world.directory, 0, count_device, &walked);
+    assert_int_equal(walked, 0);
+}
+
 static bool next_and_cancel(void *context, size_t index, struct edit *edit)
 {
     const size_t *at = context;
 
-    if (world.editor->run->recording && index == *at)
+    if (world.editor->run->recording && index == *at) {
+        assert_hidden();
         editor_cancel_batch(world.editor, &world.batch);
+    }
     fill_device(edit, index);
     return true;
 }
@@ -448,7 +469,7 @@ static void it_is_given_up(void **state)
     assert_non_null(strstr(world.batch.text, "given up"));
     assert_int_equal(devices(), 0);
     assert_int_equal(journal_committed(world.journal), 0);
-    assert_null(directory_known(world.directory, "default", "m1"));
+    assert_null(directory_find(world.directory, "default", "m1"));
     /* and again, at the first moment */
     world.batch = (struct edit_batch){.count = 15000, .next = next_device};
     editor_do_batch(world.editor, &world.batch, 0);
