@@ -192,10 +192,17 @@ class CallsTest(NorthboundTest):
         waiting = stub.WatchRegistrations(pb.WatchRegistrationsRequest(),
                                           metadata=self.bearer())
         self.addCleanup(waiting.cancel)
-        self.modem(server, 1)
+        modem = self.modem(server, 1)
         announced = next(waiting).devices[0]
         self.assertEqual(announced.device.kind, "irz-modem")
         self.assertEqual(announced.device.serial, imei_of(1))
+        self.assertEqual(announced.device.model, "ATM21")
+        self.assertEqual(announced.status.signal.csq, 16)
+        self.assertEqual(announced.status.listener, "irz")
+        self.assertEqual(announced.status.direct_port, modem.direct_port)
+        self.assertEqual((announced.status.peer.address, announced.status.peer.port),
+                         modem.socket.getsockname())
+        self.assertEqual(announced.project, "")
         key = pb.DeviceKey(scope="default", serial=imei_of(1))
         answer = self.ask(stub.ReportRegistration,
                           pb.ReportRegistrationRequest(device=key, accepted_id="M 17"))
