@@ -11,6 +11,7 @@
 
 #define ANSWER_MAX (16u << 20) /* a page of a thousand devices is well below one MiB */
 #define PATIENCE_S 60L
+#define TRANSFER_S 900L
 #define ETAG       "ETag:"
 
 struct exchange {
@@ -20,6 +21,8 @@ struct exchange {
     char *body;
     char *text; /* what came */
     size_t size;
+    FILE *upload;   /* NULL: none, as of the following */
+    FILE *download; /* takes the answer, unless it is an error */
     struct client_answer *answer;
 };
 
@@ -27,7 +30,11 @@ struct exchange {
 static size_t on_body(char *data, size_t one, size_t size, void *context)
 {
     struct exchange *exchange = context;
+    long status = 0;
 
+    (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (exchange->download != NULL && status == 200)
+        return fwrite(data, 1, size, exchange->download);
     if (exchange->size + size > ANSWER_MAX)
         return 0;
     char *larger = realloc(exchange->text, exchange->size + size + 1);
@@ -101,6 +108,23 @@ static bool set_up(struct exchange *exchange, const char *socket_path, const cha
            curl_easy_setopt(curl, CURLOPT_HEADERDATA, exchange) == CURLE_OK;
 }
 
+static bool set_up_transfer(struct exchange *exchange)
+{
+    CURL *curl = exchange->curl;
+
+    if (curl_easy_setopt(curl, CURLOPT_TIMEOUT, TRANSFER_S) != CURLE_OK)
+        return false;
+    if (exchange->upload == NULL)
+        return true;
+    if (fseeko(exchange->upload, 0, SEEK_END) != 0)
+        return false;
+    off_t size = ftello(exchange->upload);
+    return size >= 0 && fseeko(exchange->upload, 0, SEEK_SET) == 0 &&
+           curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_READDATA, exchange->upload) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size) == CURLE_OK;
+}
+
 static int error_of(CURL *curl, CURLcode code)
 {
     long number = 0;
@@ -141,27 +165,47 @@ static void wipe(char *text, size_t size)
     free(text);
 }
 
+static int call(struct exchange *exchange, const char *socket_path, const char *method,
+                const char *path, const char *if_match)
+{
+    int result = -ENOMEM;
+
+    *exchange->answer = (struct client_answer){0};
+    if (strlen(socket_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return -ENAMETOOLONG;
+    exchange->curl = curl_easy_init();
+    if (asprintf(&exchange->url, "http://cencd/v1/%s", path) < 0)
+        exchange->url = NULL;
+    bool transfer = exchange->upload != NULL || exchange->download != NULL;
+    if (exchange->curl != NULL && exchange->url != NULL && set_headers(exchange, if_match) &&
+        set_up(exchange, socket_path, method) && (!transfer || set_up_transfer(exchange)))
+        result = perform(exchange);
+    curl_easy_cleanup(exchange->curl);
+    curl_slist_free_all(exchange->headers);
+    wipe(exchange->text, exchange->size);
+    free(exchange->url);
+    return result;
+}
+
 int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
                 const char *if_match, struct client_answer *answer)
 {
     struct exchange exchange = {.answer = answer};
-    int result = -ENOMEM;
 
-    *answer = (struct client_answer){0};
-    if (strlen(socket_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return -ENAMETOOLONG;
-    exchange.curl = curl_easy_init();
-    if (body != NULL)
+    if (body != NULL) {
         exchange.body = json_dumps(body, JSON_COMPACT);
-    if (asprintf(&exchange.url, "http://cencd/v1/%s", path) < 0)
-        exchange.url = NULL;
-    if (exchange.curl != NULL && exchange.url != NULL && (body == NULL || exchange.body != NULL) &&
-        set_headers(&exchange, if_match) && set_up(&exchange, socket_path, method))
-        result = perform(&exchange);
-    curl_easy_cleanup(exchange.curl);
-    curl_slist_free_all(exchange.headers);
+        if (exchange.body == NULL)
+            return -ENOMEM;
+    }
+    int result = call(&exchange, socket_path, method, path, if_match);
     wipe(exchange.body, exchange.body != NULL ? strlen(exchange.body) : 0);
-    wipe(exchange.text, exchange.size);
-    free(exchange.url);
     return result;
+}
+
+int client_transfer(const char *socket_path, const char *method, const char *path, FILE *upload,
+                    FILE *download, struct client_answer *answer)
+{
+    struct exchange exchange = {.answer = answer, .upload = upload, .download = download};
+
+    return call(&exchange, socket_path, method, path, NULL);
 }

@@ -3,6 +3,7 @@
 #define CENCD_AGENTS_CENCCTL_CLIENT_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 struct client_answer {
     unsigned status; /* of HTTP */
@@ -14,5 +15,10 @@ struct client_answer {
  * the server can't be reached, or (EPROTO) it broke off, or it says what isn't JSON. */
 int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
                 const char *if_match, struct client_answer *answer);
+
+/* The same with files: what upload holds is the body, and an answer of 200 goes into download as it
+ * is. Either may be NULL. Patience for minutes. */
+int client_transfer(const char *socket_path, const char *method, const char *path, FILE *upload,
+                    FILE *download, struct client_answer *answer);
 
 #endif

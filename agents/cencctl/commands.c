@@ -173,6 +173,22 @@ static const struct option_spec link_list_options[] = {
     END};
 static const struct option_spec failed_list_options[] = {
     {"listener", "NAME", "listener", OPTION_FILTER, "on this listener"}, LIMIT, END};
+static const struct option_spec import_options[] = {
+    {"format", "FORMAT", NULL, OPTION_OWN, "cehes or csv; otherwise by the end of the file's name"},
+    {"project", "NAME", "project", OPTION_QUERY,
+     "the project of all of it (cehes), or of rows that name none (csv); made if there is none"},
+    {"scope", "SCOPE", "scope", OPTION_QUERY,
+     "the name space of serials; otherwise the only one that has it, or \"default\""},
+    {"update", NULL, "update", OPTION_QUERY_TRUE,
+     "move devices and change channels that are there already; otherwise they are faults"},
+    {"dry-run", NULL, "dry_run", OPTION_QUERY_TRUE, "only tell what would be changed"},
+    END};
+static const struct option_spec export_options[] = {
+    {"format", "FORMAT", NULL, OPTION_OWN,
+     "cehes or csv; otherwise by the end of the output's name"},
+    {"project", "NAME", "project", OPTION_QUERY, "of this project; cehes needs one"},
+    {"output", "FILE", NULL, OPTION_OWN, "a file that isn't there yet; otherwise standard output"},
+    END};
 static const struct option_spec audit_options[] = {
     {"since", "TIME", NULL, OPTION_OWN,
      "from this time on: 2026-11-21, 2026-11-21T04:00:00Z, or 90s, 30m, 12h, 7d ago"},
@@ -227,6 +243,8 @@ static const char *const consumer_columns[] = {"=name",    "connected", "lag",
 static const char *const session_columns[] = {
     "=id",  "=serial",          "agent",           "=state", "=started", "peer",
     "path", "=bytes_to_device", "=bytes_to_agent", NULL};
+
+static const char *const import_columns[] = {"=action", "object", "=name", "from", "to", NULL};
 
 static const char *const name_field[] = {"name", NULL};
 static const char *const group_fields[] = {"project", "name", NULL};
@@ -331,6 +349,12 @@ const struct command commands[] = {
      NULL, NULL, session_list_options, session_columns},
     {"session", "kill", "ID", "end a session", COMMAND_SEND, "DELETE", "sessions/{0}", NULL, NULL,
      no_options, NULL},
+    {"import", "", "FILE",
+     "bring devices, groups and channels in from a file of ceHes (JSON) or CSV: all of it or "
+     "nothing. Passwords of meters in it are left out",
+     COMMAND_IMPORT, "POST", "import", NULL, NULL, import_options, import_columns},
+    {"export", "", "", "write devices, groups and channels out", COMMAND_EXPORT, "GET", "export",
+     NULL, NULL, export_options, NULL},
     {"audit", "", "[FOLDER]",
      "who reached which device, and who changed what: from the journal in FOLDER, or beside the "
      "socket",
@@ -362,7 +386,7 @@ const struct option_spec *command_option(const struct command *command, size_t i
     if (command->sort >= COMMAND_AUDIT)
         return NULL;
     for (const struct option_spec *option = server_options; option->name != NULL; option++)
-        if (!(option->sort == OPTION_WATCH && command->sort == COMMAND_SEND) && index-- == 0)
+        if (!(option->sort == OPTION_WATCH && command->sort >= COMMAND_SEND) && index-- == 0)
             return option;
     return NULL;
 }

@@ -42,7 +42,9 @@ enum command_sort {
     COMMAND_LIST,
     COMMAND_SHOW,
     COMMAND_SEND,
-    COMMAND_AUDIT, /* from here on: they read files */
+    COMMAND_IMPORT, /* a file goes to the server */
+    COMMAND_EXPORT, /* and comes from it */
+    COMMAND_AUDIT,  /* from here on: they read files */
     COMMAND_VERIFY,
     COMMAND_DUMP,
 };

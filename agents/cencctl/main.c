@@ -7,6 +7,7 @@
 #include "agents/cencctl/audit.h"
 #include "agents/cencctl/cencctl.h"
 #include "agents/cencctl/commands.h"
+#include "agents/cencctl/exchange.h"
 #include "agents/cencctl/help.h"
 #include "agents/cencctl/journal.h"
 #include "agents/cencctl/manage.h"
@@ -42,6 +43,10 @@ static bool asks_for_help(int argc, char **argv)
 static int run(struct request *request)
 {
     switch (request->command->sort) {
+    case COMMAND_IMPORT:
+        return import_command(request);
+    case COMMAND_EXPORT:
+        return export_command(request);
     case COMMAND_AUDIT:
         return audit_command(request);
     case COMMAND_VERIFY:

@@ -17,7 +17,7 @@
 
 /* ---- calls ---- */
 
-static int code_of(unsigned status)
+int manage_code_of(unsigned status)
 {
     switch (status) {
     case 400:
@@ -36,7 +36,7 @@ static int code_of(unsigned status)
     }
 }
 
-static int no_server(const struct request *request, int number)
+int manage_no_server(const struct request *request, int number)
 {
     (void)fprintf(stderr, "cencctl: no answer from the server on %s: %s\n", request->socket_path,
                   number == -EPROTO ? "it broke off" : strerror(-number));
@@ -56,12 +56,12 @@ static int call(const struct request *request, const char *path, struct client_a
         body = request->body;
     int result = client_call(request->socket_path, method, path, body, request->if_match, answer);
     if (result < 0)
-        return no_server(request, result);
+        return manage_no_server(request, result);
     if (answer->status < 300)
         return EXIT_GOOD;
     const char *text = json_string_value(json_object_get(answer->value, "text"));
     (void)fprintf(stderr, "cencctl: %s\n", text != NULL ? text : "the server refuses");
-    return code_of(answer->status);
+    return manage_code_of(answer->status);
 }
 
 /* The path with what is asked of it; to be freed. */

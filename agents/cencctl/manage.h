@@ -9,4 +9,8 @@
 /* The scope that is found out is put into the request. Returns an exit code. */
 int manage_command(struct request *request);
 
+/* The exit code of an answer's HTTP status; what is said when there was none, and its code. */
+int manage_code_of(unsigned status);
+int manage_no_server(const struct request *request, int number);
+
 #endif

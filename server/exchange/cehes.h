@@ -26,8 +26,4 @@
 enum status cehes_read(const char *text, size_t size, const char *project,
                        struct exchange *exchange) MUST_CHECK;
 
-/* "Groups[1].Devices[0]": the path of what is there. */
-void cehes_path(char out[static EXCHANGE_PATH_SIZE], const char *list,
-                const struct exchange_place *place, bool is_device);
-
 #endif

@@ -18,7 +18,9 @@ static bool enter_id(const struct cehes_element *element, struct names_index *in
 {
     const char *kept = keep(element, id);
 
-    if (kept == NULL)
+    if (strlen(id) > EXCHANGE_ID_MAX)
+        cehes_fault(element, "Id", "this has more than 95 bytes");
+    if (kept == NULL || strlen(id) > EXCHANGE_ID_MAX)
         return false;
     enum status status = names_index_add(index, &element->cehes->exchange->arena, 0, kept, &number);
     if (status == STATUS_EXISTS)
@@ -26,6 +28,17 @@ static bool enter_id(const struct cehes_element *element, struct names_index *in
     else if (status != STATUS_OK)
         element->cehes->status = status;
     return status == STATUS_OK;
+}
+
+/* Channels are known by their name. */
+static bool enter_name(const struct cehes_element *element, const char *name)
+{
+    struct exchange *exchange = element->cehes->exchange;
+    uint32_t number = 0;
+    const char *kept = keep(element, name);
+
+    return kept != NULL && names_index_add(&exchange->channel_names, &exchange->arena, 0, kept,
+                                           &number) == STATUS_OK;
 }
 
 static void keep_piece(const struct cehes_element *element, enum exchange_piece_kind kind,
@@ -84,7 +97,9 @@ static void read_tcp(struct cehes_element *element, const char *id)
     const char *host = json_string_value(json_object_get(settings, CEHES_TCP_ADDRESS));
     uint16_t port = read_port(json_object_get(settings, CEHES_TCP_PORT));
 
-    if (settings != NULL && (host == NULL || host[0] == '\0'))
+    if (name != NULL && settings != NULL && !enter_name(element, name))
+        cehes_fault(element, "Name", "another channel has this Name already");
+    else if (settings != NULL && (host == NULL || host[0] == '\0'))
         cehes_fault(element, "Settings." CEHES_TCP_ADDRESS, "this is missing");
     else if (settings != NULL && port == 0)
         cehes_fault(element, "Settings." CEHES_TCP_PORT, "this is no number from 1 to 65535");
@@ -96,6 +111,8 @@ static void read_tcp(struct cehes_element *element, const char *id)
                                                  .host = keep(element, host),
                                                  .port = port,
                                                  .exclusive = exclusive,
+                                                 .is_named = true,
+                                                 .has_exclusive = true,
                                                  .place = element->place};
             channel->details = cehes_details(element, element->slice.text, element->slice.size);
         } else {
@@ -207,7 +224,8 @@ void cehes_read_device(struct cehes_element *element)
     device->group = element->group;
     device->channel = channel;
     device->has_place = true;
-    device->has_channel = true;
+    device->has_group = true;
+    device->has_channel = channel != EXCHANGE_NONE;
     device->place = element->place;
     if (device->serial == NULL)
         return;

@@ -9,16 +9,6 @@
 
 /* ---- faults ---- */
 
-void cehes_path(char out[static EXCHANGE_PATH_SIZE], const char *list,
-                const struct exchange_place *place, bool is_device)
-{
-    if (is_device)
-        (void)snprintf(out, EXCHANGE_PATH_SIZE, "Groups[%u].Devices[%u]", place->outer,
-                       place->inner);
-    else
-        (void)snprintf(out, EXCHANGE_PATH_SIZE, "%s[%u]", list, place->outer);
-}
-
 static void fault_at(struct cehes *cehes, size_t at, const char *path, const char *text)
 {
     struct exchange_fault *fault = exchange_fault(&cehes->exchange->faults, "%s", text);
@@ -30,13 +20,15 @@ static void fault_at(struct cehes *cehes, size_t at, const char *path, const cha
 
 void cehes_fault(const struct cehes_element *element, const char *field, const char *text)
 {
-    char path[EXCHANGE_PATH_SIZE];
-    size_t size;
+    struct exchange *exchange = element->cehes->exchange;
+    struct exchange_fault *fault = exchange_fault(&exchange->faults, "%s", text);
 
-    cehes_path(path, element->list, &element->place, element->is_device);
-    size = strlen(path);
-    (void)snprintf(path + size, sizeof(path) - size, "%s%s", field[0] != '\0' ? "." : "", field);
-    fault_at(element->cehes, element->place.at, path, text);
+    if (exchange->faults.found > EXCHANGE_FAULTS)
+        return;
+    exchange_locate(exchange, fault, element->list, &element->place, element->is_device);
+    size_t size = strlen(fault->path);
+    (void)snprintf(fault->path + size, sizeof(fault->path) - size, "%s%s",
+                   field[0] != '\0' ? "." : "", field);
 }
 
 bool cehes_has(struct cehes *cehes, const void *memory)
@@ -134,6 +126,17 @@ static void walk_fault(struct cehes *cehes, const struct slice_walk *walk, const
     fault_at(cehes, (size_t)(walk->text - cehes->text) + walk->at, path, walk->fault);
 }
 
+static void element_path(const struct cehes_element *element, char out[static EXCHANGE_PATH_SIZE])
+{
+    const struct exchange_place *place = &element->place;
+
+    if (element->is_device)
+        (void)snprintf(out, EXCHANGE_PATH_SIZE, "Groups[%u].Devices[%u]", place->outer,
+                       place->inner);
+    else
+        (void)snprintf(out, EXCHANGE_PATH_SIZE, "%s[%u]", element->list, place->outer);
+}
+
 /* Parses the element and has it read. Groups may be large: they are taken apart first. */
 static void take_element(struct cehes_element *element)
 {
@@ -144,7 +147,7 @@ static void take_element(struct cehes_element *element)
         element->read(element);
         return;
     }
-    cehes_path(path, element->list, &element->place, element->is_device);
+    element_path(element, path);
     element->value = cehes_parse(element->cehes, &element->slice, path);
     if (element->value == NULL)
         return;
@@ -255,7 +258,7 @@ static bool split_group(struct group_under_way *group)
     char path[EXCHANGE_PATH_SIZE];
     enum slice_next next = SLICE_BAD;
 
-    cehes_path(path, "Groups", &element->place, false);
+    element_path(element, path);
     scrubbed_add(&group->rest, "{", 1);
     bool open = slice_open(&walk, '{');
     for (bool first = true;
@@ -364,6 +367,9 @@ static void take_other(struct cehes *cehes, const struct slice *name, const stru
     json_t *parsed = cehes_parse(cehes, value, path);
     if (parsed == NULL)
         return;
+    if (strlen(decoded) > EXCHANGE_ID_MAX)
+        fault_at(cehes, (size_t)(name->text - cehes->text), path,
+                 "the name has more than 95 bytes");
     if (strcmp(decoded, "Meta") == 0)
         check_meta(cehes, value, parsed);
     keep_top(cehes, name, value, decoded);
@@ -438,6 +444,8 @@ enum status cehes_read(const char *text, size_t size, const char *project,
     uint32_t number;
 
     exchange->format = EXCHANGE_CEHES;
+    exchange->text = text;
+    exchange->size = size;
     if (!exchange_project_called(exchange, project, strlen(project), &(struct exchange_place){0},
                                  &number))
         return STATUS_NO_MEMORY;

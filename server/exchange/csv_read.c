@@ -124,6 +124,7 @@ static void take_place(struct reading *reading, struct exchange_device *device)
     if (project[0] == '\0')
         project = reading->project;
     device->has_place = reading->places[COLUMN_PROJECT] >= 0 || reading->project[0] != '\0';
+    device->has_group = reading->places[COLUMN_GROUP] >= 0;
     if (project[0] == '\0' && group[0] != '\0')
         fault_in(reading, COLUMN_GROUP, "a group is inside of a project, which is missing");
     if (project[0] == '\0')
@@ -206,6 +207,7 @@ static void take_channel(struct reading *reading, struct exchange_device *device
                                    .host = field(reading, COLUMN_HOST),
                                    .port = read_port(field(reading, COLUMN_PORT)),
                                    .project = EXCHANGE_NONE,
+                                   .has_exclusive = reading->places[COLUMN_EXCLUSIVE] >= 0,
                                    .place = device->place};
     char address[CSV_FIELD_SIZE + 8];
 
@@ -223,7 +225,8 @@ static void take_channel(struct reading *reading, struct exchange_device *device
         return;
     }
     (void)snprintf(address, sizeof(address), "%s:%u", row.host, row.port);
-    if (row.name[0] == '\0')
+    row.is_named = row.name[0] != '\0';
+    if (!row.is_named)
         row.name = address;
     device->has_channel = true;
     enter_channel(reading, device, &row, address);
@@ -274,6 +277,8 @@ enum status csv_read(const char *text, size_t size, const char *project, struct 
     reading->exchange = exchange;
     reading->project = project;
     exchange->format = EXCHANGE_CSV;
+    exchange->text = text;
+    exchange->size = size;
     csv_open(&reading->csv, text, size);
     bool good = read_columns(reading);
     while (good && reading->status == STATUS_OK &&

@@ -136,6 +136,23 @@ bool exchange_group_called(struct exchange *exchange, uint32_t project, const ch
     return true;
 }
 
+void exchange_locate(const struct exchange *exchange, struct exchange_fault *fault,
+                     const char *list, const struct exchange_place *place, bool is_device)
+{
+    if (list == NULL)
+        return;
+    if (exchange->format == EXCHANGE_CSV) {
+        fault->line = place->outer;
+        return;
+    }
+    exchange_fault_at(fault, exchange->text, exchange->size, place->at);
+    if (is_device)
+        (void)snprintf(fault->path, sizeof(fault->path), "Groups[%u].Devices[%u]", place->outer,
+                       place->inner);
+    else
+        (void)snprintf(fault->path, sizeof(fault->path), "%s[%u]", list, place->outer);
+}
+
 /* ---- serials ---- */
 
 /* Letters that only look like others, and what can't be seen, have no place in a serial. */

@@ -11,14 +11,16 @@
 #include <stdint.h>
 
 #include "server/base/status.h"
+#include "server/directory/details.h"
 #include "server/exchange/arena.h"
 #include "server/exchange/faults.h"
 #include "server/exchange/names_index.h"
 
 #define EXCHANGE_NONE        UINT32_MAX
-#define EXCHANGE_MAX_ITEMS   900000u    /* of all sorts: they and their details fit a batch */
-#define EXCHANGE_DETAILS_MAX 32768u     /* bytes, of one object */
+#define EXCHANGE_MAX_ITEMS   900000u /* of all sorts: they and their details fit a batch */
+#define EXCHANGE_DETAILS_MAX DETAILS_MAX
 #define EXCHANGE_ELEMENT_MAX (1u << 20) /* bytes, of one object in a file */
+#define EXCHANGE_ID_MAX      95u        /* bytes, of what is kept by it */
 #define EXCHANGE_FIELD_MAX   1024u
 
 enum exchange_format { EXCHANGE_CEHES, EXCHANGE_CSV };
@@ -50,6 +52,8 @@ struct exchange_channel {
     uint32_t project; /* EXCHANGE_NONE: of none */
     uint16_t port;
     bool exclusive;
+    bool is_named;      /* otherwise the name is made of host and port */
+    bool has_exclusive; /* the file says something of it */
     const char *details;
     struct exchange_place place;
 };
@@ -60,7 +64,8 @@ struct exchange_device {
     uint32_t project;   /* in the lists, or EXCHANGE_NONE */
     uint32_t group;
     uint32_t channel;
-    bool has_place;   /* the file says something of project and group */
+    bool has_place;   /* the file says something of the project */
+    bool has_group;   /* of the group; otherwise it stays, if the project does */
     bool has_channel; /* of the channel */
     const char *details;
     struct exchange_place place;
@@ -79,6 +84,8 @@ struct exchange_piece {
 
 struct exchange {
     enum exchange_format format;
+    const char *text; /* the file, the caller's: it must live as long as faults are added */
+    size_t size;
     struct arena arena;
     struct exchange_project *projects;
     size_t project_count, project_room;
@@ -92,7 +99,7 @@ struct exchange {
     size_t piece_count, piece_room;
     struct names_index project_names;
     struct names_index group_names;   /* within their project */
-    struct names_index channel_names; /* within their project; of CSV also by address */
+    struct names_index channel_names; /* of ceHes */
     struct names_index serials;
     size_t secrets; /* passwords that were left out */
     struct exchange_faults faults;
@@ -116,6 +123,10 @@ bool exchange_project_called(struct exchange *exchange, const char *name, size_t
 bool exchange_group_called(struct exchange *exchange, uint32_t project, const char *name,
                            size_t size, const struct exchange_place *place,
                            uint32_t *number) MUST_CHECK;
+
+/* Says where the fault is. list: "Channels"; NULL: of the file as a whole. */
+void exchange_locate(const struct exchange *exchange, struct exchange_fault *fault,
+                     const char *list, const struct exchange_place *place, bool is_device);
 
 /* The serial is one that a device may have, and new in the file. False: text says what is wrong;
  * "": no memory. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/ops/admin_upload.h"
+
 #define CONNECTION_MEMORY 16384u
 #define BODY_MAX          65536u
 
@@ -15,6 +17,8 @@ struct incoming {
     char *body;
     size_t size;
     bool too_large;
+    bool is_import;              /* its body is another matter */
+    struct admin_upload *upload; /* NULL: there is another one, the body is thrown away */
 };
 
 static const struct {
@@ -24,7 +28,8 @@ static const struct {
     {"projects", admin_projects},   {"groups", admin_groups},     {"agents", admin_agents},
     {"channels", admin_channels},   {"bindings", admin_bindings}, {"devices", admin_devices},
     {"listeners", admin_listeners}, {"links", admin_links},       {"sessions", admin_sessions},
-    {"consumers", admin_consumers}, {"tokens", admin_tokens},
+    {"consumers", admin_consumers}, {"tokens", admin_tokens},     {"import", admin_import},
+    {"export", admin_export},
 };
 
 /* ---- the request ---- */
@@ -162,8 +167,10 @@ static enum MHD_Result send_answer(struct admin_request *request)
         if (text == NULL)
             return MHD_NO;
     }
-    struct MHD_Response *response = MHD_create_response_from_buffer(text != NULL ? strlen(text) : 0,
-                                                                    text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = request->response;
+    if (response == NULL)
+        response = MHD_create_response_from_buffer(text != NULL ? strlen(text) : 0, text,
+                                                   MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(text);
         return MHD_NO;
@@ -190,6 +197,11 @@ static enum MHD_Result send_answer(struct admin_request *request)
 
 static bool keep_body(struct incoming *incoming, const char *data, size_t size)
 {
+    if (incoming->is_import) {
+        if (incoming->upload != NULL)
+            admin_upload_keep(incoming->upload, data, size);
+        return true;
+    }
     if (incoming->too_large || incoming->size + size > BODY_MAX) {
         incoming->too_large = true; /* read on, to be able to say so */
         return true;
@@ -206,7 +218,7 @@ static bool keep_body(struct incoming *incoming, const char *data, size_t size)
 /* Who may not ask isn't listened to: an answer to the head closes the connection, and the body
  * isn't read. */
 static enum MHD_Result take_head(const struct admin_door *door, struct MHD_Connection *connection,
-                                 void **kept)
+                                 const char *path, void **kept)
 {
     struct admin_request request = {
         .server = door->server, .connection = connection, .status = MHD_HTTP_OK};
@@ -217,6 +229,14 @@ static enum MHD_Result take_head(const struct admin_door *door, struct MHD_Conne
         return MHD_NO;
     if (!door->who(door, &request))
         return send_answer(&request);
+    incoming->is_import = strcmp(path, "/v1/import") == 0;
+    if (incoming->is_import && request.role < ROLE_ADMIN) {
+        admin_refuse(&request, MHD_HTTP_FORBIDDEN, "forbidden",
+                     "this takes the role admin, yours is %s", role_name(request.role));
+        return send_answer(&request);
+    }
+    if (incoming->is_import)
+        incoming->upload = admin_upload_begin();
     incoming->actor = request.actor;
     incoming->role = request.role;
     return MHD_YES;
@@ -231,7 +251,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
     (void)version;
     if (incoming == NULL)
-        return take_head(door, connection, kept);
+        return take_head(door, connection, path, kept);
     if (*size > 0) {
         bool good = keep_body(incoming, data, *size);
         *size = 0;
@@ -242,6 +262,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         .connection = connection,
         .actor = incoming->actor,
         .role = incoming->role,
+        .upload = incoming->upload,
         .status = MHD_HTTP_OK,
     };
     handle(&request, path, method, incoming);
@@ -261,6 +282,7 @@ static void on_end(void *context, struct MHD_Connection *connection, void **kept
     if (incoming->body != NULL)
         explicit_bzero(incoming->body, incoming->size); /* a password may be in it */
     free(incoming->body);
+    admin_upload_end(incoming->upload);
     free(incoming);
     *kept = NULL;
 }

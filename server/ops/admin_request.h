@@ -13,23 +13,27 @@
 #define ADMIN_PAGE_MAX 1000u
 #define ADMIN_ANY      UINT64_MAX
 
+struct admin_upload;
+
 struct admin_request {
     struct server *server;
     struct MHD_Connection *connection;
     enum admin_method method;
     char parts[ADMIN_PARTS][ADMIN_PART_SIZE]; /* of the path behind /v1/, decoded */
     unsigned part_count;
-    const json_t *body;   /* an object, or NULL */
-    uint32_t if_id;       /* of If-Match "ID-REVISION"; devices and bindings have 0 */
-    uint64_t if_revision; /* 0: none given */
+    const json_t *body;                /* an object, or NULL */
+    const struct admin_upload *upload; /* of an import, in place of it; NULL: not taken */
+    uint32_t if_id;                    /* of If-Match "ID-REVISION"; devices and bindings have 0 */
+    uint64_t if_revision;              /* 0: none given */
     struct edit_actor actor;
     enum role role; /* the actor's */
 
     unsigned status;
-    unsigned retry_after_s; /* of 429 */
-    json_t *answer;         /* NULL: none */
-    uint32_t id;            /* told as ETag, with the revision */
-    uint64_t revision;      /* 0: none */
+    unsigned retry_after_s;        /* of 429 */
+    json_t *answer;                /* NULL: none */
+    uint32_t id;                   /* told as ETag, with the revision */
+    uint64_t revision;             /* 0: none */
+    struct MHD_Response *response; /* not NULL: what is to be sent in place of it */
 };
 
 /* Answers {"error": word, "text": sentence}. */
@@ -125,5 +129,7 @@ void admin_listeners(struct admin_request *request);
 void admin_consumers(struct admin_request *request);
 void admin_links(struct admin_request *request);
 void admin_sessions(struct admin_request *request);
+void admin_import(struct admin_request *request);
+void admin_export(struct admin_request *request);
 
 #endif

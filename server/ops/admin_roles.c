@@ -52,6 +52,8 @@ static const struct row {
     {ADMIN_GET, "sessions", ROLE_VIEWER},
     {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},
     {ADMIN_GET, "consumers", ROLE_VIEWER},
+    {ADMIN_POST, "import", ROLE_ADMIN},
+    {ADMIN_GET, "export", ROLE_VIEWER},
 };
 /* clang-format on */
 
