@@ -24,9 +24,10 @@ def name(first, attempt=0):
     return f"{first:020}-{attempt:04}.seg"
 
 
-def header(first, node="test", created_ms=1700000000000):
-    start = b"CENCJRN1" + struct.pack("<I", 1)
-    end = struct.pack("<QQ32sII", first, created_ms, node.encode(), SEED, 0)
+def header(first, node="test", created_ms=1700000000000, batch=0):
+    """batch: so many records at its beginning are one, and count from 0 in place of a sequence."""
+    start = b"CENCJRN1" + struct.pack("<I", 2 if batch else 1)
+    end = struct.pack("<QQ32sII", first, created_ms, node.encode(), SEED, batch)
     return start + struct.pack("<I", crc32c(start + end)) + end
 
 

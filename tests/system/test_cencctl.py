@@ -104,6 +104,31 @@ class Cencctl(unittest.TestCase):
         self.assertEqual(self.verify()[0], 0)
         self.assertEqual([list(row)[-1] for row in self.dump("--from", 4)], ["last_gasp"])
 
+    def a_batch(self):
+        """Records 4 and 5 came together, 6 later."""
+        self.two_segments().unlink()
+        path = self.folder / segments.name(4)
+        path.write_bytes(segments.header(4, batch=2) + segments.record(0, 0, event(CONNECTED)) +
+                         segments.record(1, 0, event(LAST_GASP)) +
+                         segments.record(6, 5, event(POWER_RESTORED)))
+        return path
+
+    def test_a_batch(self):
+        self.a_batch()
+        code, out, words = self.verify()
+        self.assertEqual((code, words), (0, ""))
+        self.assertIn("4 to 6, 3 records", out)
+        self.assertIn(", a batch of 2", out)
+        self.assertIn("whole: 1 to 6, 6 records", out)
+        self.assertEqual([row["sequence"] for row in self.dump("--from", 4)], ["4", "5", "6"])
+
+    def test_a_batch_without_its_end_is_damage(self):
+        path = self.a_batch()
+        path.write_bytes(path.read_bytes()[:segments.HEADER_SIZE + 60])
+        code, out, words = self.verify()
+        self.assertEqual(code, 2)
+        self.assertIn(f"{path} is damaged at offset", words)
+
     # -- dump --
 
     def test_records_as_json(self):
