@@ -16,6 +16,7 @@ void account_set(struct shard *shard, struct agent_ref agent, struct account *ac
     account_clear(account);
     account->agent = agent;
     (void)agent_name(shard->server->directory, agent, account->name);
+    account->priority = agent_priority(shard->server->directory, agent);
 }
 
 bool account_by_address(struct shard *shard, const struct address *peer, struct account *account)
@@ -25,6 +26,13 @@ bool account_by_address(struct shard *shard, const struct address *peer, struct 
         return false;
     account_set(shard, agent, account);
     return true;
+}
+
+enum session_priority account_priority(const struct account *account, uint32_t by_way)
+{
+    if (account->priority == AGENT_BY_WAY)
+        return by_way == CONFIG_PERSON ? SESSION_PERSON : SESSION_COLLECTION;
+    return account->priority == AGENT_PERSON ? SESSION_PERSON : SESSION_COLLECTION;
 }
 
 enum close_reason account_reason(enum access_verdict verdict)

@@ -10,6 +10,7 @@ struct account {
     struct agent_ref agent; /* id 0: nobody's, an anonymous agent */
     bool in_session;        /* between account_enter and account_leave */
     char name[SESSION_NAME_SIZE];
+    enum agent_priority priority;
 };
 
 /* Nobody in particular. */
@@ -26,6 +27,9 @@ bool account_enter(struct shard *shard, struct account *account, const struct de
                    const struct address *peer, enum close_reason *reason);
 /* Harmless if it isn't in a session. */
 void account_leave(struct shard *shard, struct account *account);
+
+/* As what it waits: as the account says, otherwise as its way in does (enum config_priority). */
+enum session_priority account_priority(const struct account *account, uint32_t by_way);
 
 enum close_reason account_reason(enum access_verdict verdict);
 

@@ -105,6 +105,8 @@ static const struct option_spec channel_change_options[] = {
         {"project", "NAME", "projects", OPTION_LIST, "it reaches all devices of this project"},    \
         {"source", "NETWORK", "sources", OPTION_LIST, "it may come from here, 10.0.0.0/8"},        \
         {"expires", "TIME", "expires", OPTION_TEXT, "it ends then: 2027-01-31T12:00:00Z"},         \
+        {"priority", "CLASS", "priority", OPTION_TEXT,                                             \
+         "as what it waits for a device: person, collection; otherwise as its way in says"},       \
         {"max-sessions", "N", "max_sessions", OPTION_NUMBER, "at a time; 0: no limit"},            \
         {"password", NULL, "password", OPTION_PASSWORD,                                            \
          "ask for the password, without echo; without a terminal, the first line of the standard " \
@@ -127,6 +129,7 @@ static const struct option_spec agent_change_options[] = {
     {"no-sources", NULL, "sources", OPTION_EMPTY, "it may come from anywhere"},
     {"enabled", NULL, "enabled", OPTION_TRUE, "it may log in"},
     {"disabled", NULL, "enabled", OPTION_FALSE, "it may not log in; its sessions go on"},
+    {"no-priority", NULL, "priority", OPTION_NULL, "it waits as its way in says"},
     {"no-expiry", NULL, "expires", OPTION_NULL, "it doesn't end by itself"},
     IF_MATCH,
     END};

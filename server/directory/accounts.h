@@ -74,6 +74,7 @@ struct agent {
     bool enabled;
     uint64_t expires_utc_ms;
     uint32_t max_sessions;
+    enum agent_priority priority;
     struct agent_rights rights;
     struct password_hash password;
     struct remembered remembered; /* under its own lock */

@@ -186,6 +186,10 @@ static enum status put_agent(struct accounts *accounts, const Cenc__V1__Agent *i
     agent->enabled = !item->disabled;
     agent->expires_utc_ms = item->expires_unix_ms > 0 ? (uint64_t)item->expires_unix_ms : 0;
     agent->max_sessions = item->max_sessions;
+    agent->priority =
+        item->priority == CENC__V1__AGENT_PRIORITY__AGENT_PRIORITY_PERSON       ? AGENT_PERSON
+        : item->priority == CENC__V1__AGENT_PRIORITY__AGENT_PRIORITY_COLLECTION ? AGENT_COLLECTION
+                                                                                : AGENT_BY_WAY;
     agent_forget(accounts, agent);
     if (has_new_password)
         take_secret(accounts, agent);

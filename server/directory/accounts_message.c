@@ -83,6 +83,7 @@ void agent_message(struct directory *directory, const struct agent_info *info,
     agent->extended = info->extended;
     agent->disabled = !info->enabled;
     agent->max_sessions = info->max_sessions;
+    agent->priority = (Cenc__V1__AgentPriority)info->priority;
     agent->expires_unix_ms = (int64_t)info->expires_utc_ms;
     agent->has_password = info->has_password;
     list_groups(directory, info, message);

@@ -26,6 +26,7 @@ static void copy_agent(struct named *named, struct agent_info *info)
     info->has_password = agent->password.log2_n != 0;
     info->expires_utc_ms = agent->expires_utc_ms;
     info->max_sessions = agent->max_sessions;
+    info->priority = agent->priority;
     info->sessions = atomic_load_explicit(&agent->sessions, memory_order_relaxed);
     info->group_count = rights->group_count;
     info->project_count = rights->project_count;
@@ -84,6 +85,16 @@ bool agent_name(struct directory *directory, struct agent_ref ref,
         memcpy(name, named->name, DIRECTORY_NAME_SIZE);
     accounts_unlock(accounts);
     return named != NULL;
+}
+
+enum agent_priority agent_priority(struct directory *directory, struct agent_ref ref)
+{
+    struct accounts *accounts = accounts_read(directory);
+    struct named *named = named_get(&accounts->agents, ref.id);
+    enum agent_priority priority = named != NULL ? agent_of(named)->priority : AGENT_BY_WAY;
+
+    accounts_unlock(accounts);
+    return priority;
 }
 
 void agents_count(struct directory *directory, struct agent_counts *counts)

@@ -18,6 +18,13 @@ struct agent_ref {
     uint32_t id;
 };
 
+/* As what it waits for a device that another has: numbers of Cenc__V1__AgentPriority. */
+enum agent_priority {
+    AGENT_BY_WAY, /* as the way in says */
+    AGENT_PERSON,
+    AGENT_COLLECTION,
+};
+
 struct agent_info {
     uint32_t id;
     uint64_t revision;
@@ -29,7 +36,8 @@ struct agent_info {
     uint64_t expires_utc_ms; /* from then on it may not log in; 0: never */
     uint32_t max_sessions;   /* at a time; 0: no limit of its own */
     uint32_t sessions;       /* now */
-    uint32_t group_count;    /* granted */
+    enum agent_priority priority;
+    uint32_t group_count; /* granted */
     uint32_t project_count;
     uint32_t source_count; /* 0: from anywhere */
     uint32_t groups[AGENT_MAX_GROUPS];
@@ -46,6 +54,9 @@ size_t agents_list(struct directory *directory, uint32_t after, struct agent_inf
 /* The name, for logs and events; "" and false if the account is gone. */
 bool agent_name(struct directory *directory, struct agent_ref agent,
                 char name[static DIRECTORY_NAME_SIZE]);
+
+/* AGENT_BY_WAY if the account is gone. */
+enum agent_priority agent_priority(struct directory *directory, struct agent_ref agent);
 
 /* For ways in that ask for no password: the account that lists a network which holds the peer. The
  * longest prefix wins, then the older account. Accounts that list none, that are disabled or

@@ -87,7 +87,8 @@ enum edit_field {
     EDIT_EXCLUSIVE = 1u << 12,
     EDIT_PROJECT = 1u << 13, /* of a channel */
     EDIT_ROLE = 1u << 15,
-    EDIT_CHANNEL = 1u << 14, /* of a device that is moved: otherwise it stays on its channel */
+    EDIT_CHANNEL = 1u << 14,  /* of a device that is moved: otherwise it stays on its channel */
+    EDIT_PRIORITY = 1u << 16, /* of an agent */
 };
 
 /* Who asks, for the events. */

@@ -79,6 +79,8 @@ static enum edit_result take_values(const struct edit_scene *scene, struct edit 
         info->expires_utc_ms = edit->agent.expires_utc_ms;
     if (edit_takes(edit, EDIT_MAX_SESSIONS))
         info->max_sessions = edit->agent.max_sessions;
+    if (edit_takes(edit, EDIT_PRIORITY))
+        info->priority = edit->agent.priority;
     if (edit->password.log2_n != 0)
         info->has_password = true;
     if (info->expires_utc_ms > INT64_MAX)

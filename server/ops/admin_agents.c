@@ -32,17 +32,21 @@ static json_t *show_projects(struct directory *directory, const struct agent_inf
     return projects;
 }
 
+static const char *const priorities[] = {
+    [AGENT_PERSON] = "person", [AGENT_COLLECTION] = "collection"};
+
 static json_t *show_agent(struct directory *directory, const struct agent_info *info)
 {
-    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "name",
-                     info->name, "note", info->note, "enabled", info->enabled, "extended",
-                     info->extended, "has_password", info->has_password, "groups",
-                     show_groups(directory, info), "projects", show_projects(directory, info),
-                     "sources", admin_networks(info->sources, info->source_count), "expires",
-                     info->expires_utc_ms != 0 ? stats_time(info->expires_utc_ms) : json_null(),
-                     "max_sessions", (json_int_t)info->max_sessions, "sessions",
-                     (json_int_t)info->sessions, "id", (json_int_t)info->id, "revision",
-                     (json_int_t)info->revision);
+    return json_pack(
+        "{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:I}", "name",
+        info->name, "note", info->note, "enabled", info->enabled, "extended", info->extended,
+        "has_password", info->has_password, "groups", show_groups(directory, info), "projects",
+        show_projects(directory, info), "sources",
+        admin_networks(info->sources, info->source_count), "expires",
+        info->expires_utc_ms != 0 ? stats_time(info->expires_utc_ms) : json_null(), "max_sessions",
+        (json_int_t)info->max_sessions, "sessions", (json_int_t)info->sessions, "priority",
+        info->priority != AGENT_BY_WAY ? json_string(priorities[info->priority]) : json_null(),
+        "id", (json_int_t)info->id, "revision", (json_int_t)info->revision);
 }
 
 static void list_agents(struct admin_request *request)
@@ -167,6 +171,24 @@ static bool read_max_sessions(struct admin_request *request, struct edit *edit)
     return true;
 }
 
+/* null: as the way in says. */
+static bool read_priority(struct admin_request *request, struct edit *edit)
+{
+    char text[16];
+    bool given;
+
+    if (!admin_body_text(request, "priority", text, sizeof(text), &given))
+        return false;
+    edit->fields |= given ? EDIT_PRIORITY : 0;
+    if (text[0] == '\0')
+        return true;
+    for (int i = AGENT_PERSON; i <= AGENT_COLLECTION; i++)
+        if (strcmp(text, priorities[i]) == 0)
+            edit->agent.priority = (enum agent_priority)i;
+    return edit->agent.priority != AGENT_BY_WAY ||
+           wrong(request, "priority", "person, and no collection");
+}
+
 /* An empty one changes nothing. */
 static bool read_password(struct admin_request *request, struct edit *edit)
 {
@@ -202,13 +224,13 @@ static bool read_agent(struct admin_request *request, struct edit *edit)
 {
     static const char *const known[] = {"name",     "note",         "password", "enabled",
                                         "extended", "groups",       "projects", "sources",
-                                        "expires",  "max_sessions", NULL};
+                                        "expires",  "max_sessions", "priority", NULL};
 
     return admin_body_known(request, known) && admin_body_named(request, edit) &&
            read_flags(request, edit) && read_groups(request, edit) &&
            read_projects(request, edit) && read_sources(request, edit) &&
            read_expires(request, edit) && read_max_sessions(request, edit) &&
-           read_password(request, edit);
+           read_priority(request, edit) && read_password(request, edit);
 }
 
 void admin_agents(struct admin_request *request)

@@ -644,6 +644,35 @@ static void persons_come_first(void **unused)
     tear_down();
 }
 
+static void set_priority(const char *name, enum agent_priority priority)
+{
+    struct edit edit = new_edit(EDIT_AGENT_CHANGE, "");
+    struct agent_info info;
+    assert_true(agent_find(site->server->directory, name, &info));
+    edit.id = info.id;
+    edit.fields = EDIT_PRIORITY;
+    edit.agent.priority = priority;
+    (void)do_edit(&edit);
+}
+
+/* What the account says counts, not the way in: SOCKS is for persons here, the proxy for others. */
+static void an_account_has_its_own_priority(void **unused)
+{
+    (void)unused;
+    set_up_queue(50, 8);
+    set_priority("petrov", AGENT_COLLECTION);
+    socks(&second, CALLER_SERIAL, "");
+    set_priority("petrov", AGENT_PERSON);
+    come(&third, PROXY);
+    ask_proxy(&third, CALLER_SERIAL, CREDENTIALS, "");
+    site_run(site, 100);
+    caller_reset(&agent);
+    assert_true(caller_in_session(&third));
+    caller_reset(&third);
+    assert_true(caller_in_session(&second));
+    tear_down();
+}
+
 static void who_leaves_the_queue_is_out(void **unused)
 {
     (void)unused;
@@ -750,6 +779,7 @@ int main(void)
         cmocka_unit_test(the_next_one_is_served),
         cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(persons_come_first),
+        cmocka_unit_test(an_account_has_its_own_priority),
         cmocka_unit_test(who_leaves_the_queue_is_out),
         cmocka_unit_test(a_still_holder_yields),
         cmocka_unit_test(who_waits_follows_the_device),

@@ -131,12 +131,18 @@ class Served(unittest.TestCase):
         self.ctl("project", "add", "north", "--note", "first")
         self.ctl("group", "add", "north", "feeder 7")
         self.ctl("agent", "add", "hes", "--group", "north/feeder 7", "--source", "10.0.0.0/8",
-                 "--expires", "2037-01-31T12:00:00Z", "--max-sessions", 5, "--no-password")
+                 "--expires", "2037-01-31T12:00:00Z", "--max-sessions", 5, "--no-password",
+                 "--priority", "collection")
         agent = self.show("agent", "hes")
         self.assertEqual((agent["groups"], agent["sources"], agent["max_sessions"],
-                          agent["has_password"], agent["extended"]),
+                          agent["has_password"], agent["extended"], agent["priority"]),
                          ([{"project": "north", "name": "feeder 7"}], ["10.0.0.0/8"], 5, False,
-                          False))
+                          False, "collection"))
+        self.ctl("agent", "set", "hes", "--priority", "first", code=65)
+        self.ctl("agent", "set", "hes", "--note", "it stays")
+        self.assertEqual(self.show("agent", "hes")["priority"], "collection")
+        self.ctl("agent", "set", "hes", "--no-priority")
+        self.assertIsNone(self.show("agent", "hes")["priority"])
         self.ctl("agent", "set", "hes", "--extended", "--no-groups", "--no-sources", "--no-expiry",
                  "--note", "reads at night")
         agent = self.show("agent", "hes")

@@ -23,7 +23,8 @@ BODIES = {
     ("post", "/agents"): {"name": "a2", "password": "geheim", "groups":
                           [{"project": "p1", "name": "g1"}], "projects": ["p1"],
                           "sources": ["10.0.0.0/8"], "expires": "2100-01-01T00:00:00Z",
-                          "enabled": True, "extended": False, "max_sessions": 3, "note": "x"},
+                          "enabled": True, "extended": False, "max_sessions": 3, "note": "x",
+                          "priority": "person"},
     ("patch", "/agents/{name}"): {"note": "x"},
     ("post", "/channels"): {"name": "c2", "host": "10.0.0.1", "port": 502, "exclusive": True,
                             "enabled": False, "project": "p1", "note": "x"},
