@@ -291,7 +291,9 @@ bool visitor_ended(struct session *session, enum close_reason reason, bool was_j
     struct visitor *visitor = visitor_of(session);
     visitor_leaving(session);
     account_leave(session->shard, &visitor->account);
-    bool is_there = !session->agent_finished && !stream_failed(&session->agent);
+    /* who had finished while it waited still reads */
+    bool reads = !session->agent_finished || (!was_joined && reason != CLOSE_AGENT_CLOSED);
+    bool is_there = reads && !stream_failed(&session->agent);
     if (is_there)
         visitor->kind->answer(visitor, reason, was_joined);
     return is_there;

@@ -202,12 +202,22 @@ static void on_sent(struct stream *stream)
         session_drained(session);
 }
 
-/* Who waits and says that it has finished has had enough. */
+/* It has said all that it has to say, and waits for the answer as it would in a session. Who
+ * finished without a word has had enough. */
+static bool waits_on(const struct session *session, int error)
+{
+    return error == 0 && session->ahead_size > 0 &&
+           session->shard->server->config->sessions.half_close_s > 0;
+}
+
 static void on_ended(struct stream *stream, int error)
 {
     struct session *session = container_of(stream, struct session, agent);
+    bool waits = session->state == SESSION_WAITING || session->state == SESSION_ROUTING;
     session->agent_finished = true;
-    if (session->state == SESSION_WAITING || session->state == SESSION_ROUTING)
+    if (waits && waits_on(session, error))
+        return;
+    if (waits)
         session_turn_away(session, close_reason_of_agent(error));
     else if (error != 0)
         session_close_agent(session);

@@ -686,6 +686,41 @@ static void who_leaves_the_queue_is_out(void **unused)
     tear_down();
 }
 
+/* It has sent all it wanted, shut its side, and reads: as in a session the answer comes. */
+static void who_has_said_all_waits_on(void **unused)
+{
+    (void)unused;
+    set_up_queue(50, 2);
+    socks(&second, CALLER_SERIAL, "one");
+    type(&second, "two");
+    caller_shutdown(&second);
+    site_run(site, 40000);
+    assert_true(caller_is_open(&second));
+    caller_reset(&agent);
+    assert_true(hears(&modem, "onetwo"));
+    assert_true(socks_answers(&second, 0));
+    type(&modem, "answer");
+    assert_true(hears(&second, "answer"));
+    site_run(site, 10000); /* sessions.half_close_s */
+    assert_true(caller_sees_fin(&second));
+    require_closed(CLOSE_AGENT_CLOSED, 1);
+    assert_int_equal(caller_link_state(&modem), LINK_IDLE);
+    tear_down();
+}
+
+/* It is told why it got nothing, too. */
+static void who_has_said_all_is_told(void **unused)
+{
+    (void)unused;
+    set_up_queue(20, 2);
+    socks(&second, CALLER_SERIAL, "one");
+    caller_shutdown(&second);
+    site_run(site, 21000);
+    assert_true(socks_answers(&second, 5));
+    require_closed(CLOSE_SESSION_WAIT_TIMEOUT, 1);
+    tear_down();
+}
+
 static void a_still_holder_yields(void **unused)
 {
     (void)unused;
@@ -781,6 +816,8 @@ int main(void)
         cmocka_unit_test(persons_come_first),
         cmocka_unit_test(an_account_has_its_own_priority),
         cmocka_unit_test(who_leaves_the_queue_is_out),
+        cmocka_unit_test(who_has_said_all_waits_on),
+        cmocka_unit_test(who_has_said_all_is_told),
         cmocka_unit_test(a_still_holder_yields),
         cmocka_unit_test(who_waits_follows_the_device),
         cmocka_unit_test(sessions_have_a_longest),

@@ -3,11 +3,12 @@ byte, whichever shards the two came in at."""
 
 import random
 import socket
+import subprocess
 import time
 import unittest
 
 from cencd import (LIMIT_S, SystemTest, Task, connect, exchange, is_closed, ping, read_exactly,
-                   read_to_end)
+                   read_to_end, wait_until)
 
 MEGABYTE = 1 << 20
 
@@ -50,6 +51,23 @@ class Bytes(SystemTest):
             agent.close()
             server.wait_device(modem.imei, "idle")
         self.assertEqual(server.metric("cencd_shard_sessions_started_total"), 20)
+
+    def test_who_has_said_all_waits_for_the_answer(self):
+        """ncat shuts its side when its input ends; a program of ours does so at once."""
+        server = self.cencd({"direct_ports": {"wait_s": 60}, "sessions": {"half_close_s": 3}})
+        modem = self.modem(server, 1)
+        agent = self.agent(modem)
+        ping(agent, modem)
+        with subprocess.Popen(["ncat", "127.0.0.1", str(modem.direct_port)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ncat:
+            ncat.stdin.write(b"ask")
+            ncat.stdin.close()
+            wait_until(lambda: "agent waits" in server.log(), "nobody waits")
+            agent.close()
+            self.assertEqual(read_exactly(modem.socket, 3), b"ask")
+            modem.socket.sendall(b"answer")
+            self.assertEqual(ncat.stdout.read(), b"answer")
+            self.assertEqual(ncat.wait(LIMIT_S), 0)
 
     def test_bytes_sent_before_the_session_began_count(self):
         """An agent doesn't know when it is joined: it writes at once."""
