@@ -252,13 +252,13 @@ static int read_options(const struct request *request, struct audit *audit)
 /* In the folder of the socket; to be freed. NULL: no memory. */
 static char *journal_of(const struct request *request)
 {
-    const char *slash = strrchr(request->socket_path, '/');
+    const char *slash = strrchr(request->server.socket_path, '/');
     char *folder = NULL;
-    int size = slash != NULL ? (int)(slash + 1 - request->socket_path) : 0;
+    int size = slash != NULL ? (int)(slash + 1 - request->server.socket_path) : 0;
 
     if (request->operand_count > 0)
         return strdup(request->operands[0]);
-    return asprintf(&folder, "%.*sjournal", size, request->socket_path) >= 0 ? folder : NULL;
+    return asprintf(&folder, "%.*sjournal", size, request->server.socket_path) >= 0 ? folder : NULL;
 }
 
 static int run(const struct request *request, struct audit *audit)

@@ -13,6 +13,9 @@
 #define PATIENCE_S 60L
 #define TRANSFER_S 900L
 #define ETAG       "ETag:"
+#define SCHEME     "https://"
+
+_Static_assert(CLIENT_REASON_SIZE >= CURL_ERROR_SIZE, "what curl says fits");
 
 struct exchange {
     CURL *curl;
@@ -86,15 +89,33 @@ static bool set_headers(struct exchange *exchange, const char *if_match)
     return add_header(exchange, line);
 }
 
-static bool set_up(struct exchange *exchange, const char *socket_path, const char *method)
+/* How the server is reached, and known to be the right one. */
+static bool set_server(CURL *curl, const struct client_server *server)
+{
+    if (server->url == NULL)
+        return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->socket_path) == CURLE_OK &&
+               curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK;
+    if (server->ca_file != NULL &&
+        (curl_easy_setopt(curl, CURLOPT_CAINFO, server->ca_file) != CURLE_OK ||
+         curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) != CURLE_OK))
+        return false;
+    return curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BEARER) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, server->token) == CURLE_OK;
+}
+
+static bool set_up(struct exchange *exchange, const struct client_server *server,
+                   const char *method)
 {
     CURL *curl = exchange->curl;
 
-    return curl_easy_setopt(curl, CURLOPT_URL, exchange->url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path) == CURLE_OK &&
+    return set_server(curl, server) &&
+           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, exchange->answer->reason) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_URL, exchange->url) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROXY, "") ==
                CURLE_OK && /* nor that of the environment */
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT, PATIENCE_S) == CURLE_OK &&
@@ -165,20 +186,22 @@ static void wipe(char *text, size_t size)
     free(text);
 }
 
-static int call(struct exchange *exchange, const char *socket_path, const char *method,
+static int call(struct exchange *exchange, const struct client_server *server, const char *method,
                 const char *path, const char *if_match)
 {
     int result = -ENOMEM;
 
     *exchange->answer = (struct client_answer){0};
-    if (strlen(socket_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+    if (server->url == NULL &&
+        strlen(server->socket_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
         return -ENAMETOOLONG;
     exchange->curl = curl_easy_init();
-    if (asprintf(&exchange->url, "http://cencd/v1/%s", path) < 0)
+    if (asprintf(&exchange->url, "%s/v1/%s", server->url != NULL ? server->url : "http://cencd",
+                 path) < 0)
         exchange->url = NULL;
     bool transfer = exchange->upload != NULL || exchange->download != NULL;
     if (exchange->curl != NULL && exchange->url != NULL && set_headers(exchange, if_match) &&
-        set_up(exchange, socket_path, method) && (!transfer || set_up_transfer(exchange)))
+        set_up(exchange, server, method) && (!transfer || set_up_transfer(exchange)))
         result = perform(exchange);
     curl_easy_cleanup(exchange->curl);
     curl_slist_free_all(exchange->headers);
@@ -187,8 +210,16 @@ static int call(struct exchange *exchange, const char *socket_path, const char *
     return result;
 }
 
-int client_call(const char *socket_path, const char *method, const char *path, const json_t *body,
-                const char *if_match, struct client_answer *answer)
+bool client_url_is_good(const char *url)
+{
+    const char *host = url + strlen(SCHEME);
+
+    return strncmp(url, SCHEME, strlen(SCHEME)) == 0 && host[0] != '\0' &&
+           strpbrk(host, "/?#@ ") == NULL;
+}
+
+int client_call(const struct client_server *server, const char *method, const char *path,
+                const json_t *body, const char *if_match, struct client_answer *answer)
 {
     struct exchange exchange = {.answer = answer};
 
@@ -197,15 +228,15 @@ int client_call(const char *socket_path, const char *method, const char *path, c
         if (exchange.body == NULL)
             return -ENOMEM;
     }
-    int result = call(&exchange, socket_path, method, path, if_match);
+    int result = call(&exchange, server, method, path, if_match);
     wipe(exchange.body, exchange.body != NULL ? strlen(exchange.body) : 0);
     return result;
 }
 
-int client_transfer(const char *socket_path, const char *method, const char *path, FILE *upload,
-                    FILE *download, struct client_answer *answer)
+int client_transfer(const struct client_server *server, const char *method, const char *path,
+                    FILE *upload, FILE *download, struct client_answer *answer)
 {
     struct exchange exchange = {.answer = answer, .upload = upload, .download = download};
 
-    return call(&exchange, socket_path, method, path, NULL);
+    return call(&exchange, server, method, path, NULL);
 }

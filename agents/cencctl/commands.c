@@ -215,6 +215,15 @@ const struct option_spec server_options[] = {
     {"socket", "PATH", NULL, OPTION_SOCKET,
      "the server's admin.sock, in its state folder; otherwise what CENCD_SOCKET in the "
      "environment says, otherwise /var/lib/cencd/admin.sock"},
+    {"server", "URL", NULL, OPTION_SERVER,
+     "https://HOST:PORT in place of the socket; otherwise what CENCD_SERVER in the environment "
+     "says. Its certificate must be good"},
+    {"token-file", "FILE", NULL, OPTION_TOKEN_FILE,
+     "for --server: its first line is the access token; otherwise the file that CENCD_TOKEN_FILE "
+     "in the environment names"},
+    {"ca", "FILE", NULL, OPTION_CA,
+     "for --server: PEM file of the CAs that may have signed its certificate; otherwise the file "
+     "that CENCD_CA in the environment names, otherwise the system's"},
     {"json", NULL, NULL, OPTION_JSON, "JSON instead of a table; list: an array"},
     {"watch", "[SECONDS]", NULL, OPTION_WATCH,
      "list and show: again and again, every two seconds unless told otherwise"},

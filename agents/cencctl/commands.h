@@ -26,6 +26,9 @@ enum option_sort {
     OPTION_LIMIT,
     OPTION_OWN, /* the command looks at it itself */
     OPTION_SOCKET,
+    OPTION_SERVER,
+    OPTION_TOKEN_FILE,
+    OPTION_CA,
     OPTION_JSON,
     OPTION_WATCH, /* its value may be missing */
 };

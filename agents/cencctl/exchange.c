@@ -114,10 +114,10 @@ static int send_file(const struct request *request, FILE *file, const char *path
 {
     struct client_answer answer = {0};
     int code = EXIT_GOOD;
-    int result = client_transfer(request->socket_path, "POST", path, file, NULL, &answer);
+    int result = client_transfer(&request->server, "POST", path, file, NULL, &answer);
 
     if (result < 0)
-        code = manage_no_server(request, result);
+        code = manage_no_server(request, result, &answer);
     else if (answer.status >= 300)
         code = refused(&answer);
     else
@@ -151,10 +151,10 @@ static int fetch(const struct request *request, FILE *out, const char *path)
 {
     struct client_answer answer = {0};
     int code = EXIT_GOOD;
-    int result = client_transfer(request->socket_path, "GET", path, NULL, out, &answer);
+    int result = client_transfer(&request->server, "GET", path, NULL, out, &answer);
 
     if (result < 0)
-        code = manage_no_server(request, result);
+        code = manage_no_server(request, result, &answer);
     else if (answer.status >= 300)
         code = refused(&answer);
     json_decref(answer.value);

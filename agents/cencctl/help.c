@@ -16,8 +16,7 @@ static const struct {
     {EXIT_USAGE, "usage"},
     {EXIT_REFUSED, "the server takes no such value"},
     {EXIT_NOT_FOUND, "there is no such thing, or what it refers to isn't there"},
-    {EXIT_NO_SERVER,
-     "no server answers on the socket; or it can't now: it is full, or its disk takes nothing"},
+    {EXIT_NO_SERVER, "no server answers; or it can't now: it is full, or its disk takes nothing"},
     {EXIT_UNREAD, "a file or folder can't be read, or the output takes no more"},
     {EXIT_CONFLICT, "it exists already, is in use, or was changed meanwhile"},
     {EXIT_NOT_ALLOWED, "the caller may not"},
@@ -181,6 +180,12 @@ static const char examples[] =
     ".PP\nAn account that reaches one group, its password asked for without echo:\n"
     ".PP\n.RS\n.EX\n"
     "cencctl agent add hes \\-\\-group 'north/feeder 7' \\-\\-password\n.EE\n.RE\n"
+    ".PP\nA token that may look, kept in a file, and used from another machine:\n"
+    ".PP\n.RS\n.EX\n"
+    "(umask 077; cencctl token add panel \\-\\-role viewer \\-\\-json | jq \\-r .token > "
+    "panel.token)\n"
+    "cencctl device list \\-\\-server https://cencd.example:9193 \\-\\-token\\-file panel.token\n"
+    ".EE\n.RE\n"
     ".PP\nWhat was done with a device in the last day:\n.PP\n.RS\n.EX\n"
     "cencctl audit \\-\\-device 868441036757234 \\-\\-since 1d\n.EE\n.RE\n";
 
@@ -192,13 +197,15 @@ void help_manual(FILE *out)
                 "cencctl \\- look at and change what cencd keeps\n"
                 ".SH SYNOPSIS\n.B cencctl\nNOUN VERB [OPERANDS] [OPTIONS]\n.SH DESCRIPTION\n",
                 out);
-    roff(out, "It asks a running server over the Unix socket admin.sock in its state folder. "
-              "Only root and the server's own user may. audit and journal read files instead, "
-              "whether or not a server runs, and change nothing.");
+    roff(out,
+         "It asks a running server over the Unix socket admin.sock in its state folder, "
+         "which root and the server's own user may, and those to whom the configuration "
+         "gives a role; or by HTTPS with an access token. audit and journal read files instead, "
+         "whether or not a server runs, and change nothing.");
     (void)fputs(".PP\n", out);
     roff(out, "Tables fit the terminal (or the environment's COLUMNS): what is cut ends with a "
               "tilde, and columns at the right are left out; --json has all. Passwords are "
-              "never taken from the command line.");
+              "never taken from the command line, nor are access tokens.");
     (void)fputs(".SH COMMANDS\n", out);
     manual_commands(out);
     (void)fputs(".SH OPTIONS\nOf all commands that ask the server:\n", out);

@@ -36,9 +36,19 @@ int manage_code_of(unsigned status)
     }
 }
 
-int manage_no_server(const struct request *request, int number)
+static int no_https(const struct request *request, const char *reason)
 {
-    (void)fprintf(stderr, "cencctl: no answer from the server on %s: %s\n", request->socket_path,
+    (void)fprintf(stderr, "cencctl: no answer from the server at %s: %s\n", request->server.url,
+                  reason[0] != '\0' ? reason : "it broke off");
+    return EXIT_NO_SERVER;
+}
+
+int manage_no_server(const struct request *request, int number, const struct client_answer *answer)
+{
+    if (request->server.url != NULL)
+        return no_https(request, answer->reason);
+    (void)fprintf(stderr, "cencctl: no answer from the server on %s: %s\n",
+                  request->server.socket_path,
                   number == -EPROTO ? "it broke off" : strerror(-number));
     if (number == -ENOENT || number == -ECONNREFUSED)
         (void)fputs("cencctl: is it running, with a server.state_dir? --socket names its "
@@ -54,9 +64,9 @@ static int call(const struct request *request, const char *path, struct client_a
 
     if (strcmp(method, "GET") != 0 && strcmp(method, "DELETE") != 0)
         body = request->body;
-    int result = client_call(request->socket_path, method, path, body, request->if_match, answer);
+    int result = client_call(&request->server, method, path, body, request->if_match, answer);
     if (result < 0)
-        return manage_no_server(request, result);
+        return manage_no_server(request, result, answer);
     if (answer->status < 300)
         return EXIT_GOOD;
     const char *text = json_string_value(json_object_get(answer->value, "text"));
@@ -232,7 +242,7 @@ static int asked(const struct request *request, const char *before, const char *
 
     *answer = (struct client_answer){0};
     if (escaped != NULL && asprintf(&path, "%s%s", before, escaped) >= 0)
-        result = client_call(request->socket_path, "GET", path, NULL, NULL, answer);
+        result = client_call(&request->server, "GET", path, NULL, NULL, answer);
     free(escaped);
     free(path);
     return result;

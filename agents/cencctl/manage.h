@@ -11,6 +11,6 @@ int manage_command(struct request *request);
 
 /* The exit code of an answer's HTTP status; what is said when there was none, and its code. */
 int manage_code_of(unsigned status);
-int manage_no_server(const struct request *request, int number);
+int manage_no_server(const struct request *request, int number, const struct client_answer *answer);
 
 #endif

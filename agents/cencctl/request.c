@@ -152,7 +152,7 @@ static int append_group(struct request *request, const char *field, const char *
 static int read_password(struct request *request, const char *field, const char *path)
 {
     char secret[SECRET_SIZE] = "";
-    int code = secret_read(path, secret);
+    int code = secret_read("password", path, secret);
 
     if (code == EXIT_GOOD)
         code = set_text(request, field, secret);
@@ -242,7 +242,17 @@ static int take_option(struct request *request, const struct option_spec *option
         request->if_match = value;
         return EXIT_GOOD;
     case OPTION_SOCKET:
-        request->socket_path = value;
+        request->server.socket_path = value;
+        request->server.url = NULL;
+        return EXIT_GOOD;
+    case OPTION_SERVER:
+        request->server.url = value;
+        return EXIT_GOOD;
+    case OPTION_TOKEN_FILE:
+        request->token_file = value;
+        return EXIT_GOOD;
+    case OPTION_CA:
+        request->server.ca_file = value;
         return EXIT_GOOD;
     case OPTION_JSON:
         request->json = true;
@@ -383,19 +393,40 @@ static int read_words(struct request *request, int argc, char **argv)
     return code;
 }
 
+static const char *environment(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name); // NOLINT(concurrency-mt-unsafe): one thread
+
+    return value != NULL && value[0] != '\0' ? value : otherwise;
+}
+
+/* A token isn't taken from the command line, nor sent in clear text. */
+static int read_token(struct request *request)
+{
+    if (request->server.url == NULL || request->command->sort >= COMMAND_AUDIT)
+        return EXIT_GOOD;
+    if (!client_url_is_good(request->server.url))
+        return usage_error("a server is written https://HOST:PORT, not ", request->server.url);
+    if (request->token_file == NULL)
+        return usage_error("missing, for --server: ", "--token-file");
+    return secret_read("token", request->token_file, request->server.token);
+}
+
 int request_read(const struct command *command, int argc, char **argv, struct request *request)
 {
-    const char *socket_path = getenv("CENCD_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
-
     *request = (struct request){.command = command};
-    request->socket_path =
-        socket_path != NULL && socket_path[0] != '\0' ? socket_path : DEFAULT_SOCKET;
+    request->server.socket_path = environment("CENCD_SOCKET", DEFAULT_SOCKET);
+    request->server.url = environment("CENCD_SERVER", NULL);
+    request->server.ca_file = environment("CENCD_CA", NULL);
+    request->token_file = environment("CENCD_TOKEN_FILE", NULL);
     request->body = json_object();
     if (request->body == NULL)
         return EXIT_UNREAD;
     int code = read_words(request, argc, argv);
     if (code == EXIT_GOOD)
         code = check_operands(request);
+    if (code == EXIT_GOOD)
+        code = read_token(request);
     return code == EXIT_GOOD ? fill_body(request) : code;
 }
 
@@ -415,4 +446,5 @@ void request_free(struct request *request)
     free(request->query);
     json_decref(request->body);
     explicit_bzero(request->new_password, sizeof(request->new_password));
+    explicit_bzero(request->server.token, sizeof(request->server.token));
 }

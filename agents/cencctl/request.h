@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "agents/cencctl/client.h"
 #include "agents/cencctl/commands.h"
 
 #define DEFAULT_SCOPE "default"
@@ -25,8 +26,9 @@ struct request {
     int operand_count;
     const char **more; /* further ones where the command takes any number; operands are in turn */
     int more_count;
-    const char *socket_path;
-    const char *scope; /* NULL: not given */
+    struct client_server server;
+    const char *token_file; /* for server.url */
+    const char *scope;      /* NULL: not given */
     const char *if_match;
     char *query; /* "a=b&c=d"; NULL: none */
     json_t *body;

@@ -9,26 +9,26 @@
 
 #include "agents/cencctl/cencctl.h"
 
-static int no_line(const char *path, int number)
+static int no_line(const char *what, const char *path, int number)
 {
-    (void)fprintf(stderr, "cencctl: no password can be read from %s%s%s\n", path,
+    (void)fprintf(stderr, "cencctl: no %s can be read from %s%s%s\n", what, path,
                   number != 0 ? ": " : "", number != 0 ? strerrordesc_np(number) : "");
     return EXIT_UNREAD;
 }
 
 /* The longest password that the server takes has SECRET_SIZE - 3 bytes. */
-static int cut_line(char secret[static SECRET_SIZE])
+static int cut_line(const char *what, char secret[static SECRET_SIZE])
 {
     size_t size = strcspn(secret, "\r\n");
 
     secret[size] = '\0';
     if (size > 0 && size <= SECRET_SIZE - 3)
         return EXIT_GOOD;
-    return usage_error(size == 0 ? "the password is empty" : "the password is too long", "");
+    return usage_error(size == 0 ? "it is empty: the " : "it is too long: the ", what);
 }
 
 /* Not by stdio, whose buffer would keep it. */
-static int read_line(int file, const char *path, char secret[static SECRET_SIZE])
+static int read_line(int file, const char *what, const char *path, char secret[static SECRET_SIZE])
 {
     size_t size = 0;
     ssize_t got = 1;
@@ -41,15 +41,15 @@ static int read_line(int file, const char *path, char secret[static SECRET_SIZE]
     }
     secret[size] = '\0';
     if (got < 0 || size == 0)
-        return no_line(path, got < 0 ? errno : 0);
-    return cut_line(secret);
+        return no_line(what, path, got < 0 ? errno : 0);
+    return cut_line(what, secret);
 }
 
 static int ask_once(FILE *terminal, const char *prompt, char secret[static SECRET_SIZE])
 {
     (void)fputs(prompt, terminal);
     (void)fflush(terminal);
-    int code = read_line(fileno(terminal), "the terminal", secret);
+    int code = read_line(fileno(terminal), "password", "the terminal", secret);
     (void)fputc('\n', terminal);
     (void)fflush(terminal);
     return code;
@@ -77,7 +77,7 @@ static int ask_without_echo(char secret[static SECRET_SIZE])
         int number = errno;
         if (terminal != NULL)
             (void)fclose(terminal);
-        return no_line("the terminal", number);
+        return no_line("password", "the terminal", number);
     }
     struct termios silent = before;
     silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG); /* a signal would leave it without echo */
@@ -89,17 +89,17 @@ static int ask_without_echo(char secret[static SECRET_SIZE])
     return code;
 }
 
-int secret_read(const char *path, char secret[static SECRET_SIZE])
+int secret_read(const char *what, const char *path, char secret[static SECRET_SIZE])
 {
     if (path == NULL && isatty(STDIN_FILENO))
         return ask_without_echo(secret);
     if (path == NULL || strcmp(path, "-") == 0)
-        return read_line(STDIN_FILENO, "the standard input", secret);
+        return read_line(STDIN_FILENO, what, "the standard input", secret);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return no_line(path, errno);
+        return no_line(what, path, errno);
     (void)setvbuf(file, NULL, _IONBF, 0);
-    int code = read_line(fileno(file), path, secret);
+    int code = read_line(fileno(file), what, path, secret);
     (void)fclose(file);
     return code;
 }

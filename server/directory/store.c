@@ -42,8 +42,8 @@ static const char *const texts[STATEMENTS] = {
             " last_seen_unix_ms = ?10, link_epoch = ?11, direct_port = ?12, project_id = ?13,"
             " group_id = ?14, channel_id = ?15, signal_csq = ?16, last_gasp_unix_ms = ?17,"
             " last_gasp_sequence = ?18, removed = ?19, unapproved = ?20",
-    [TIMES] = "UPDATE device SET last_seen_unix_ms = ?2, link_epoch = ?3, last_gasp_unix_ms = ?4,"
-              " last_gasp_sequence = ?5 WHERE id = ?1",
+    [TIMES] = ("UPDATE device SET last_seen_unix_ms = ?2, link_epoch = ?3, last_gasp_unix_ms = ?4,"
+               " last_gasp_sequence = ?5 WHERE id = ?1"),
     [POSITION] = "UPDATE position SET sequence = ?1",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",

@@ -26,14 +26,14 @@ class AdminHttps(SystemTest):
         cls.stranger = test_redis_tls.Authority(folder, "stranger")
         cls.own = cls.authority.sign("cencd", "DNS:localhost,IP:127.0.0.1")
 
-    def serve(self, start=True, client_ca="", **admin):
+    def serve(self, start=True, client_ca="", log="info", **admin):
         # the path of a Unix socket has at most 107 bytes
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="cencd-h-", dir="/tmp"))
         self.addCleanup(shutil.rmtree, self.state, ignore_errors=True)
         self.port = free_port()
         certificate, key = self.own
         self.server = self.cencd({
-            "server": {"state_dir": str(self.state)},
+            "server": {"state_dir": str(self.state)}, "log": {"level": log},
             "admin": {"https": True, "address": f"127.0.0.1:{self.port}", **admin,
                       "tls": {"certificate": certificate, "key": key,
                               "client_ca": str(client_ca)}}}, start=start)

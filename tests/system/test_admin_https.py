@@ -105,7 +105,7 @@ class Tokens(AdminHttps):
         self.ctl("token", "show", "desk", code=66)
 
     def test_a_token_is_nowhere(self):
-        server = self.serve()
+        server = self.serve(log="debug")
         said = self.ctl("token", "add", "panel", "--role", "admin")
         token = re.fullmatch(r"token: (cencd_\S+)\n", said)[1]
         self.assertEqual(self.ask("GET", "/v1/tokens", token)[0], 200)
@@ -302,3 +302,49 @@ class Start(AdminHttps):
         self.refused(69, "admin.tls")
         type(self).own = "", ""
         self.refused(78, "expected admin.tls to be set")
+
+
+class FromElsewhere(AdminHttps):
+    """cencctl by HTTPS."""
+
+    def remote(self, *words, token=None, code=0, ca=None, **environment):
+        file = pathlib.Path(os.environ["TMPDIR"]) / "a.token"
+        file.write_text((token or BAD) + "\n")
+        return self.ctl(*words, code=code, environment={
+            "CENCD_SERVER": f"https://localhost:{self.port}", "CENCD_TOKEN_FILE": str(file),
+            "CENCD_CA": str(ca or self.authority.certificate), **environment})
+
+    def test_all_kinds_of_commands(self):
+        self.serve()
+        token = self.token("dispatch", "admin")
+        self.remote("project", "add", "north", token=token)
+        self.assertIn("north", self.remote("project", "list", token=token))
+        self.assertEqual(json.loads(self.remote("project", "show", "north", "--json",
+                                                token=token))["name"], "north")
+        self.remote("device", "add", "77", "--scope", "far", token=token)
+        self.assertIn("far", self.remote("device", "show", "77", token=token))  # its only scope
+        # what is said by options counts, and the socket is as good as ever
+        self.assertIn("north", self.remote("project", "list", "--socket",
+                                           self.state / "admin.sock"))
+        self.remote("project", "list", "--token-file", "/dev/null", token=token, code=74)
+
+    def test_what_is_refused(self):
+        self.serve()
+        viewer = self.token("panel")
+        self.assertIn("takes the role admin, yours is viewer",
+                      self.remote("project", "add", "x", token=viewer, code=77))
+        self.assertIn("no such access token", self.remote("project", "list", code=77))
+        self.assertIn("certificate", self.remote("project", "list", token=viewer, code=69,
+                                                 ca=self.stranger.certificate))
+        self.remote("project", "list", token=viewer, code=69,  # the name isn't the certificate's
+                    CENCD_SERVER=f"https://127.0.0.2:{self.port}")
+        for url in (f"http://localhost:{self.port}", "localhost", "https://", "https://a/b",
+                    "https://user@localhost"):
+            self.assertIn("https://HOST:PORT",
+                          self.remote("project", "list", code=64, CENCD_SERVER=url))
+        self.assertIn("--token-file", self.remote("project", "list", code=64, CENCD_TOKEN_FILE=""))
+        said = self.remote("project", "list", code=74, CENCD_TOKEN_FILE="/nothing/here")
+        self.assertIn("no token can be read from /nothing/here", said)
+        self.server.stop()
+        self.assertIn("no answer from the server at https://localhost",
+                      self.remote("project", "list", token=viewer, code=69))
