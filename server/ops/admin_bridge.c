@@ -10,7 +10,8 @@
 #include "server/base/log.h"
 
 #define TICK_MS      1000u
-#define EXCHANGE_MS  60000u      /* a request with its answer */
+#define EXCHANGE_MS  60000u      /* a request with its answer, ... */
+#define BYTES_PER_MS 16u         /* ... and more for what comes as fast: an import */
 #define LINGER_MS    2000u       /* for the client to take the last answer and go */
 #define QUEUED_MAX   (64u << 10) /* that wait on one side, beyond what one receive brings */
 #define QUEUED_AGAIN (16u << 10)
@@ -24,7 +25,8 @@ struct connection {
     struct stream http; /* the near end of the pair; if joined */
     struct address peer;
     uint64_t accepted_ms;
-    uint64_t asked_ms;   /* the first byte since the last one of an answer; 0: nothing is asked */
+    uint64_t asked_ms; /* the first byte since the last one of an answer; 0: nothing is asked */
+    uint64_t asked_bytes;
     uint64_t quiet_ms;   /* since when nothing is asked */
     uint64_t leaving_ms; /* the last answer was sent; 0: not yet */
     bool secured;
@@ -202,8 +204,11 @@ static void client_received(struct stream *stream, struct chunk *chunk)
         close_connection(connection, CLOSE_SERVER_ERROR);
         return;
     }
-    if (connection->asked_ms == 0)
+    if (connection->asked_ms == 0) {
         connection->asked_ms = now_ms(connection);
+        connection->asked_bytes = 0;
+    }
+    connection->asked_bytes += chunk->size;
     stream_send(&connection->http, chunk);
     if (connection->http.queued_bytes > QUEUED_MAX)
         stream_receive_stop(stream);
@@ -330,7 +335,7 @@ static void check_time(struct connection *connection)
         else if (now - connection->leaving_ms >= EXCHANGE_MS)
             close_connection(connection, CLOSE_ADMIN_SLOW);
     } else if (connection->asked_ms != 0) {
-        if (now - connection->asked_ms >= EXCHANGE_MS)
+        if (now - connection->asked_ms >= EXCHANGE_MS + connection->asked_bytes / BYTES_PER_MS)
             close_connection(connection, CLOSE_ADMIN_SLOW);
     } else if (now - connection->quiet_ms >= config->admin.idle_timeout_s * 1000ull) {
         close_connection(connection, CLOSE_ADMIN_IDLE);
