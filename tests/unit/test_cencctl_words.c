@@ -107,7 +107,7 @@ static void options_of_its_own(void **state)
         read_words("session list --watch 7 --device 1 --limit 9 --socket /s", &request), EXIT_GOOD);
     assert_int_equal(request.watch_s, 7);
     assert_int_equal(request.limit, 9);
-    assert_string_equal(request.socket_path, "/s");
+    assert_string_equal(request.server.socket_path, "/s");
     assert_string_equal(request.filters[0].value, "1");
     assert_null(request.filters[1].option);
     request_free(&request);
@@ -129,11 +129,11 @@ static void the_socket_of_the_environment(void **state)
     (void)state;
     assert_int_equal(setenv("CENCD_SOCKET", "/from/the/environment", 1), 0);
     assert_int_equal(read_words("device list", &request), EXIT_GOOD);
-    assert_string_equal(request.socket_path, "/from/the/environment");
+    assert_string_equal(request.server.socket_path, "/from/the/environment");
     request_free(&request);
     assert_int_equal(unsetenv("CENCD_SOCKET"), 0);
     assert_int_equal(read_words("device list", &request), EXIT_GOOD);
-    assert_string_equal(request.socket_path, "/var/lib/cencd/admin.sock");
+    assert_string_equal(request.server.socket_path, "/var/lib/cencd/admin.sock");
     request_free(&request);
 }
 
