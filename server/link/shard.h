@@ -84,16 +84,16 @@ struct shard {
     struct device_listener *listeners;
     struct listening_part *listening;    /* of all listeners, also those of section agents */
     uint32_t listening_seen;             /* the last change of them */
+    uint32_t early_count;                /* of early_pushes */
     struct datagram_listener *datagrams; /* those that this shard serves */
     uint32_t datagram_count;
     bool datagrams_paused;        /* since the journal is behind */
-    uint64_t datagrams_paused_ms; /* since when */
     bool datagrams_pause_told;    /* in the log */
+    uint64_t datagrams_paused_ms; /* since when */
     struct timer datagram_review; /* while they are paused */
     struct list waiting_pushes;   /* struct pending_event: taken, without room in the journal */
     struct list early_pushes;     /* early_pushes.h: they wait for their device's own record */
     struct timer early_look;
-    uint32_t early_count;
     size_t early_bytes;
     struct untold untold; /* untold.h */
     uint32_t push_lines;  /* logged within push_lines_second */

@@ -79,13 +79,13 @@ static void tear_down(void)
 
 static void ask(struct caller *caller, uint16_t port, const char *serial)
 {
-    uint8_t words[64] = "\5\1\0\5\1\0\3";
-    size_t size = 7;
-    words[size++] = (uint8_t)strlen(serial);
-    memcpy(words + size, serial, strlen(serial));
-    size += strlen(serial) + 2;
+    uint8_t words[64];
+    uint8_t *at = mempcpy(words, "\5\1\0\5\1\0\3", 7);
+    *at++ = (uint8_t)strlen(serial);
+    at = mempcpy(at, serial, strlen(serial));
+    at = mempcpy(at, "\0\1", 2);
     caller_dial(caller, &site, "127.0.0.1", port);
-    caller_say_bytes(caller, words, size);
+    caller_say_bytes(caller, words, (size_t)(at - words));
     site_run(&site, 50);
 }
 

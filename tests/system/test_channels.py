@@ -4,14 +4,41 @@ exclusive one, which dial in on connections of their own, share one line."""
 import contextlib
 import os
 import subprocess
+import threading
 
-from cencd import Modem, is_closed, ping, wait_until
+from cencd import Modem, Task, is_closed, ping, read_exactly, wait_until
 from test_admin import CENCCTL, ONE, TWO, Admin as _Admin
+
+
+AGENTS, ROUNDS = 24, 3
+
+
+def echo(modem, count):
+    for _ in range(count):
+        modem.send(modem.receive(1))
+
+
+class Inside:
+    """How many are in it at once, at the most."""
+
+    def __init__(self):
+        self.lock, self.now, self.most, self.times = threading.Lock(), 0, 0, 0
+
+    def __enter__(self):
+        with self.lock:
+            self.now += 1
+            self.times += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.now -= 1
 
 
 class Channels(_Admin):
     def serve(self, wait_s):
         server = self.start(server={"state_dir": str(self.state), "shards": 4},
+                            sessions={"max_waiting": AGENTS},
                             direct_ports={"anonymous": "allow", "wait_s": wait_s})
         self.ctl("channel", "add", "bus 1", "--host", "10.5.111.110", "--port", "10007",
                  "--exclusive", "--note", "RS-485")
@@ -72,6 +99,27 @@ class Channels(_Admin):
         ping(third, one)
         self.assertEqual(self.states(), [(ONE, "joined")])
         server.wait_logged(msg="session finished", cause="device_gone", serial=TWO)
+
+    def test_many_agents_at_once_have_the_line_one_after_another(self):
+        _, (one, two, other) = self.serve(wait_s=600)
+        self.ctl("device", "move", other.imei, "--channel", "bus 1")
+        modems = (one, two, other)
+        echoes = [Task(echo, modem, 2 * AGENTS) for modem in modems]
+        inside = Inside()
+
+        def visit(number):
+            for at in range(ROUNDS):
+                with contextlib.closing(modems[(number + at) % 3].agent()) as agent:
+                    agent.sendall(b"x")
+                    self.assertEqual(read_exactly(agent, 1), b"x")
+                    with inside:
+                        agent.sendall(b"y")
+                        self.assertEqual(read_exactly(agent, 1), b"y")
+        for task in [Task(visit, number) for number in range(AGENTS)]:
+            task.result()
+        for task in echoes:
+            task.result()
+        self.assertEqual((inside.most, inside.times), (1, AGENTS * ROUNDS))
 
     # -- operators --
 
