@@ -153,12 +153,14 @@ struct config {
         uint32_t session_buffer_bytes;    /* per direction; default 65536, 4096..1048576 */
     } limits;
     struct {
-        uint32_t hold_s;            /* newcomer waits for the older link; default 30, 1..300 */
-        uint32_t flap_count;        /* replacements within flap_window_s that make a device
-                                       flap; default 5, 1..1000 */
-        uint32_t flap_window_s;     /* default 60, 1..3600 */
-        uint32_t network_prefix_v4; /* same network = first bits agree; default 16, 0..32 */
-        uint32_t network_prefix_v6; /* default 32, 0..128 */
+        uint32_t hold_s;              /* newcomer waits for the older link; default 30, 1..300 */
+        uint32_t flap_count;          /* replacements within flap_window_s that make a device
+                                         flap; default 5, 1..1000 */
+        uint32_t flap_window_s;       /* default 60, 1..3600 */
+        uint32_t unparsed_bytes;      /* of an event, of what nobody knows; default 256, 0..4096 */
+        uint32_t unparsed_interval_s; /* between two of a device; default 60, 1..86400 */
+        uint32_t network_prefix_v4;   /* same network = first bits agree; default 16, 0..32 */
+        uint32_t network_prefix_v6;   /* default 32, 0..128 */
     } links;
     struct {
         uint32_t idle_timeout_s; /* no byte either way; default 300, 0 = never, ..86400 */

@@ -143,6 +143,13 @@ static const struct config_key links_keys[] = {
              "replaced from another network is a security event."},
     {"network_prefix_v6", CONFIG_INTEGER, GLOBAL(links.network_prefix_v6), .minimum = 0,
      .maximum = 128, .fallback = "32", .unit = "bits", .help = "The same for IPv6."},
+    {"unparsed_bytes", CONFIG_INTEGER, GLOBAL(links.unparsed_bytes), .minimum = 0, .maximum = 4096,
+     .fallback = "256", .unit = "bytes",
+     .help = "Of what a device sends while nobody reads and its plugin doesn't know, so many bytes "
+             "are kept in an event; 0: there are no such events."},
+    {"unparsed_interval_s", CONFIG_INTEGER, GLOBAL(links.unparsed_interval_s), .minimum = 1,
+     .maximum = 86400, .fallback = "60", .unit = "s",
+     .help = "A device makes one such event within this time; further bytes are counted."},
 };
 
 static const struct config_key sessions_keys[] = {

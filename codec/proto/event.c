@@ -17,13 +17,13 @@ enum event_class event_class(const Cenc__V1__Event *event)
     switch (event->body_case) {
     case CENC__V1__EVENT__BODY_CONNECTED:
     case CENC__V1__EVENT__BODY_DISCONNECTED:
+    case CENC__V1__EVENT__BODY_UNPARSED_BYTES:
         return EVENT_LATER;
     case CENC__V1__EVENT__BODY_ACCESS_STARTED:
     case CENC__V1__EVENT__BODY_ACCESS_FINISHED:
     case CENC__V1__EVENT__BODY_ACCESS_REFUSED:
     case CENC__V1__EVENT__BODY_PUSH_RECEIVED:
     case CENC__V1__EVENT__BODY_READINGS:
-    case CENC__V1__EVENT__BODY_UNPARSED_BYTES:
     case CENC__V1__EVENT__BODY_SECURITY_EVENT:
     case CENC__V1__EVENT__BODY__NOT_SET:
     case _CENC__V1__EVENT__BODY__CASE_IS_INT_SIZE:

@@ -14,7 +14,7 @@
 enum event_class {
     EVENT_FIRST,  /* last gasps, changes of the directory, the server itself */
     EVENT_NORMAL, /* sessions, pushes, security */
-    EVENT_LATER,  /* connects and disconnects */
+    EVENT_LATER,  /* connects and disconnects, bytes that nobody knows */
 };
 
 static inline enum codec_result event_pack(const Cenc__V1__Event *event, uint8_t *data,

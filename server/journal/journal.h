@@ -29,7 +29,7 @@ struct journal;
 enum journal_class {
     JOURNAL_FIRST,  /* last gasps, changes of the directory */
     JOURNAL_NORMAL, /* sessions, pushes, security */
-    JOURNAL_LATER,  /* connects and disconnects */
+    JOURNAL_LATER,  /* connects and disconnects, bytes that nobody knows */
 };
 
 /* Record kinds: public ones go to readers outside the node, private ones never do. */

@@ -245,6 +245,8 @@ void link_take_unread(struct link *link, struct chunk *chunk)
     count_up(&shard->counters.idle_bytes, chunk->size);
     link_filter(link, &received);
     count_up(&shard->counters.unclaimed_bytes, received.size);
+    if (link->state == LINK_IDLE)
+        unparsed_received(link, received.data, received.size);
     chunk_free(shard->reactor, chunk);
     link_touch(link);
 }

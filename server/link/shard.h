@@ -13,6 +13,7 @@
 #include "server/link/pool.h"
 #include "server/link/reason.h"
 #include "server/link/sources.h"
+#include "server/link/unparsed.h"
 #include "server/link/untold.h"
 #include "server/reactor/reactor.h"
 
@@ -56,12 +57,13 @@ struct shard_counters {
     _Atomic uint64_t bytes_to_agents;
     _Atomic uint64_t bytes_to_devices;
     _Atomic uint64_t keepalives;
-    _Atomic uint64_t malformed;       /* bytes that break a device's framing: times */
-    _Atomic uint64_t unclaimed_bytes; /* sent by devices while nobody read */
-    _Atomic uint64_t held;            /* newcomers that waited for an older link */
-    _Atomic uint64_t other_network;   /* replacements from another network */
-    _Atomic uint64_t idle_bytes;      /* received from devices outside sessions */
-    _Atomic uint64_t events_lost;     /* for want of memory */
+    _Atomic uint64_t malformed;              /* bytes that break a device's framing: times */
+    _Atomic uint64_t unclaimed_bytes;        /* sent by devices while nobody read */
+    _Atomic uint64_t unparsed_skipped_bytes; /* of them, in no event for want of time or room */
+    _Atomic uint64_t held;                   /* newcomers that waited for an older link */
+    _Atomic uint64_t other_network;          /* replacements from another network */
+    _Atomic uint64_t idle_bytes;             /* received from devices outside sessions */
+    _Atomic uint64_t events_lost;            /* for want of memory */
     _Atomic uint64_t unknown_gasps;   /* last gasps of serials that the directory doesn't know */
     _Atomic uint64_t pushes_refused;  /* not recorded, so never acknowledged */
     _Atomic uint64_t datagram_pauses; /* times the journal was behind, and datagrams had to wait */
@@ -95,8 +97,9 @@ struct shard {
     struct list early_pushes;     /* early_pushes.h: they wait for their device's own record */
     struct timer early_look;
     size_t early_bytes;
-    struct untold untold; /* untold.h */
-    uint32_t push_lines;  /* logged within push_lines_second */
+    struct untold untold;     /* untold.h */
+    struct unparsed unparsed; /* unparsed.h */
+    uint32_t push_lines;      /* logged within push_lines_second */
     uint64_t push_lines_second;
     struct timer tick; /* every second: limits, resumption of accepts */
     struct direct_ports *direct_ports;

@@ -228,6 +228,8 @@ static const struct shard_metric shard_metrics[] = {
      "Times that bytes of a device broke its framing and were dropped."},
     {"cencd_shard_unclaimed_bytes_total", COUNTER, SHARD(unclaimed_bytes),
      "Bytes that devices sent while nobody read them."},
+    {"cencd_shard_unparsed_skipped_bytes_total", COUNTER, SHARD(unparsed_skipped_bytes),
+     "Such bytes that are in no event."},
     {"cencd_shard_idle_received_bytes_total", COUNTER, SHARD(idle_bytes),
      "Bytes received from devices outside sessions."},
     {"cencd_shard_held_total", COUNTER, SHARD(held),

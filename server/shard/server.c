@@ -131,6 +131,7 @@ static void tick(struct timer *timer)
     if (!shard->stopping) {
         listeners_review(shard);
         datagrams_tick(shard);
+        unparsed_tick(shard);
         ways_review(shard);
     }
     timer_start(shard->reactor, timer, TICK_MS);
@@ -238,6 +239,7 @@ void shard_destroy(struct shard *shard)
     datagrams_free(shard);
     login_desk_free(shard->logins);
     untold_free(shard);
+    unparsed_free(shard);
     if (shard->reactor != NULL)
         reactor_destroy(shard->reactor);
     link_pool_free(&shard->links);
