@@ -222,6 +222,11 @@ static int by_size(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+static double at_ms(const uint32_t *sorted_us, uint64_t index)
+{
+    return (double)sorted_us[index] / 1000;
+}
+
 static void show_latencies(const char *when, uint32_t from, uint32_t to)
 {
     uint32_t count = to - from;
@@ -235,11 +240,11 @@ static void show_latencies(const char *when, uint32_t from, uint32_t to)
     (void)snprintf(name, sizeof(name), "gasps_%s", when);
     figure(name, count, "");
     (void)snprintf(name, sizeof(name), "commit_p50_%s", when);
-    figure(name, sorted[count / 2] / 1000.0, "ms");
+    figure(name, at_ms(sorted, count / 2), "ms");
     (void)snprintf(name, sizeof(name), "commit_p99_%s", when);
-    figure(name, sorted[(uint64_t)count * 99 / 100] / 1000.0, "ms");
+    figure(name, at_ms(sorted, (uint64_t)count * 99 / 100), "ms");
     (void)snprintf(name, sizeof(name), "commit_max_%s", when);
-    figure(name, sorted[count - 1] / 1000.0, "ms");
+    figure(name, at_ms(sorted, count - 1), "ms");
     free(sorted);
 }
 

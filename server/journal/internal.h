@@ -63,6 +63,7 @@ struct journal {
     enum writer_state state;
     int file; /* -1: none */
     int folder_file;
+    int rename_result; /* of the batch's file */
     struct operation operation;
     struct operation closing;
     bool close_under_way;
@@ -73,13 +74,12 @@ struct journal {
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
     uint32_t seed;               /* of the segment that is open, or being made */
-    struct segment opening;      /* the file made last, or found at the start */
     uint32_t kept_attempt;       /* of opening.first: its file stays, since its name tells where the
                                     segment before ends; later ones that fail don't pile up */
-    bool sealed;                 /* the seal is written, or couldn't be */
+    struct segment opening;      /* the file made last, or found at the start */
+    struct operation removal;    /* of files that retention lets go */
     struct journal_batch *batch; /* under way; NULL: none */
-    int rename_result;
-    struct operation removal; /* of files that retention lets go */
+    bool sealed;                 /* the seal is written, or couldn't be */
     bool removing;
     bool removal_failed; /* some are there still: tried again with the next segment */
     void (*stopped)(void *context);
