@@ -138,7 +138,7 @@ static void ask(struct session *session, struct device *device)
     bool known = account_by_address(shard, &session->peer, account);
     memcpy(session->agent_name, account->name, sizeof session->agent_name);
     session->wait_ms = config->direct_ports.wait_s * 1000u;
-    session->priority = account_priority(account, config->direct_ports.priority);
+    session->priority = (uint8_t)account_priority(account, config->direct_ports.priority);
     session->device = device;
     if ((known || config->direct_ports.anonymous == CONFIG_ALLOW) &&
         account_enter(shard, account, device, &session->peer, &reason))

@@ -279,7 +279,7 @@ enum visitor_next visitor_ask(struct visitor *visitor, const struct destination 
     visitor_take(visitor, visitor->size);
     timer_stop(&visitor->timer);
     session->wait_ms = visitor->config->wait_s * 1000u;
-    session->priority = account_priority(&visitor->account, visitor->config->priority);
+    session->priority = (uint8_t)account_priority(&visitor->account, visitor->config->priority);
     session_ask(session, session->device);
     return VISITOR_GONE;
 }
