@@ -10,6 +10,9 @@
 
 #define NAME_MAX_BYTES 255u  /* as in RFC 1929 */
 #define WAITING_MAX    1024u /* attempts of one desk */
+#define HASHING_MAX    8u    /* of those, being checked: as many as wait for a processor */
+#define NETWORK_V4     32u   /* whoever shares so many bits is one address */
+#define NETWORK_V6     64u
 
 enum login_state {
     LOGIN_DELAYED, /* the timer will fire */
@@ -19,7 +22,7 @@ enum login_state {
 };
 
 struct login {
-    struct list node; /* in the desk's list of its state; while hashing, in none */
+    struct list node; /* in the desk's list of its state */
     struct login_desk *desk;
     enum login_state state;
     bool cancelled; /* while hashing */
@@ -29,6 +32,8 @@ struct login {
     struct address peer;
     enum access_verdict verdict;
     struct agent_ref agent;
+    struct operation work;
+    uint64_t round;    /* queued: its place among those of other addresses */
     uint64_t revision; /* of the account when its hash was taken */
     struct password_hash hash;
     bool right;
@@ -45,8 +50,9 @@ struct login_desk {
     struct list delayed;
     struct list queued;
     struct list decided;
-    struct login *hashing;
-    struct operation work;
+    struct list hashing;
+    uint32_t hashing_count;
+    uint64_t round; /* of the last one that was taken from the queue */
     struct message message;
     bool posted;
     uint32_t waiting;
@@ -217,7 +223,7 @@ static void succeeded(struct login *login)
     report(login, 1, false);
 }
 
-/* ---- hashing, one at a time ---- */
+/* ---- hashing ---- */
 
 static void hash_next(struct login_desk *desk);
 
@@ -230,11 +236,12 @@ static void check_password(void *argument)
 
 static void checked(struct operation *operation, int32_t result)
 {
-    struct login_desk *desk = container_of(operation, struct login_desk, work);
-    struct login *login = desk->hashing;
+    struct login *login = container_of(operation, struct login, work);
+    struct login_desk *desk = login->desk;
 
     (void)result;
-    desk->hashing = NULL;
+    list_remove(&login->node);
+    desk->hashing_count--;
     count(&counters_of(desk)->hashed);
     if (login->cancelled)
         forget(login);
@@ -257,31 +264,81 @@ static bool known_by_now(struct login *login)
     return true;
 }
 
+/* Of one account and address one attempt is checked at a time: each is to know how the one before
+ * ended, and may find its password remembered. */
+static bool has_to_wait(const struct login_desk *desk, const struct login *login)
+{
+    for (const struct list *node = desk->hashing.next; node != &desk->hashing; node = node->next) {
+        const struct login *other = container_of(node, struct login, node);
+        if (other->name_size == login->name_size &&
+            memcmp(other->name, login->name, login->name_size) == 0 &&
+            address_same_ip(&other->peer, &login->peer))
+            return true;
+    }
+    return false;
+}
+
+/* The first that needn't wait; NULL: none. */
+static struct login *take_next(struct login_desk *desk)
+{
+    for (struct list *node = desk->queued.next; node != &desk->queued; node = node->next) {
+        struct login *login = container_of(node, struct login, node);
+        if (has_to_wait(desk, login))
+            continue;
+        list_remove(&login->node);
+        desk->round = login->round;
+        return login;
+    }
+    return NULL;
+}
+
+static void hash(struct login *login)
+{
+    struct login_desk *desk = login->desk;
+
+    login->work.done = checked;
+    if (reactor_compute(desk->reactor, &login->work, check_password, login) != STATUS_OK) {
+        decide(login, ACCESS_TRY_LATER);
+        return;
+    }
+    login->state = LOGIN_HASHING;
+    list_append(&desk->hashing, &login->node);
+    desk->hashing_count++;
+}
+
 static void hash_next(struct login_desk *desk)
 {
-    while (desk->hashing == NULL && !list_empty(&desk->queued)) {
-        struct login *login = container_of(desk->queued.next, struct login, node);
-        list_remove(&login->node);
+    struct login *login;
+
+    while (desk->hashing_count < HASHING_MAX && (login = take_next(desk)) != NULL) {
         if (known_by_now(login))
             continue;
-        if (rule_of(login).locked) {
+        if (rule_of(login).locked)
             decide(login, ACCESS_LOCKED_OUT);
-            continue;
-        }
-        if (reactor_work(desk->reactor, &desk->work, check_password, login) != STATUS_OK) {
-            decide(login, ACCESS_TRY_LATER);
-            continue;
-        }
-        login->state = LOGIN_HASHING;
-        desk->hashing = login;
+        else
+            hash(login);
     }
 }
 
+/* Addresses take turns: behind all that are in its round, which is the one after that of the last
+ * one from the same address. */
 static void queue(struct login *login)
 {
+    struct login_desk *desk = login->desk;
+    struct list *behind = &desk->queued;
+
     login->state = LOGIN_QUEUED;
-    list_append(&login->desk->queued, &login->node);
-    hash_next(login->desk);
+    login->round = desk->round;
+    for (struct list *node = desk->queued.next; node != &desk->queued; node = node->next) {
+        const struct login *other = container_of(node, struct login, node);
+        if (address_same_network(&other->peer, &login->peer, NETWORK_V4, NETWORK_V6))
+            login->round = other->round + 1;
+    }
+    for (struct list *node = desk->queued.next; node != &desk->queued; node = node->next)
+        if (container_of(node, struct login, node)->round <= login->round)
+            behind = node;
+    list_append(behind->next, &login->node);
+    hash_next(desk);
 }
 
 static void delay_over(struct timer *timer)
@@ -367,11 +424,11 @@ enum status login_desk_create(struct directory *directory, struct reactor *react
     desk->directory = directory;
     desk->reactor = reactor;
     desk->report = report_to;
-    desk->work.done = checked;
     desk->message.deliver = answer_decided;
     list_init(&desk->delayed);
     list_init(&desk->queued);
     list_init(&desk->decided);
+    list_init(&desk->hashing);
     *created = desk;
     return STATUS_OK;
 }
@@ -390,7 +447,7 @@ void login_desk_free(struct login_desk *desk)
 {
     if (desk == NULL)
         return;
-    CHECK(desk->hashing == NULL && !desk->posted);
+    CHECK(desk->hashing_count == 0 && !desk->posted);
     cancel_all(&desk->delayed);
     cancel_all(&desk->queued);
     cancel_all(&desk->decided);

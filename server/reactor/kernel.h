@@ -217,10 +217,13 @@ void kernel_file_sync(struct kernel *kernel, int file, uint64_t tag); /* fdatasy
 void kernel_file_close(struct kernel *kernel, int file, uint64_t tag);
 
 /* ---- slow work ---- */
-/* Runs function(argument) on a helper thread shared by all kernels; completes with result 0. In the
- * simulation it runs at some later moment in the same thread. */
-void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *argument,
-                 uint64_t tag);
+/* Runs function(argument) on a helper thread; completes with result 0. In the simulation it runs at
+ * some later moment in the same thread. All kernels share the helpers: one thread for what waits
+ * for others (disks, name servers), one piece after the other; as many as there are processors for
+ * what computes and waits for nobody. */
+enum work_kind { WORK_WAITS, WORK_COMPUTES, WORK_KINDS };
+void kernel_work(struct kernel *kernel, enum work_kind kind, void (*function)(void *argument),
+                 void *argument, uint64_t tag);
 
 /* ---- names ---- */
 /* The IP addresses of a host, by the system's rules and in its order; ports are 0. May take

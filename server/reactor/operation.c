@@ -59,13 +59,25 @@ enum status file_close(struct reactor *reactor, struct operation *operation, int
     return STATUS_OK;
 }
 
-enum status reactor_work(struct reactor *reactor, struct operation *operation,
-                         void (*function)(void *argument), void *argument)
+static enum status work(struct reactor *reactor, struct operation *operation, enum work_kind kind,
+                        void (*function)(void *argument), void *argument)
 {
     if (begin(reactor, operation) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    kernel_work(reactor->kernel, function, argument, operation_tag(operation));
+    kernel_work(reactor->kernel, kind, function, argument, operation_tag(operation));
     return STATUS_OK;
+}
+
+enum status reactor_work(struct reactor *reactor, struct operation *operation,
+                         void (*function)(void *argument), void *argument)
+{
+    return work(reactor, operation, WORK_WAITS, function, argument);
+}
+
+enum status reactor_compute(struct reactor *reactor, struct operation *operation,
+                            void (*function)(void *argument), void *argument)
+{
+    return work(reactor, operation, WORK_COMPUTES, function, argument);
 }
 
 void operation_completed(struct reactor *reactor, uint32_t index, int32_t result)

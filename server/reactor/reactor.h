@@ -335,6 +335,10 @@ enum status file_close(struct reactor *reactor, struct operation *operation, int
 /* Runs function(argument) on the helper thread, then done (result 0) here. */
 enum status reactor_work(struct reactor *reactor, struct operation *operation,
                          void (*function)(void *argument), void *argument) MUST_CHECK;
+/* The same for what computes for long (password hashes): it stands in nobody's way but its like's,
+ * and several run at a time. */
+enum status reactor_compute(struct reactor *reactor, struct operation *operation,
+                            void (*function)(void *argument), void *argument) MUST_CHECK;
 
 /* ---- the loop ---- */
 

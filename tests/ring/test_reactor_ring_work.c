@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -230,6 +231,41 @@ static void test_work(void **state)
     }
 }
 
+static sem_t gate;
+
+static void wait_at_gate(void *argument)
+{
+    (void)argument;
+    while (sem_wait(&gate) != 0) {
+    }
+}
+
+/* What waits for somebody, a name server for instance, doesn't stand before what computes. */
+static void test_what_computes_goes_past_what_waits(void **state)
+{
+    (void)state;
+    static struct work_item items[WORKS];
+    struct act waits;
+    struct bed *bed = bed_open(&ordinary, 1);
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    assert_int_equal(reactor_work(bed->reactor, &act_new(&waits)->operation, wait_at_gate, NULL),
+                     STATUS_OK);
+    for (unsigned i = 0; i < WORKS; i++) {
+        items[i].ran = 0;
+        assert_int_equal(
+            reactor_compute(bed->reactor, &act_new(&items[i].act)->operation, slow, &items[i]),
+            STATUS_OK);
+    }
+    BED_UNTIL(bed, all_done(items));
+    assert_false(waits.done);
+    assert_int_equal(sem_post(&gate), 0);
+    BED_UNTIL(bed, waits.done);
+    for (unsigned i = 0; i < WORKS; i++)
+        assert_int_equal(items[i].ran, 1);
+    bed_close(bed);
+    assert_int_equal(sem_destroy(&gate), 0);
+}
+
 #define LAST_WORKS 300u
 
 /* At a stop the helper thread lives on for others, while a ring goes as soon as its last work is
@@ -329,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_wheel_timers),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_work),
+        cmocka_unit_test(test_what_computes_goes_past_what_waits),
         cmocka_unit_test(test_a_ring_goes_after_its_last_work),
         cmocka_unit_test(test_post_from_a_foreign_thread),
         cmocka_unit_test(test_post_to_itself),

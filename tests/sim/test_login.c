@@ -277,12 +277,12 @@ static void who_leaves_is_not_called(void **state)
     for (unsigned i = 0; i < PAIR_FREE_FAILURES + 1; i++)
         assert_int_equal(try_from("reader", "wrong", 1), ACCESS_WRONG_PASSWORD);
     logins[0] = begin_from("reader", "wrong", 2, &answers[0]); /* being hashed */
-    logins[1] = begin_from("nobody", "wrong", 2, &answers[1]); /* waits for that */
+    logins[1] = begin_from("reader", "bad", 2, &answers[1]);   /* waits for that */
     logins[2] = begin_from("reader", "wrong", 1, &answers[2]); /* waits for its time */
     for (unsigned i = 0; i < 3; i++)
         login_cancel(logins[i]);
     (void)begin_from("other", "wrong", 3, &answers[3]);
-    while (answers[3].times == 0)
+    while (answers[3].times == 0 || directory_login_counters(world.directory)->waiting > 0)
         let_happen();
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(answers[i].times, 0);
@@ -294,6 +294,46 @@ static void who_leaves_is_not_called(void **state)
     for (unsigned i = 0; i < 100; i++)
         let_happen();
     assert_int_equal(answers[0].times, 0);
+}
+
+/* A crowd behind one address, then one attempt from each of three others: these are not last. */
+static void addresses_take_turns(void **state)
+{
+    static struct answer crowd[200];
+    struct answer others[3];
+    char name[16];
+    unsigned before = 0;
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        (void)snprintf(name, sizeof name, "agent%u", i);
+        (void)begin_from(name, "wrong", 1, &crowd[i]);
+    }
+    for (uint8_t i = 0; i < 3; i++)
+        (void)begin_from("reader", "secret", (uint8_t)(2 + i), &others[i]);
+    while (others[0].times + others[1].times + others[2].times < 3)
+        let_happen();
+    for (unsigned i = 0; i < 200; i++)
+        before += crowd[i].times;
+    assert_true(before < 40); /* those that were being checked, and one for each of the others */
+    while (directory_login_counters(world.directory)->waiting > 0)
+        let_happen();
+}
+
+/* Guesses at one account from one address don't run side by side, or more of them would be checked
+ * than may fail. */
+static void guesses_come_one_by_one(void **state)
+{
+    static struct answer answers[40];
+    unsigned checked = 0;
+    (void)state;
+    for (unsigned i = 0; i < 40; i++)
+        (void)begin_from("reader", "wrong", 1, &answers[i]);
+    while (directory_login_counters(world.directory)->waiting > 0)
+        let_happen();
+    for (unsigned i = 0; i < 40; i++)
+        checked += answers[i].verdict == ACCESS_WRONG_PASSWORD;
+    assert_int_equal(checked, PAIR_LOCK_FAILURES);
+    assert_int_equal(hashed(), PAIR_LOCK_FAILURES);
 }
 
 static void the_queue_has_a_bound(void **state)
@@ -332,6 +372,8 @@ int main(void)
         TEST(a_name_that_nobody_has_is_hashed),
         TEST(failures_lock_out_who_makes_them),
         TEST(who_leaves_is_not_called),
+        TEST(addresses_take_turns),
+        TEST(guesses_come_one_by_one),
         TEST(the_queue_has_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,7 +298,7 @@ static void work_runs_once_and_later(void **state)
     struct completion completion;
     bool done = false;
     bench_open(&bench, NULL);
-    kernel_work(bench.kernels[0], note, &done, 1);
+    kernel_work(bench.kernels[0], WORK_WAITS, note, &done, 1);
     assert_int_equal(kernel_wait(bench.kernels[0], &completion, 1, 0), 0);
     assert_false(done);
     assert_int_equal(bench_result(&bench, 1), 0);

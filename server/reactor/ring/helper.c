@@ -1,29 +1,42 @@
-/* The helper thread: slow work (password hashes, the directory's store) away from the shards. One
- * thread serves all rings of the process; it lives as long as there is a ring. Where processors are
- * scarce it gives way to the shards: a storm's events must be recorded before they are stored. */
-#include "server/base/check.h"
-#include "server/reactor/ring/ring.h"
-
+/* The helper threads: slow work away from the shards. One thread does what waits for others (the
+ * directory's store, name servers), as many as there are processors what computes (password
+ * hashes), so that neither stands before the other. They serve all rings of the process and live as
+ * long as there is a ring. Where processors are scarce they give way to the shards: a storm's
+ * events must be recorded before they are stored, and bytes flow on while a thousand agents log in.
+ */
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define NICE 10
+#include "server/base/check.h"
+#include "server/reactor/ring/ring.h"
+
+#define NICE        10
+#define MAX_THREADS 16u
+
+/* Threads that do one kind of work, in the order in which it came. */
+struct crew {
+    pthread_cond_t wanted;
+    pthread_t threads[MAX_THREADS];
+    unsigned size;    /* threads that run */
+    unsigned at_work; /* of them */
+    unsigned queued;
+    struct work *head;
+    struct work **tail; /* NULL: none came yet */
+};
 
 static struct {
     pthread_mutex_t waking; /* held while a kernel is told, so that it doesn't go meanwhile */
     pthread_mutex_t lock;
-    pthread_cond_t wanted;
-    pthread_t thread;
-    struct work *head;
-    struct work **tail;
+    struct crew crews[WORK_KINDS];
     unsigned users;
-    bool running;
     bool stop;
 } helper = {
     .waking = PTHREAD_MUTEX_INITIALIZER,
     .lock = PTHREAD_MUTEX_INITIALIZER,
-    .wanted = PTHREAD_COND_INITIALIZER,
+    .crews = {[WORK_WAITS] = {.wanted = PTHREAD_COND_INITIALIZER},
+              [WORK_COMPUTES] = {.wanted = PTHREAD_COND_INITIALIZER}},
 };
 
 static void finish(struct work *work)
@@ -37,21 +50,29 @@ static void finish(struct work *work)
     kernel_wake(NULL, kernel);
 }
 
-static void *helper_main(void *unused)
+static struct work *take(struct crew *crew)
 {
-    (void)unused;
+    struct work *work = crew->head;
+    crew->head = work->next;
+    if (crew->head == NULL)
+        crew->tail = NULL;
+    crew->queued--;
+    return work;
+}
+
+static void *helper_main(void *argument)
+{
+    struct crew *crew = argument;
     /* of this thread alone, in Linux */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     pthread_mutex_lock(&helper.lock);
     for (;;) {
-        while (helper.head == NULL && !helper.stop)
-            pthread_cond_wait(&helper.wanted, &helper.lock);
-        if (helper.head == NULL)
+        while (crew->head == NULL && !helper.stop)
+            pthread_cond_wait(&crew->wanted, &helper.lock);
+        if (crew->head == NULL)
             break;
-        struct work *work = helper.head;
-        helper.head = work->next;
-        if (helper.head == NULL)
-            helper.tail = &helper.head;
+        struct work *work = take(crew);
+        crew->at_work++;
         pthread_mutex_unlock(&helper.lock);
         work->function(work->argument);
         /* as soon as the kernel sees that its last work is done it may be destroyed */
@@ -59,6 +80,7 @@ static void *helper_main(void *unused)
         finish(work);
         pthread_mutex_unlock(&helper.waking);
         pthread_mutex_lock(&helper.lock);
+        crew->at_work--;
     }
     pthread_mutex_unlock(&helper.lock);
     return NULL;
@@ -71,43 +93,62 @@ void helper_retain(void)
     pthread_mutex_unlock(&helper.lock);
 }
 
+static void end_crew(struct crew *crew)
+{
+    for (unsigned i = 0; i < crew->size; i++)
+        pthread_join(crew->threads[i], NULL);
+    crew->size = 0;
+}
+
 void helper_release(void)
 {
-    bool join = false;
-    pthread_t thread;
     pthread_mutex_lock(&helper.waking);
     pthread_mutex_unlock(&helper.waking);
     pthread_mutex_lock(&helper.lock);
     CHECK(helper.users > 0);
     helper.users--;
-    if (helper.users == 0 && helper.running) {
-        helper.stop = true;
-        join = true;
-        thread = helper.thread;
-        pthread_cond_signal(&helper.wanted);
-    }
+    helper.stop = helper.users == 0;
+    bool last = helper.stop;
+    for (int i = 0; last && i < WORK_KINDS; i++)
+        pthread_cond_broadcast(&helper.crews[i].wanted);
     pthread_mutex_unlock(&helper.lock);
-    if (!join)
+    if (!last)
         return;
-    pthread_join(thread, NULL);
+    for (int i = 0; i < WORK_KINDS; i++)
+        end_crew(&helper.crews[i]);
     pthread_mutex_lock(&helper.lock);
-    helper.running = false;
     helper.stop = false;
     pthread_mutex_unlock(&helper.lock);
 }
 
-void helper_submit(struct work *work)
+/* Processors that the process may use. */
+static unsigned most_threads(enum work_kind kind)
 {
+    cpu_set_t set;
+    if (kind == WORK_WAITS || sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    unsigned count = (unsigned)CPU_COUNT(&set);
+    return count < MAX_THREADS ? count : MAX_THREADS;
+}
+
+/* Under the lock. */
+static void add_thread(struct crew *crew)
+{
+    CHECK(pthread_create(&crew->threads[crew->size], NULL, helper_main, crew) == 0);
+    crew->size++;
+}
+
+void helper_submit(enum work_kind kind, struct work *work)
+{
+    struct crew *crew = &helper.crews[kind];
     work->next = NULL;
     pthread_mutex_lock(&helper.lock);
-    if (!helper.running) {
-        helper.tail = &helper.head;
-        CHECK(pthread_create(&helper.thread, NULL, helper_main, NULL) == 0);
-        helper.running = true;
-    }
-    *helper.tail = work;
-    helper.tail = &work->next;
-    pthread_cond_signal(&helper.wanted);
+    *(crew->tail != NULL ? crew->tail : &crew->head) = work;
+    crew->tail = &work->next;
+    crew->queued++;
+    if (crew->at_work + crew->queued > crew->size && crew->size < most_threads(kind))
+        add_thread(crew);
+    pthread_cond_signal(&crew->wanted);
     pthread_mutex_unlock(&helper.lock);
 }
 

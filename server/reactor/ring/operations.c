@@ -248,8 +248,8 @@ void kernel_file_close(struct kernel *kernel, int file, uint64_t tag)
     io_uring_prep_close(sqe, file);
 }
 
-void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *argument,
-                 uint64_t tag)
+void kernel_work(struct kernel *kernel, enum work_kind kind, void (*function)(void *argument),
+                 void *argument, uint64_t tag)
 {
     struct work *work = malloc(sizeof *work);
     CHECK(work != NULL);
@@ -258,5 +258,5 @@ void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *
     work->argument = argument;
     work->tag = tag;
     kernel->works++;
-    helper_submit(work);
+    helper_submit(kind, work);
 }

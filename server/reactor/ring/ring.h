@@ -35,7 +35,7 @@ struct install {
     uint64_t tag;
 };
 
-/* One piece of work of the helper thread. */
+/* One piece of work of the helper threads. */
 struct work {
     struct work *next;
     struct kernel *kernel;
@@ -70,10 +70,10 @@ struct io_uring_sqe *ring_entry(struct kernel *kernel, uint64_t tag);
 /* Fills error with one sentence for a ring that could not be made; step says what was refused. */
 void ring_explain(struct kernel_error *error, int error_number, const char *step);
 
-/* The helper thread: starts at the first work. */
-void helper_submit(struct work *work);
-/* One kernel less, all of whose work is done: the helper touches it no more. The last one ends the
- * thread. */
+/* The helper threads: each starts when there is work for it. */
+void helper_submit(enum work_kind kind, struct work *work);
+/* One kernel less, all of whose work is done: the helpers touch it no more. The last one ends the
+ * threads. */
 void helper_release(void);
 void helper_retain(void);
 

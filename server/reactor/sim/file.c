@@ -63,9 +63,10 @@ void kernel_file_close(struct kernel *kernel, int file, uint64_t tag)
     sim_operation_queue(operation);
 }
 
-void kernel_work(struct kernel *kernel, void (*function)(void *argument), void *argument,
-                 uint64_t tag)
+void kernel_work(struct kernel *kernel, enum work_kind kind, void (*function)(void *argument),
+                 void *argument, uint64_t tag)
 {
+    (void)kind;
     struct sim_operation *operation = sim_operation_make(kernel, SIM_WORK, tag);
     operation->function = function;
     operation->argument = argument;
