@@ -259,6 +259,7 @@ def storm(server, transport, count, *, rate=0, first=0, answers=False, clients=2
     finally:
         load.kill()
         load.wait()
+    recorded_cpu = cpu_seconds(server.process.pid) - cpu
     wait_for(server.settled, "the store is up to date")
     cpu = cpu_seconds(server.process.pid) - cpu
     calls = counter.end()
@@ -268,6 +269,7 @@ def storm(server, transport, count, *, rate=0, first=0, answers=False, clients=2
     gasps = progress.taken
     found = {"rate": gasps / seconds, "sent": count, "received": gasps, "overruns": progress.lost,
              "dropped": progress.missing, "committed": gasps, "cpu_us": cpu * 1e6 / gasps,
+             "recorded_cpu_us": recorded_cpu * 1e6 / gasps,
              "group": gasps / progress.grown("cencd_journal_groups_total"),
              "record": progress.grown("cencd_journal_written_bytes_total") / gasps,
              "p50_ms": quantile(progress.before, progress.after, 0.5),
@@ -280,16 +282,16 @@ def storm(server, transport, count, *, rate=0, first=0, answers=False, clients=2
     return found
 
 
-def limit_storm(tools, folder, count, record, *, rate=0, delay_ms=0):
+def limit_storm(tools, folder, count, record, *, transport="udp", rate=0, delay_ms=0):
     """One storm against the bare limit."""
     port = free_range(1)
     path = pathlib.Path(folder, "limit")
-    process = subprocess.Popen([tools["storm_limit"], str(port), path, "--record", str(record),
-                                "--delay-ms", str(delay_ms)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([tools["storm_limit"], transport, str(port), path, "--record",
+                                str(record), "--delay-ms", str(delay_ms)], stdout=subprocess.PIPE)
     try:
         if process.stdout.readline() != b"ready\n":
             raise Failure("storm_limit doesn't start")
-        done = subprocess.run([tools["storm_load"], "udp", str(port), "--count", str(count),
+        done = subprocess.run([tools["storm_load"], transport, str(port), "--count", str(count),
                                "--rate", str(int(rate))], stdout=subprocess.PIPE, check=True)
         load = json.loads(done.stdout)
         size, changed = -1, time.monotonic()
@@ -307,6 +309,7 @@ def limit_storm(tools, folder, count, record, *, rate=0, delay_ms=0):
         raise Failure("the limit recorded nothing")
     seconds = (words["last_ns"] - load["start_ns"]) / 1e9
     return {"rate": records / seconds, "cpu_us": words["cpu_us"] / records,
+            "recorded_cpu_us": words["cpu_us"] / records,
             "p50_ms": words["p50_ms"], "p99_ms": words["p99_ms"],
             "group": records / words["syncs"], "record": record,
             "calls": words["system_calls"] / records, "lost": count - records}
