@@ -2,8 +2,9 @@
  * it. Append-only segments in one folder; one writer, a thread with a reactor of its own.
  *
  * Group commit: what has come while one group is being synced is the next group. An entry is done
- * when its bytes are on the disk (fdatasync), and not before; until then nobody may be told that
- * it is recorded. Entries of one caller are committed in the order of their append.
+ * when its bytes are on the disk (fdatasync, or a write that does the same), and not before; until
+ * then nobody may be told that it is recorded. Entries of one caller are committed in the order of
+ * their append.
  *
  * When the disk fails (EIO, ENOSPC) the segment is sealed at the last committed offset and pending
  * records are written into a new one; a failed sync is never retried. While that doesn't succeed

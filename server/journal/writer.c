@@ -178,18 +178,20 @@ static void group_written(struct operation *operation, int32_t result)
         journal->timer.fire = delay_over;
         timer_start_fine(journal->reactor, &journal->timer, journal->config.sync_delay_ms);
     } else {
-        sync_group(journal);
+        commit(journal);
     }
 }
 
 static void write_group(struct journal *journal)
 {
     size_t left = journal->group_size - journal->group_written;
+    bool syncs_later = journal->config.sync_delay_ms > 0;
     journal->state = WRITER_BUSY;
     journal->operation.done = group_written;
-    if (file_write(journal->reactor, &journal->operation, journal->file,
-                   journal->group + journal->group_written, (uint32_t)left,
-                   journal->file_bytes + journal->group_written) != STATUS_OK)
+    if ((syncs_later ? file_write : file_write_through)(
+            journal->reactor, &journal->operation, journal->file,
+            journal->group + journal->group_written, (uint32_t)left,
+            journal->file_bytes + journal->group_written) != STATUS_OK)
         writer_broken(journal, -ENOMEM);
 }
 

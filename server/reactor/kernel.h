@@ -213,6 +213,10 @@ void kernel_file_read(struct kernel *kernel, int file, uint8_t *data, uint32_t s
                       uint64_t offset, uint64_t tag);
 void kernel_file_write(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
                        uint64_t offset, uint64_t tag);
+/* Writes, then syncs what it wrote, as one operation: what the result counts is on the disk. Where
+ * the sync fails the result is its error, and the bytes may be in the file all the same. */
+void kernel_file_write_through(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
+                               uint64_t offset, uint64_t tag);
 void kernel_file_sync(struct kernel *kernel, int file, uint64_t tag); /* fdatasync */
 void kernel_file_close(struct kernel *kernel, int file, uint64_t tag);
 

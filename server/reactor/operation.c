@@ -43,6 +43,15 @@ enum status file_write(struct reactor *reactor, struct operation *operation, int
     return STATUS_OK;
 }
 
+enum status file_write_through(struct reactor *reactor, struct operation *operation, int file,
+                               const uint8_t *data, uint32_t size, uint64_t offset)
+{
+    if (begin(reactor, operation) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    kernel_file_write_through(reactor->kernel, file, data, size, offset, operation_tag(operation));
+    return STATUS_OK;
+}
+
 enum status file_sync(struct reactor *reactor, struct operation *operation, int file)
 {
     if (begin(reactor, operation) != STATUS_OK)

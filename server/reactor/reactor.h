@@ -329,6 +329,9 @@ enum status file_read(struct reactor *reactor, struct operation *operation, int 
                       uint32_t size, uint64_t offset) MUST_CHECK;
 enum status file_write(struct reactor *reactor, struct operation *operation, int file,
                        const uint8_t *data, uint32_t size, uint64_t offset) MUST_CHECK;
+/* Like file_write and file_sync, with one completion: other threads need not run in between. */
+enum status file_write_through(struct reactor *reactor, struct operation *operation, int file,
+                               const uint8_t *data, uint32_t size, uint64_t offset) MUST_CHECK;
 enum status file_sync(struct reactor *reactor, struct operation *operation, int file) MUST_CHECK;
 enum status file_close(struct reactor *reactor, struct operation *operation, int file) MUST_CHECK;
 

@@ -339,8 +339,10 @@ static void open_journal(const struct journal_config *config)
     struct journal_error error;
     enum status status = STATUS_SYSTEM;
     for (unsigned attempt = 0; attempt < 10 && status != STATUS_OK; attempt++) {
-        if (attempt == 9)
+        if (attempt == 9) { /* somebody makes room, too */
             sim_calm_down(world.duo.sim);
+            world.duo.sim->options.disk_bytes = 0;
+        }
         if (attempt > 0 && sim_chance(world.duo.sim, 500))
             sim_crash_disk(world.duo.sim);
         status = journal_open(config, &world.journal, &recovery, &error);

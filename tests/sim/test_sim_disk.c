@@ -142,8 +142,13 @@ static void crash_once(uint64_t seed)
     bench_open(&bench, &options);
     int file = open_file(&bench, "/state/known", O_RDWR | O_CREAT);
     memset(page, 1, sizeof page);
-    SEEDS_REQUIRE(write_file(&bench, file, page, PAGE, 0) == PAGE);
-    SEEDS_REQUIRE(sync_file(&bench, file) == 0);
+    if (seed % 2 == 0) {
+        SEEDS_REQUIRE(write_file(&bench, file, page, PAGE, 0) == PAGE);
+        SEEDS_REQUIRE(sync_file(&bench, file) == 0);
+    } else {
+        kernel_file_write_through(bench.kernels[0], file, page, PAGE, 0, 6);
+        SEEDS_REQUIRE(bench_result(&bench, 6) == PAGE);
+    }
     sync_folder(&bench);
     memset(page, 2, sizeof page);
     SEEDS_REQUIRE(write_file(&bench, file, page, PAGE, PAGE) == PAGE);

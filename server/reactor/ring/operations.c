@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "server/base/check.h"
@@ -234,6 +235,14 @@ void kernel_file_write(struct kernel *kernel, int file, const uint8_t *data, uin
 {
     struct io_uring_sqe *sqe = ring_entry(kernel, tag);
     io_uring_prep_write(sqe, file, data, size, offset);
+}
+
+void kernel_file_write_through(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
+                               uint64_t offset, uint64_t tag)
+{
+    struct io_uring_sqe *sqe = ring_entry(kernel, tag);
+    io_uring_prep_write(sqe, file, data, size, offset);
+    sqe->rw_flags = RWF_DSYNC;
 }
 
 void kernel_file_sync(struct kernel *kernel, int file, uint64_t tag)

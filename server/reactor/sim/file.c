@@ -38,15 +38,28 @@ void kernel_file_read(struct kernel *kernel, int file, uint8_t *data, uint32_t s
     sim_operation_queue(operation);
 }
 
-void kernel_file_write(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
-                       uint64_t offset, uint64_t tag)
+static void queue_write(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
+                        uint64_t offset, bool through, uint64_t tag)
 {
     struct sim_operation *operation = file_operation(kernel, SIM_FILE_WRITE, file, tag);
+    operation->through = through;
     operation->data = data;
     operation->size = size;
     operation->offset = offset;
     operation->hash = sim_hash(data, size);
     sim_operation_queue(operation);
+}
+
+void kernel_file_write(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
+                       uint64_t offset, uint64_t tag)
+{
+    queue_write(kernel, file, data, size, offset, false, tag);
+}
+
+void kernel_file_write_through(struct kernel *kernel, int file, const uint8_t *data, uint32_t size,
+                               uint64_t offset, uint64_t tag)
+{
+    queue_write(kernel, file, data, size, offset, true, tag);
 }
 
 void kernel_file_sync(struct kernel *kernel, int file, uint64_t tag)
@@ -88,6 +101,24 @@ static int32_t attempt_write(struct sim_operation *operation)
                           operation->offset);
 }
 
+/* A write that syncs is two steps: much may happen between them, a crash too. True: it was the
+ * first, and what it wrote waits for the second. */
+static bool write_first(struct sim_operation *operation, int32_t *result)
+{
+    if (operation->started) {
+        int32_t synced = sim_disk_sync(operation->kernel->sim, operation->file);
+        *result = synced < 0 ? synced : (int32_t)operation->sent;
+        return false;
+    }
+    *result = attempt_write(operation);
+    if (*result <= 0)
+        return false;
+    operation->started = true;
+    operation->sent = (uint32_t)*result;
+    sim_event_soon(operation->kernel->sim, &operation->attempt);
+    return true;
+}
+
 static int32_t run(struct sim_operation *operation)
 {
     struct sim *sim = operation->kernel->sim;
@@ -114,7 +145,12 @@ void sim_attempt_file(struct sim_operation *operation)
     struct sim *sim = operation->kernel->sim;
     struct sim_descriptor *descriptor =
         operation->file ? sim_disk_descriptor(sim, operation->file) : NULL;
+    int32_t result = 0;
+    if (operation->through && write_first(operation, &result))
+        return;
+    if (!operation->through)
+        result = run(operation);
     if (descriptor)
         descriptor->in_flight--;
-    sim_post(operation, run(operation), 0);
+    sim_post(operation, result, 0);
 }

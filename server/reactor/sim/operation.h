@@ -110,6 +110,7 @@ struct sim_operation {
     uint32_t size;
     uint32_t sent;
     uint64_t hash; /* of what must not change meanwhile */
+    bool through;  /* a write that syncs */
     uint64_t target;
     struct kernel *to;
     struct sim_datagram_socket *datagram_socket;
