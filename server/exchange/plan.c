@@ -99,7 +99,7 @@ static enum status plan_group(struct plan *plan, uint32_t number)
 static bool is_as_exported(struct plan *plan, const struct plan_details *wanted)
 {
     struct export_config config = {.directory = plan->config->directory,
-                                   .details = plan->config->details,
+                                   .details = plan->details,
                                    .of_project = true,
                                    .project = plan->projects[0].id,
                                    .node = plan->config->config->server.node};
@@ -120,9 +120,11 @@ static enum status plan_one_details(struct plan *plan, const struct plan_details
 
     if (wanted->json == NULL)
         return STATUS_OK;
-    if (!wanted->is_new && plan->config->details != NULL) {
-        known = details_find(plan->config->details, &wanted->key);
-        if (details_failed(plan->config->details))
+    if (!wanted->is_new) {
+        if (plan->details == NULL)
+            plan->details = plan->config->open_details(plan->config->context);
+        known = plan->details != NULL ? details_find(plan->details, &wanted->key) : NULL;
+        if (plan->details == NULL || details_failed(plan->details))
             return STATUS_SYSTEM;
     }
     if (known != NULL && strcmp(known, wanted->json) == 0)
@@ -263,6 +265,15 @@ static enum status make_room(struct plan *plan)
                : STATUS_NO_MEMORY;
 }
 
+/* The store may go on: nobody looks at it as it was any more. */
+static void end_looking(struct plan *plan)
+{
+    export_close(plan->export);
+    details_close(plan->details);
+    plan->export = NULL;
+    plan->details = NULL;
+}
+
 static enum status plan_end(struct plan *plan)
 {
     struct edit_imported *imported = &plan->imported;
@@ -303,12 +314,13 @@ enum status plan_make(struct plan *plan, const struct plan_config *config,
     enum status status = make_room(plan);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status == STATUS_OK; i++)
         status = plan_each(plan, steps[i].count, steps[i].one);
+    end_looking(plan);
     return status == STATUS_OK ? plan_end(plan) : status;
 }
 
 void plan_free(struct plan *plan)
 {
-    export_close(plan->export);
+    end_looking(plan);
     names_index_free(&plan->addresses);
     arena_free(&plan->arena);
     free(plan->items);

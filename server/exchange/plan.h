@@ -19,7 +19,10 @@
 
 struct plan_config {
     struct directory *directory;
-    struct details *details;     /* NULL: nothing was imported before */
+    /* The store as it is now; asked at most once, when something is there already that may have
+     * details. NULL: STATUS_SYSTEM. The plan closes it. */
+    struct details *(*open_details)(void *context);
+    void *context;
     const struct config *config; /* whose scopes devices may have */
     const char *scope;           /* of devices that name none; NULL: the one that has the serial,
                                     otherwise "default" */
@@ -51,6 +54,7 @@ struct plan {
     struct plan_known *groups;
     struct plan_known *channels;
     struct plan_device *devices;
+    struct details *details;      /* NULL: not asked yet */
     struct names_index addresses; /* of channels in the directory: their ids */
     bool has_addresses;
     struct arena arena;    /* of their texts */

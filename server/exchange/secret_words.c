@@ -7,25 +7,33 @@
 
 #define WORD_MAX 32u
 
+struct word {
+    size_t size;
+    const char *text;
+};
+
+#define WORD(text)                                                                                 \
+    {                                                                                              \
+        sizeof(text) - 1, text                                                                     \
+    }
+
 /* Anywhere in a name. */
-static const char *const parts[] = {"passw",      "passphrase", "passcode", "secret",
-                                    "credential", "парол",      "Парол",    "ПАРОЛ",
-                                    "секрет",     "Секрет",     "СЕКРЕТ"};
+static const struct word parts[] = {WORD("passw"),  WORD("passphrase"), WORD("passcode"),
+                                    WORD("secret"), WORD("credential"), WORD("парол"),
+                                    WORD("Парол"),  WORD("ПАРОЛ"),      WORD("секрет"),
+                                    WORD("Секрет"), WORD("СЕКРЕТ")};
 
 /* A whole word of it. */
-static const char *const words[] = {
-    "pass", "pwd",  "psw", "pw",   "key", "keys", "token", "tokens", "pin",  "puk",   "ak",
-    "ek",   "guek", "gak", "gbek", "kek", "mk",   "ключ",  "Ключ",   "КЛЮЧ", "ключи", "Ключи"};
-
-static bool same(const char *text, size_t size, const char *word)
-{
-    return strlen(word) == size && strncasecmp(text, word, size) == 0;
-}
+static const struct word words[] = {
+    WORD("pass"),  WORD("pwd"),    WORD("psw"),   WORD("pw"),   WORD("key"), WORD("keys"),
+    WORD("token"), WORD("tokens"), WORD("pin"),   WORD("puk"),  WORD("ak"),  WORD("ek"),
+    WORD("guek"),  WORD("gak"),    WORD("gbek"),  WORD("kek"),  WORD("mk"),  WORD("ключ"),
+    WORD("Ключ"),  WORD("КЛЮЧ"),   WORD("ключи"), WORD("Ключи")};
 
 static bool is_secret_word(const char *word, size_t size)
 {
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (same(word, size, words[i]))
+        if (words[i].size == size && strncasecmp(word, words[i].text, size) == 0)
             return true;
     return false;
 }
@@ -60,28 +68,32 @@ static bool has_word(const char *text, size_t size)
     return false;
 }
 
-static const char *find_part(const char *text, size_t size, const char *part)
+/* All parts begin with one of these letters, or one that isn't Latin. */
+static bool may_begin_part(char c)
 {
-    size_t length = strlen(part);
+    return c == 'p' || c == 'P' || c == 's' || c == 'S' || c == 'c' || c == 'C' ||
+           (unsigned char)c >= 0x80;
+}
 
-    for (size_t at = 0; at + length <= size; at++)
-        if (strncasecmp(text + at, part, length) == 0)
-            return text + at;
-    return NULL;
+static bool has_part(const char *text, size_t size)
+{
+    for (size_t at = 0; at < size; at++)
+        for (size_t i = 0; may_begin_part(text[at]) && i < sizeof(parts) / sizeof(parts[0]); i++)
+            if (parts[i].size <= size - at &&
+                strncasecmp(text + at, parts[i].text, parts[i].size) == 0)
+                return true;
+    return false;
 }
 
 bool secret_name(const char *name, size_t size)
 {
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        if (find_part(name, size, parts[i]) != NULL)
-            return true;
-    return has_word(name, size);
+    return has_part(name, size) || has_word(name, size);
 }
 
 /* scheme://user:password@host */
 static bool has_login(const char *text, size_t size)
 {
-    const char *begin = find_part(text, size, "://");
+    const char *begin = memmem(text, size, "://", 3);
 
     if (begin == NULL)
         return false;

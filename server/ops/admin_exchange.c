@@ -124,8 +124,9 @@ static bool came_through(struct importing *importing, enum status status)
                      EXCHANGE_MAX_ITEMS);
         return false;
     case STATUS_SYSTEM:
-        admin_refuse(importing->request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
-                     "the directory's store can't be read");
+        if (importing->request->answer == NULL)
+            admin_refuse(importing->request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
+                         "the directory's store can't be read");
         return false;
     default:
         admin_refuse(importing->request, MHD_HTTP_INTERNAL_SERVER_ERROR, "memory", "out of memory");
@@ -213,23 +214,29 @@ static void run_batch(struct importing *importing)
         refuse_batch(importing);
 }
 
+static struct details *details_for_plan(void *context)
+{
+    struct importing *importing = context;
+    struct details *details = NULL;
+
+    return open_details(importing->request, &details) ? details : NULL;
+}
+
 static void import_file(struct importing *importing)
 {
     const struct admin_upload *upload = importing->request->upload;
-    struct details *details = NULL;
     enum status status =
         importing->format == EXCHANGE_CSV
             ? csv_read(upload->text, upload->size, importing->project, &importing->exchange)
             : cehes_read(upload->text, upload->size, importing->project, &importing->exchange);
 
-    if (!came_through(importing, status) || !open_details(importing->request, &details))
+    if (!came_through(importing, status))
         return;
     importing->config.directory = importing->request->server->directory;
     importing->config.config = importing->request->server->config;
-    importing->config.details = details;
+    importing->config.open_details = details_for_plan;
+    importing->config.context = importing;
     status = plan_make(&importing->plan, &importing->config, &importing->exchange);
-    details_close(details);
-    importing->config.details = NULL;
     if (came_through(importing, status))
         run_batch(importing);
 }

@@ -10,6 +10,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -278,6 +279,23 @@ class Exchange(unittest.TestCase):
                                     "north")["counts"]["devices_unchanged"], MANY)
 
     # -- one at a time, all or nothing --
+
+    def test_half_a_file_and_one_that_is_too_large(self):
+        head = (b"POST /v1/import?format=csv HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+                b"serial,project\n1,north\n")
+        with socket.socket(socket.AF_UNIX) as half:
+            half.connect(str(self.state / "admin.sock"))
+            half.sendall(head)
+            self.write("one.csv", "serial,project\n1,north\n")
+            wait_until(lambda: self.run_it("import", self.folder / "one.csv")[0] == 75,
+                       "the half one doesn't count as under way")
+        wait_until(lambda: self.run_it("import", self.folder / "one.csv")[0] == 0,
+                   "the half one is still there")
+        self.assertEqual(len(self.list("device")), 1)
+        (self.folder / "zeros.csv").write_bytes(b"")
+        os.truncate(self.folder / "zeros.csv", (256 << 20) + 1)
+        self.assertIn("268435456 bytes", self.ctl("import", self.folder / "zeros.csv", code=65))
+        (self.folder / "zeros.csv").unlink()
 
     def test_one_at_a_time(self):
         self.write("many.csv", "serial,project\n" + "".join(
