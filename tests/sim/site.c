@@ -83,6 +83,8 @@ static void turn(const struct site *site, const struct kernel *kernel)
     struct durable *durable = site->server->durable;
     for (uint32_t i = 0; i < site->server->shard_count; i++)
         if (reactor_kernel(site->server->shards[i]->reactor) == kernel) {
+            if (site->shards_held)
+                return;
             shard_turn(site->server->shards[i], -1);
             return;
         }

@@ -27,7 +27,9 @@ struct site {
     struct server_plan plan;
     struct server *server;
     uint32_t next_peer;
-    int log_file; /* -1: none */
+    bool shards_held; /* they get no turn, as threads that the system doesn't run; time must be
+                         advanced by hand meanwhile */
+    int log_file;     /* -1: none */
     uint64_t at_stop[CLOSE_REASON_COUNT];
     struct site_end *ends; /* SITE_MAX_PEERS, after site_stop */
     char *log_text;

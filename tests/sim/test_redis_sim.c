@@ -110,6 +110,22 @@ static void run(uint64_t ms)
     }
 }
 
+/* Everything but the shards goes on: they get no turn, as threads of a busy machine. */
+static void run_without_shards(uint64_t ms)
+{
+    struct sim *sim = world.site.sim;
+    uint64_t end_ms = sim_now_ms(sim) + ms;
+
+    world.site.shards_held = true;
+    for (uint64_t steps = 1; sim_now_ms(sim) < end_ms; steps++) {
+        (void)site_step(&world.site);
+        (void)redis_server_run(&world.redis);
+        if (steps % 50 == 0)
+            sim_advance(sim, 1);
+    }
+    world.site.shards_held = false;
+}
+
 /* ---- devices and agents ---- */
 
 static void hang_up(struct sim_peer **peer)
@@ -264,7 +280,7 @@ static void act(void)
 {
     struct sim *sim = world.site.sim;
 
-    switch (sim_below(sim, 14)) {
+    switch (sim_below(sim, 15)) {
     case 0:
     case 1:
         dial_in(sim_below(sim, DEVICES));
@@ -295,6 +311,10 @@ static void act(void)
     case 11:
         if (sim_chance(sim, 500))
             trouble();
+        break;
+    case 12:
+        if (sim_chance(sim, 300))
+            run_without_shards(sim_below(sim, 40));
         break;
     default:
         run(sim_below(sim, sim_chance(sim, 100) ? 12000 : 300));
@@ -484,9 +504,52 @@ static void redis_becomes_what_the_directory_is(void **state)
                     seen.forced > 0 && seen.gasps > 0);
 }
 
+/* ---- a shard that gets no turn ---- */
+
+/* A gasp is on the disk, and its shard hasn't told the directory yet, when Redis is emptied: what
+ * is written anew comes from the directory, and events from before are not read again. Without its
+ * wait for the shard the gasp is in Redis no more. */
+static void a_rebuild_waits_for_the_directory(void **state)
+{
+    struct sim_options options;
+    unsigned steps = 0;
+
+    (void)state;
+    sim_options_calm(&options, 1);
+    open_world(&options);
+    redis_server_up(&world.redis, CONTENT_KEPT);
+    site_start(&world.site, 20000);
+    run(2000);
+    dial_in(0);
+    run(2000);
+    assert_true(is_well());
+    uint64_t rebuilds = atomic_load(&counters()->rebuilds);
+    uint64_t committed = atomic_load(&journal()->committed);
+    say("BYE", 0);
+    while (atomic_load(&journal()->queued_bytes) == 0) {
+        assert_true(steps++ < 10000 && site_step(&world.site));
+        sim_advance(world.site.sim, 1);
+    }
+    run_without_shards(100);
+    assert_int_equal(atomic_load(&journal()->committed), committed + 1);
+    keyspace_clear(&world.redis.keyspace);
+    run_without_shards(30000);
+    assert_int_equal(atomic_load(&counters()->rebuilds), rebuilds); /* it has begun, and waits */
+    run(5000);
+    assert_true(atomic_load(&counters()->rebuilds) > rebuilds);
+    assert_true(redis_same(&world.redis.keyspace, &world.site, true));
+    assert_true(is_well());
+    seen.gasps = 0;
+    note_counters();
+    assert_int_equal(seen.gasps, 1);
+    stop(true);
+    close_world();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rebuild_waits_for_the_directory),
         cmocka_unit_test(redis_becomes_what_the_directory_is),
     };
 
