@@ -253,8 +253,8 @@ static const char *const link_columns[] = {
 static const char *const consumer_columns[] = {"=name",    "connected", "lag",
                                                "position", "sent",      NULL};
 static const char *const session_columns[] = {
-    "=id",  "=serial",          "agent",           "=state", "=started", "peer",
-    "path", "=bytes_to_device", "=bytes_to_agent", NULL};
+    "=id",  "=serial",          "agent",           "=state",  "=started", "peer",
+    "path", "=bytes_to_device", "=bytes_to_agent", "channel", NULL};
 
 static const char *const import_columns[] = {"=action", "object", "=name", "from", "to", NULL};
 

@@ -61,7 +61,7 @@ struct channel_ticket {
 struct channel_lines {
     pthread_mutex_t lock;
     struct list buckets[BUCKETS];
-    _Atomic uint64_t waiting; /* all of them */
+    struct channel_line_counters counters;
 };
 
 /* ---- lines ---- */
@@ -118,6 +118,7 @@ static struct channel_line *add_line(struct channel_lines *lines, uint32_t chann
     for (int i = 0; i < SESSION_PRIORITIES; i++)
         list_init(&line->waiting[i]);
     list_append(&lines->buckets[channel % BUCKETS], &line->node);
+    atomic_fetch_add(&lines->counters.held, 1);
     return line;
 }
 
@@ -134,7 +135,7 @@ static void leave_queue(struct channel_ticket *ticket)
 {
     list_remove(&ticket->node);
     ticket->line->waiters--;
-    atomic_fetch_sub(&ticket->lines->waiting, 1);
+    atomic_fetch_sub(&ticket->lines->counters.waiting, 1);
 }
 
 /* ---- news ---- */
@@ -247,7 +248,7 @@ static void enqueue(struct channel_line *line, struct channel_ticket *ticket)
 {
     list_append(&line->waiting[ticket->session->priority], &ticket->node);
     line->waiters++;
-    atomic_fetch_add(&ticket->lines->waiting, 1);
+    atomic_fetch_add(&ticket->lines->counters.waiting, 1);
     ticket->line = line;
     ticket->state = TICKET_WAITING;
 }
@@ -408,6 +409,7 @@ static void pass_on(struct channel_ticket *holder, struct channel_ticket **posts
     struct channel_ticket *next = first_of(line);
     if (next == NULL) {
         list_remove(&line->node);
+        atomic_fetch_sub(&holder->lines->counters.held, 1);
         free(line);
         return;
     }
@@ -505,7 +507,7 @@ void channel_lines_device_gone(struct shard *shard, const struct device *device)
     struct channel_lines *lines = shard->server->channel_lines;
     struct channel_ticket *posts = NULL;
     struct device_info info;
-    if (atomic_load(&lines->waiting) == 0)
+    if (atomic_load(&lines->counters.waiting) == 0)
         return;
     directory_get(shard->server->directory, device, &info);
     lock(lines);
@@ -514,6 +516,11 @@ void channel_lines_device_gone(struct shard *shard, const struct device *device)
         look_in(line, device, &posts);
     unlock(lines);
     post_all(shard, posts);
+}
+
+const struct channel_line_counters *channel_lines_counters(const struct channel_lines *lines)
+{
+    return &lines->counters;
 }
 
 void channel_lines_walk(struct channel_lines *lines,

@@ -14,13 +14,18 @@
  * routed: a change counts for those that come later, and for those that wait when their turn comes.
  * What was joined before isn't touched.
  *
- * All functions run in the thread of the session's shard. */
+ * Functions about a session run in the thread of its shard, the others in any. */
 #ifndef CENCD_BRIDGE_CHANNEL_LINE_H
 #define CENCD_BRIDGE_CHANNEL_LINE_H
 
 #include "server/bridge/session.h"
 
 struct channel_lines;
+
+struct channel_line_counters {
+    _Atomic uint64_t held;    /* lines that a session has, now */
+    _Atomic uint64_t waiting; /* sessions, now */
+};
 
 enum status channel_lines_create(struct channel_lines **lines) MUST_CHECK;
 void channel_lines_free(struct channel_lines *lines); /* nobody holds or waits */
@@ -41,6 +46,8 @@ void channel_line_leave(struct session *session);
 
 /* The device has lost its link: those who wait for it are told. */
 void channel_lines_device_gone(struct shard *shard, const struct device *device);
+
+const struct channel_line_counters *channel_lines_counters(const struct channel_lines *lines);
 
 /* For tests: calls visit for each line with its holder and the number of those that wait. */
 void channel_lines_walk(struct channel_lines *lines,

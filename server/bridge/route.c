@@ -1,5 +1,6 @@
 /* How an agent's connection finds its device's link, in whatever shard, and is joined to it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,17 @@ void session_route_later(struct session *session)
 
 /* ---- waiting ---- */
 
+/* In no line yet: it waits for that of the channel. */
+static void session_log_waiting(const struct session *session)
+{
+    struct device_info info;
+    char name[DIRECTORY_NAME_SIZE * 4];
+    char extra[sizeof name + 16];
+    directory_get(session->shard->server->directory, session->device, &info);
+    (void)snprintf(extra, sizeof extra, " channel=%s", log_quote(info.channel, name, sizeof name));
+    session_log(session, "agent waits", session->line == NULL ? extra : "");
+}
+
 void session_begin_waiting(struct session *session, void (*over)(struct timer *timer))
 {
     struct reactor *reactor = session->shard->reactor;
@@ -154,7 +166,7 @@ void session_begin_waiting(struct session *session, void (*over)(struct timer *t
                 session->wait_end_ms > now_ms ? session->wait_end_ms - now_ms : SOON_MS);
     count_up(&session->shard->counters.waited, 1);
     session_registry_update(session);
-    session_log(session, "agent waits", "");
+    session_log_waiting(session);
     stream_watch(&session->agent); /* it may go away */
 }
 

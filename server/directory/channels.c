@@ -63,6 +63,16 @@ size_t channels_list(struct directory *directory, uint32_t after, struct channel
     return count;
 }
 
+void channels_count(struct directory *directory, struct channel_counts *counts)
+{
+    struct accounts *accounts = accounts_read(directory);
+
+    *counts = (struct channel_counts){.channels = (uint32_t)accounts->channels.count};
+    for (size_t i = 0; i < accounts->channels.count; i++)
+        counts->exclusive += channel_of(accounts->channels.entries[i])->exclusive;
+    accounts_unlock(accounts);
+}
+
 bool channel_is_exclusive(struct directory *directory, uint32_t id)
 {
     if (id == 0)

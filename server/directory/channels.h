@@ -37,6 +37,12 @@ bool channel_find(struct directory *directory, const char *name, struct channel_
 size_t channels_list(struct directory *directory, uint32_t after, struct channel_info *infos,
                      size_t capacity);
 
+struct channel_counts {
+    uint32_t channels;
+    uint32_t exclusive;
+};
+void channels_count(struct directory *directory, struct channel_counts *counts);
+
 /* False: it is not exclusive, or there is none. */
 bool channel_is_exclusive(struct directory *directory, uint32_t id);
 

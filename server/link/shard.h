@@ -21,6 +21,7 @@ struct server;
 struct session;
 struct session_registry;
 struct channel_lines;
+struct channel_line_counters;
 struct journal;
 struct durable;
 struct admin_numbers;
@@ -132,6 +133,7 @@ struct server {
     const struct keeper_counters *keeper_counters;
     const struct redis_counters *redis_counters;
     const struct northbound *northbound;
+    const struct channel_line_counters *channel_line_counters;
     const struct admin_numbers *admin; /* by HTTPS */
     struct failed_log *failed;
     struct sources *sources; /* unidentified links by source address */

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "server/bridge/channel_line.h"
+#include "server/directory/channels.h"
 #include "server/directory/login.h"
 #include "server/ops/admin_https.h"
 
@@ -53,6 +55,21 @@ static void admin_metrics(const struct server *server, struct page *page)
                value_of(&tokens->held_off));
 }
 
+static void channel_metrics(const struct server *server, struct page *page)
+{
+    struct channel_counts channels;
+
+    channels_count(server->directory, &channels);
+    const struct channel_line_counters *lines = server->channel_line_counters;
+    single(page, "cencd_channels", "gauge", channels.channels, "Channels.");
+    single(page, "cencd_channels_exclusive", "gauge", channels.exclusive,
+           "Channels whose devices share one line.");
+    single(page, "cencd_channel_lines_held", "gauge", value_of(&lines->held),
+           "Exclusive channels that a session has.");
+    single(page, "cencd_channel_lines_waiting", "gauge", value_of(&lines->waiting),
+           "Sessions that wait for an exclusive channel.");
+}
+
 void account_metrics(const struct server *server, struct page *page)
 {
     const struct login_counters *logins = directory_login_counters(server->directory);
@@ -61,6 +78,7 @@ void account_metrics(const struct server *server, struct page *page)
     if (server->editor == NULL)
         return;
     agents_count(server->directory, &agents);
+    channel_metrics(server, page);
     single(page, "cencd_agents", "gauge", agents.agents, "Accounts of agents.");
     single(page, "cencd_agents_extended", "gauge", agents.extended,
            "Accounts that reach every device.");

@@ -360,15 +360,16 @@ static const char *state_name(uint8_t state)
 static json_t *show_session(struct admin_request *request, const struct session_facts *facts)
 {
     char peer[ADDRESS_TEXT_SIZE];
-    struct device_info info = {.scope = "", .serial = ""};
+    struct device_info info = {.scope = "", .serial = "", .channel = ""};
     char serial[PROTO_TEXT_SIZE(PLUGIN_SERIAL_SIZE)];
 
     if (facts->device != NULL)
         directory_get(request->server->directory, facts->device, &info);
     (void)proto_text(info.serial, strlen(info.serial), serial, sizeof(serial));
     return json_pack(
-        "{s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "id", (json_int_t)facts->id,
-        "scope", info.scope, "serial", serial, "agent",
+        "{s:I, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "id",
+        (json_int_t)facts->id, "scope", info.scope, "serial", serial, "channel",
+        info.channel[0] != '\0' ? json_string(info.channel) : json_null(), "agent",
         facts->agent_name[0] != '\0' ? json_string(facts->agent_name) : json_null(), "peer",
         address_format(&facts->peer, peer), "path",
         session_path_name((enum session_path)facts->path), "state", state_name(facts->state),

@@ -59,6 +59,8 @@ static enum status create_parts(struct server *server)
     if (status == STATUS_OK)
         status = channel_lines_create(&server->channel_lines);
     if (status == STATUS_OK)
+        server->channel_line_counters = channel_lines_counters(server->channel_lines);
+    if (status == STATUS_OK)
         status = sources_create(config->limits.unidentified_per_source,
                                 config->limits.unidentified + MAX_SHARDS * LISTENER_MAX_DEPTH,
                                 &server->sources);

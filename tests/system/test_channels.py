@@ -89,6 +89,12 @@ class Channels(_Admin):
         third = self.agent(one)
         wait_until(lambda: len(self.states()) == 3, "all have asked")
         self.assertEqual([state for _, state in self.states()], ["joined", "waiting", "waiting"])
+        self.assertEqual({session["channel"] for session in self.list("session")}, {"bus 1"})
+        metrics = server.metrics()
+        self.assertEqual([metrics[f"cencd_{name}"] for name in
+                          ("channels", "channels_exclusive", "channel_lines_held",
+                           "channel_lines_waiting")], [1, 1, 1, 2])
+        server.wait_logged(msg="agent waits", serial=TWO, channel="bus 1")
         [session] = [session for session in self.list("session") if session["state"] == "joined"]
         self.ctl("session", "kill", session["id"])
         self.assertTrue(is_closed(holder))
