@@ -349,6 +349,32 @@ static void a_pair_waits_longer_and_is_locked_out(void **state)
     free(attempts);
 }
 
+/* The same for those who don't wait, but come again. */
+static void who_comes_again_is_told_when(void **state)
+{
+    static const uint32_t waits[] = {0, 0, 1000, 2000, 4000, 8000, 16000, 16000, 16000};
+    struct attempts *attempts = attempts_create();
+    struct address other = {.ip = {10, 1, 2, 4}, .family = 4};
+    uint64_t now_ms = 5000;
+    (void)state;
+    assert_int_equal(attempts_wait_ms(attempts, name, 6, &peer, now_ms), 0);
+    for (unsigned i = 0; i + 1 < PAIR_LOCK_FAILURES; i++) {
+        (void)attempts_failed(attempts, name, 6, &peer, now_ms);
+        uint64_t wait_ms = attempts_wait_ms(attempts, name, 6, &peer, now_ms);
+        assert_int_equal(wait_ms, waits[i]);
+        if (wait_ms > 0)
+            assert_int_equal(attempts_wait_ms(attempts, name, 6, &peer, now_ms + wait_ms - 1), 1);
+        now_ms += wait_ms;
+        assert_int_equal(attempts_wait_ms(attempts, name, 6, &peer, now_ms), 0);
+    }
+    assert_true(attempts_failed(attempts, name, 6, &peer, now_ms).locked_out);
+    assert_int_equal(attempts_wait_ms(attempts, name, 6, &peer, now_ms), PAIR_LOCK_MS);
+    assert_int_equal(attempts_wait_ms(attempts, name, 6, &other, now_ms), 0);
+    attempts_succeeded(attempts, name, 6, &peer);
+    assert_int_equal(attempts_wait_ms(attempts, name, 6, &peer, now_ms), 0);
+    free(attempts);
+}
+
 static void what_went_well_or_is_old_is_forgotten(void **state)
 {
     struct attempts *attempts = attempts_create();
@@ -406,6 +432,7 @@ int main(void)
         cmocka_unit_test(the_narrowest_network_names_the_agent),
         cmocka_unit_test(sessions_have_a_limit),
         cmocka_unit_test(a_pair_waits_longer_and_is_locked_out),
+        cmocka_unit_test(who_comes_again_is_told_when),
         cmocka_unit_test(what_went_well_or_is_old_is_forgotten),
         cmocka_unit_test(an_address_with_many_names_is_held_off),
     };
