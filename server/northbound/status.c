@@ -17,6 +17,7 @@
 #define REPEAT_MAX_S        86400u
 #define MESSAGE_DEVICES     100u
 #define ITEM_MAX            2048u
+#define SETTLE_MS           20u
 #define TURN_DEVICES        5000u /* looked at before others have their turn */
 #define FIELD_DEVICES       1u    /* of WatchDevicesResponse */
 #define FIELD_COMPLETE      2u
@@ -28,6 +29,7 @@ struct device_watch {
     struct timer coalesce;
     struct timer repeat;
     struct timer turn;
+    struct timer settle; /* records came that the directory doesn't have yet */
     uint32_t coalesce_ms;
     uint32_t repeat_s;
     bool started;
@@ -225,10 +227,21 @@ static void hear(struct device_watch *status, const struct journal_record *recor
 static size_t take(struct follower *follower, const struct journal_record *records, size_t count)
 {
     struct device_watch *status = container_of(follower, struct device_watch, follower);
+    struct northbound *northbound = status->call->northbound;
+    uint64_t told = northbound_told(northbound);
+    size_t taken = 0;
 
-    for (size_t i = 0; i < count && !status->call->finished; i++)
-        hear(status, &records[i]);
-    return count;
+    /* a status that is older than its change would be the last word */
+    while (taken < count && records[taken].sequence <= told)
+        hear(status, &records[taken++]);
+    if (taken < count)
+        timer_start_fine(northbound->reactor, &status->settle, SETTLE_MS);
+    return taken;
+}
+
+static void settled(struct timer *timer)
+{
+    feed_resume(&container_of(timer, struct device_watch, settle)->follower);
 }
 
 /* Too slow for the journal: the whole picture, and from there on. */
@@ -292,9 +305,10 @@ static void request(struct grpc_call *call, const uint8_t *data, size_t size)
     timer_init(&status->coalesce, coalesced);
     timer_init(&status->repeat, repeat);
     timer_init(&status->turn, turn);
+    timer_init(&status->settle, settled);
     status->started = true;
     status->follower.ops = &follower_ops;
-    status->follower.next = journal_committed(northbound->journal) + 1;
+    status->follower.next = northbound_told(northbound) + 1; /* what the first round may lack */
     feed_add(northbound->feed, &status->follower);
     if (message->changes_only)
         return;
@@ -322,6 +336,7 @@ static void gone(struct grpc_call *call)
     timer_stop(&status->coalesce);
     timer_stop(&status->repeat);
     timer_stop(&status->turn);
+    timer_stop(&status->settle);
     feed_remove(&status->follower);
 }
 
