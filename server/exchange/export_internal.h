@@ -56,8 +56,6 @@ const char *export_details(struct export *export, enum details_kind kind, uint32
 void export_channel(struct export *export, struct scrubbed *out);
 /* Keeps the Id of a channel that isn't dialled, so that lines may name it. */
 void export_keep_other(struct export *export, const char *json);
-/* Keeps the Id of a channel that isn't dialled, so that lines may name it. */
-void export_keep_other(struct export *export, const char *json);
 void export_group_head(struct export *export, struct scrubbed *out, const struct group_info *info);
 void export_device(struct export *export, struct scrubbed *out, const struct device *device);
 /* The Id that the channel has in the file; NULL: it isn't in it. */

@@ -300,7 +300,8 @@ bool export_is_written_as(struct export *export, const struct details_key *key,
     default:
         break;
     }
-    bool same = out.size == strlen(json) && memcmp(out.text, json, out.size) == 0;
+    bool same =
+        out.text != NULL && out.size == strlen(json) && memcmp(out.text, json, out.size) == 0;
     scrubbed_free(&out);
     return same;
 }
