@@ -10,7 +10,9 @@ import pathlib
 import random
 import secrets
 import shutil
+import socket
 import sqlite3
+import ssl
 import subprocess
 import tempfile
 
@@ -107,6 +109,22 @@ class Served(SystemTest):
                           [imei_of(KEPT)])
             store.execute("UPDATE last_id SET project = 1, device_group = 1, agent = ?",
                           [FIRST_ID + len(self.agents)])
+
+    @staticmethod
+    def make_certificate():
+        """A listener's tls section; of 127.0.0.1, and its own authority."""
+        base = pathlib.Path(os.environ["TMPDIR"]) / "listener"
+        certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=cencd",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
+                        certificate], check=True, capture_output=True)
+        return {"certificate": str(certificate), "key": str(key)}
+
+    def connect_tls(self, port, tls):
+        context = ssl.create_default_context(cafile=tls["certificate"])
+        return self.keep(context.wrap_socket(
+            socket.create_connection(("127.0.0.1", port), LIMIT_S), server_hostname="127.0.0.1"))
 
     def answer_http(self):
         """What the meter does: one answer to one HTTP request, which every client can ask."""

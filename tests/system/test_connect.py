@@ -1,8 +1,5 @@
 """HTTP CONNECT with curl and ncat, and the status that each refusal has."""
 
-import os
-import pathlib
-import subprocess
 import unittest
 
 from accounts import AWAY, HERE, KEPT, NAME, SECRET, UNKNOWN, Served, name_of, run
@@ -68,15 +65,10 @@ class Connect(Served):
         self.assertEqual(request.result(), b"GET / HTTP/1.0\r\n\r\n")
 
     def test_inside_tls(self):
-        base = pathlib.Path(os.environ["TMPDIR"]) / "proxy"
-        certificate, key = base.with_suffix(".pem"), base.with_suffix(".key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=cencd",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-                        certificate], check=True, capture_output=True)
-        self.serve("connect", tls={"certificate": str(certificate), "key": str(key)})
+        tls = self.make_certificate()
+        self.serve("connect", tls=tls)
         proxy = f"https://{NAME}:{SECRET}@127.0.0.1:{self.ports['connect']}"
-        arguments = ("curl", "-sS", "-p", "-x", proxy, "--proxy-cacert", str(certificate))
+        arguments = ("curl", "-sS", "-p", "-x", proxy, "--proxy-cacert", tls["certificate"])
         for _ in range(3):
             request = self.answer_http()
             self.assertEqual(run(*arguments, f"http://{name_of(HERE)}/"), (0, "meter!", ""))

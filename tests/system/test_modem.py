@@ -12,8 +12,8 @@ from cencd import connect, imei_of, read_exactly
 class Line:
     """One TCP connection to the modem."""
 
-    def __init__(self, port):
-        self.socket = connect(port)
+    def __init__(self, port, inside=None):
+        self.socket = inside or connect(port)
 
     def close(self):
         self.socket.close()
@@ -43,6 +43,29 @@ class VirtualModem(Served):
         if login:
             line.command(f"AT+LOGIN={NAME},{SECRET}", "OK")
         return line
+
+    def test_inside_tls(self):
+        tls = self.make_certificate()
+        server = self.serve("modem", tls=tls)
+        line = Line(None, self.connect_tls(self.ports["modem"], tls))
+        line.send("ATE0\r")
+        line.expect("ATE0\r\r\nOK\r\n")
+        line.command(f"AT+LOGIN={NAME},wrong", "ERROR")
+        line.command(f"AT+LOGIN={NAME},{SECRET}", "OK")
+        for _ in range(2):
+            line.command(f"ATDT{imei_of(HERE)}", "CONNECT 9600")
+            line.send("request")
+            self.assertEqual(self.here.receive(7), b"request")
+            self.here.send(b"answer")
+            line.expect("answer")
+            time.sleep(1.1)  # the pause that belongs to the escape
+            line.send("+++")
+            self.assertEqual(self.here.receive(3), b"+++")
+            line.expect("\r\nOK\r\n")
+            line.command("ATH", "OK")
+            server.wait_logged(msg="session finished", cause="hung_up")
+        self.keep(Line(self.ports["modem"])).send("ATE0V1Q0\r")  # without TLS
+        self.refused("agent", "malformed")
 
     def test_a_dialogue(self):
         server = self.serve("modem")
@@ -107,6 +130,7 @@ class ByAddress(VirtualModem):
     """The account lists the agent's address: no line is typed."""
 
     agents = [agent_row(FIRST_ID, NAME, None, sources=["127.0.0.0/8"])]
+    test_inside_tls = None
 
     def test_a_dialogue(self):
         server = self.serve("modem", login="")

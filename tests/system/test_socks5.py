@@ -3,10 +3,11 @@ doesn't get its device."""
 
 import pathlib
 import os
+import socket
 import unittest
 
 from accounts import AWAY, HERE, KEPT, NAME, SECRET, UNKNOWN, Served, name_of, run
-from cencd import connect, imei_of
+from cencd import Task, connect, imei_of, read_exactly
 
 
 class Socks5(Served):
@@ -80,6 +81,42 @@ class Socks5(Served):
             input="GET / HTTP/1.0\r\n\r\n")
         self.assertIn("meter!", output, errors)
         self.assertEqual(request.result(), b"GET / HTTP/1.0\r\n\r\n")
+
+    def bridge(self, tls):
+        """What stunnel does for a program that speaks no TLS: the port of a bridge for one connection."""
+        listening = self.keep(socket.create_server(("127.0.0.1", 0)))
+
+        def pump(source, target, end):
+            while data := source.recv(65536):
+                target.sendall(data)
+            end()
+
+        def serve():
+            plain, _ = listening.accept()
+            inside = self.connect_tls(self.ports["socks5"], tls)
+            back = Task(pump, inside, plain, lambda: plain.shutdown(socket.SHUT_WR))
+            pump(plain, inside, lambda: inside.unwrap() and None)
+            back.result()
+            plain.close()
+        return listening.getsockname()[1], Task(serve)
+
+    def test_inside_tls(self):
+        """curl knows socks5h in clear text only: a bridge puts TLS around it."""
+        tls = self.make_certificate()
+        self.serve("socks5", tls=tls)
+        port, _ = self.bridge(tls)
+        request = self.answer_http()
+        code, output, errors = run("curl", "-sS", "-x", f"socks5h://{NAME}:{SECRET}@127.0.0.1:{port}",
+                                   f"http://{name_of(HERE)}/")
+        self.assertEqual((code, output), (0, "meter!"), errors)
+        self.assertIn(b"GET / ", request.result())
+        inside = self.connect_tls(self.ports["socks5"], tls)
+        inside.sendall(b"\5\1\2" + bytes([1, len(NAME)]) + NAME.encode() + b"\5wrong")
+        self.assertEqual(read_exactly(inside, 3), b"\5\2\1")  # the status follows, not 0
+        self.assertNotEqual(read_exactly(inside, 1), b"\0")
+        plain = self.keep(connect(self.ports["socks5"]))
+        plain.sendall(b"\5\1\2" + b"\1" * 20)
+        self.refused("agent", "malformed")
 
     def test_proxychains4(self):
         self.serve("socks5")
