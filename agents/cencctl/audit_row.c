@@ -260,6 +260,18 @@ static void put_import(FILE *out, const json_t *body)
 
 /* ---- all of it ---- */
 
+/* A device that was added or removed: where it is, or was. */
+static void put_entered(FILE *out, const json_t *event, const json_t *body)
+{
+    const char *project = text_of(event, "project");
+    const char *channel = text_of(json_object_get(body, "state"), "channel");
+
+    if (project[0] != '\0')
+        (void)fprintf(out, "project %s", project);
+    if (channel[0] != '\0')
+        (void)fprintf(out, "%schannel %s", project[0] != '\0' ? ", " : "", channel);
+}
+
 static void put_what(FILE *out, const json_t *event, const json_t *body, const char *kind)
 {
     if (strncmp(kind, "access_", 7) == 0)
@@ -278,8 +290,8 @@ static void put_what(FILE *out, const json_t *event, const json_t *body, const c
         put_value(out, "keys", json_object_get(body, "keys"));
     else if (json_object_get(body, "item") != NULL)
         put_item(out, body, kind);
-    else if (text_of(event, "project")[0] != '\0')
-        (void)fprintf(out, "project %s", text_of(event, "project"));
+    else
+        put_entered(out, event, body);
 }
 
 /* Who did it: the account, or the operator. */

@@ -147,6 +147,22 @@ class ProjectsTest(NorthboundTest):
         named.wait(lambda s: s.through >= last, "all events")
         self.assertEqual(named.events, [])
 
+    def test_a_channel_is_of_its_project(self):
+        self.ctl("channel", "add", "bus", "--host", "10.0.0.1", "--port", "502", "--exclusive",
+                 "--project", "north")
+        self.ctl("device", "move", NORTH, "--channel", "bus")
+        key = pb.DeviceKey(scope="default", serial=NORTH)
+        state = self.call("GetDevice", pb.GetDeviceRequest(device=key), "north").device.state
+        self.assertEqual((state.channel, state.channel_id), ("bus", 1))
+        everything = self.assert_events()
+        [added] = [event for event in everything if event.WhichOneof("body") == "channel_added"]
+        self.assertEqual(added.project, "north")
+        self.assertEqual((added.channel_added.item.host, added.channel_added.item.port,
+                          added.channel_added.item.exclusive), ("10.0.0.1", 502, True))
+        moved = [event.device_moved.channel for event in everything
+                 if event.WhichOneof("body") == "device_moved"]
+        self.assertEqual(moved[-1], "bus")
+
     def test_a_device_moves(self):
         registrations = {who: self.watch("WatchRegistrations", pb.WatchRegistrationsRequest(), who)
                          for who in ("north", "south")}

@@ -293,6 +293,9 @@ static void changes_are_told_with_what_was_before(void **state)
                 "\"exclusive\":true,\"project\":\"n\",\"project_id\":1,\"revision\":\"2\"},"
                 "\"former\":{\"name\":\"bus\",\"host\":\"a\",\"port\":2}}",
           "uid:0", "n/bus, project none -> n, host \"a\" -> \"b\", exclusive none -> yes");
+    tells("device_added",
+          ACTOR "\"project\":\"n\",\"device_added\":{\"state\":{\"channel\":\"bus\"}}", "uid:0",
+          "project n, channel bus");
     tells("device_moved",
           ACTOR "\"project\":\"n\",\"device_moved\":{\"former_project\":\"n\",\"former_groups\":["
                 "\"g\"],\"groups\":[\"g\"],\"channel\":\"bus\"}",
