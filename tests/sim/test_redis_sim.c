@@ -1,6 +1,6 @@
 /* The whole server with a Redis that has every trouble, under many seeds: devices dial in, gasp and
- * come back, agents read, the disk refuses; Redis breaks off at any byte, is slow, refuses, loses
- * everything or some of it, babbles, says nothing. What holds:
+ * come back, batches of others are added, agents read, the disk refuses; Redis breaks off at any
+ * byte, is slow, refuses, loses everything or some of it, babbles, says nothing. What holds:
  *
  *  - The server goes on: what happens is recorded, and it stops in order at any time.
  *  - What waits for Redis is bounded.
@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "server/directory/edit_batch.h"
 #include "server/journal/journal.h"
 #include "server/reactor/sim/world.h"
 #include "server/redis/redis.h"
@@ -31,6 +32,7 @@
 #define DEVICES       6u
 #define SERIALS       (DEVICES + 2u) /* the last ones never dial in */
 #define AGENTS        3u
+#define BATCH_MAX     40u /* devices; the serials of the first batch begin with 2000 */
 #define GASPS         4059
 #define MODEMS        5009
 #define PUSH_SIZE     30000u
@@ -68,6 +70,9 @@ static struct {
     char folder[64];
     struct sim_peer *devices[DEVICES];
     struct sim_peer *agents[AGENTS];
+    struct edit_batch batch;
+    unsigned batches;
+    bool batch_open;
     bool spoils;  /* somebody else writes under the prefix, in this run */
     bool spoiled; /* he did */
 } world;
@@ -79,6 +84,8 @@ static struct {
     uint64_t refused;
     uint64_t forced;
     uint64_t gasps;
+    uint64_t batches;
+    uint64_t batches_failed;
 } seen;
 
 /* ---- time ---- */
@@ -264,6 +271,40 @@ static void trouble(void)
     }
 }
 
+/* ---- batches ---- */
+
+static bool next_item(void *context, size_t index, struct edit *edit)
+{
+    (void)context;
+    edit->kind = index == 0 ? EDIT_PROJECT_ADD : EDIT_DEVICE_ADD;
+    edit->project = index == 0 ? 0 : edit_batch_reference(0);
+    (void)snprintf(edit->name, sizeof(edit->name), "batch %u", world.batches);
+    (void)snprintf(edit->scope, sizeof(edit->scope), "default");
+    (void)snprintf(edit->serial, sizeof(edit->serial), "%04zu",
+                   2000 + (size_t)world.batches * BATCH_MAX + index);
+    return true;
+}
+
+static void batch_done(struct edit_batch *batch)
+{
+    world.batch_open = false;
+    SEEDS_REQUIRE(batch->result == EDIT_DONE || batch->result == EDIT_UNAVAILABLE);
+    seen.batches += batch->result == EDIT_DONE;
+    seen.batches_failed += batch->result != EDIT_DONE;
+}
+
+static void add_batch(void)
+{
+    if (world.batch_open || world.batches == 100)
+        return;
+    world.batches++;
+    world.batch_open = true;
+    world.batch = (struct edit_batch){.count = 2 + sim_below(world.site.sim, BATCH_MAX - 2),
+                                      .next = next_item,
+                                      .done = batch_done};
+    editor_submit_batch(world.site.server->editor, &world.batch);
+}
+
 /* ---- what happens ---- */
 
 static const struct redis_counters *counters(void)
@@ -302,6 +343,8 @@ static void act(void)
     case 8:
         if (sim_chance(sim, 200))
             push_much();
+        else if (sim_chance(sim, 200))
+            add_batch();
         break;
     case 9:
         if (sim_chance(sim, 300))
@@ -461,7 +504,10 @@ static void stop(bool logs)
         hang_up(&world.devices[i]);
     for (uint32_t i = 0; i < AGENTS; i++)
         hang_up(&world.agents[i]);
+    if (sim_chance(world.site.sim, 500))
+        add_batch();
     site_stop(&world.site);
+    SEEDS_REQUIRE(!world.batch_open);
     if (logs && world.site.log_text != NULL)
         SEEDS_REQUIRE(strstr(world.site.log_text, PASSWORD) == NULL);
     site_leave(&world.site);
@@ -501,7 +547,8 @@ static void redis_becomes_what_the_directory_is(void **state)
     seeds_run("redis", 600, run_seed);
     if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
         assert_true(seen.rebuilds > 0 && seen.errors > 0 && seen.replaced > 0 && seen.refused > 0 &&
-                    seen.forced > 0 && seen.gasps > 0);
+                    seen.forced > 0 && seen.gasps > 0 && seen.batches > 0 &&
+                    seen.batches_failed > 0);
 }
 
 /* ---- a shard that gets no turn ---- */
