@@ -217,12 +217,24 @@ void event_state(const char *listener, struct event_texts *texts, Cenc__V1__Devi
     fill_signal(info->signal_csq, texts, &state->signal);
 }
 
+/* Its link went before anybody was told of it; but who looked meanwhile saw it connected. */
+static void tell_if_gone(struct shard *shard, struct device *device)
+{
+    struct device_info info;
+    directory_get(shard->server->directory, device, &info);
+    if (info.link.id == 0)
+        untold_note(shard, device);
+}
+
 static void device_added(struct pending_event *event, enum status status)
 {
     struct shard *shard = event->shard;
+    struct link *link = link_find(shard, &event->link);
     if (status == STATUS_OK)
         directory_recorded(shard->server->directory, event->device);
-    event->added(shard, event->device, link_find(shard, &event->link), status);
+    if (status == STATUS_OK && link == NULL)
+        tell_if_gone(shard, event->device);
+    event->added(shard, event->device, link, status);
 }
 
 enum status events_device_added(struct link *link,
