@@ -136,6 +136,8 @@ static void http_ended(struct stream *stream, int error)
         return;
     connection->leaving_ms = now_ms(connection);
     stream_shutdown(&connection->client);
+    if (!stream_receive_ended(&connection->client))
+        stream_receive(&connection->client, RECEIVE_STREAM); /* it may have been stopped */
     close_when_sent(connection);
 }
 
