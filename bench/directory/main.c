@@ -244,8 +244,7 @@ static void *gasp(void *argument)
         struct heard heard;
         write_serial(serial, (uint32_t)(next_random(&random) % options.devices));
         struct device *device = directory_known(storm.directory, SCOPE, serial);
-        if (device == NULL ||
-            directory_gasp(storm.directory, device, &gasp, &heard) != STATUS_OK)
+        if (device == NULL || directory_gasp(storm.directory, device, &gasp, &heard) != STATUS_OK)
             die("a device is missing");
         count++;
     }

@@ -222,24 +222,34 @@ static void end_list(struct told_plugin *told)
     positions_begin(told->northbound, told->consumer, told->listed);
 }
 
+struct search {
+    struct directory *directory;
+    const struct device *found;
+};
+
+/* One whose record isn't on the disk may never have been; if it comes there, it is told as new. */
 static bool is_next(const struct device_info *info, void *context)
 {
-    *(const struct device **)context = info->device;
+    struct search *search = context;
+
+    if (directory_known(search->directory, info->scope, info->serial) == NULL)
+        return true;
+    search->found = info->device;
     return false;
 }
 
 static void list_on(struct told_plugin *told)
 {
     struct northbound *northbound = told->northbound;
-    const struct device *device = NULL;
+    struct search search = {.directory = northbound->directory};
     struct device_message message;
 
-    told->list_at = directory_walk(northbound->directory, told->list_at, is_next, (void *)&device);
-    if (device == NULL) {
+    told->list_at = directory_walk(northbound->directory, told->list_at, is_next, &search);
+    if (search.found == NULL) {
         end_list(told);
         return;
     }
-    device_message_fill(northbound->directory, device, northbound->config,
+    device_message_fill(northbound->directory, search.found, northbound->config,
                         reactor_utc_ms(northbound->reactor), NULL, &message);
     plugin_telling_of_device(plugin_thread_telling(told->thread), &message,
                              northbound->config->server.node, told->listed);

@@ -140,6 +140,8 @@ static void hear_listed(struct ear *ear, const struct plugin_facts *facts)
         seen.lists++;
     }
     SEEDS_REQUIRE(facts->sequence <= world.committed && world.devices[device] != NULL);
+    /* one whose record isn't on the disk may never have been; else it is told as new, later */
+    SEEDS_REQUIRE(world.added[device] <= world.committed);
     SEEDS_REQUIRE(!ear->heard[device]);
     ear->in_list = true;
     ear->listed = facts->sequence;
