@@ -28,7 +28,7 @@ def column(rounds, cell, key):
 
 def ratios(rounds, cell, other, key="rate"):
     return [one[cell][key] / one[other][key] for one in rounds
-            if cell in one and other in one and one[other][key] > 0]
+            if key in one.get(cell, {}) and one.get(other, {}).get(key, 0) > 0]
 
 
 def row(title, rounds, cell):
