@@ -442,6 +442,28 @@ static void a_late_gasp_of_a_device_that_was_here_before(void **state)
     assert_int_equal(EVENTS_OF(POWER_RESTORED, &at), 0);
 }
 
+/* Whoever looked while the disk stood still saw a device on line, and no event would have told that
+ * it isn't any more. */
+static void a_new_device_that_goes_before_it_is_recorded(void **state)
+{
+    size_t added = 0;
+    size_t gone = 0;
+    (void)state;
+    start();
+    state_set_disk(&state_site, 1000, 0, 0);
+    dial_in();
+    caller_shutdown(&caller);
+    site_run(site, 120000);
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    stop();
+    assert_int_equal(EVENTS_OF(DEVICE_ADDED, &added), 1);
+    assert_int_equal(EVENTS_OF(CONNECTED, &gone), 0);
+    assert_int_equal(EVENTS_OF(DISCONNECTED, &gone), 1);
+    assert_true(gone > added);
+    assert_int_equal(events[gone].event.link_epoch, 1);
+}
+
 /* ---- what isn't recorded ---- */
 
 static void large(size_t size)
@@ -668,6 +690,7 @@ int main(void)
         cmocka_unit_test(a_gasp_of_a_device_that_is_not_recorded),
         cmocka_unit_test(a_gasp_that_waited_in_the_socket),
         cmocka_unit_test(a_late_gasp_of_a_device_that_was_here_before),
+        cmocka_unit_test(a_new_device_that_goes_before_it_is_recorded),
         cmocka_unit_test(a_push_as_large_as_a_datagram),
         cmocka_unit_test(a_connection_is_not_answered_when_the_queue_is_full),
         cmocka_unit_test(a_datagram_is_answered_later_when_the_queue_is_full),
