@@ -101,6 +101,7 @@ struct edit_actor {
 /* What an import did, for its event. */
 struct edit_imported {
     const char *format;
+    const char *project; /* the only one that the file is of; otherwise "" */
     char file_name[128];
     uint32_t projects_added;
     uint32_t groups_added;

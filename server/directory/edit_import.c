@@ -63,12 +63,17 @@ enum edit_result edit_prepare_imported(const struct edit_scene *scene, struct ed
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__Imported body = CENC__V1__IMPORTED__INIT;
     char file_name[PROTO_TEXT_SIZE(sizeof(counts->file_name))];
+    char project[PROTO_TEXT_SIZE(DIRECTORY_NAME_SIZE)];
 
     if (counts == NULL)
         return edit_refuse(edit, EDIT_INVALID, "nothing was imported");
     (void)proto_text(counts->file_name, strlen(counts->file_name), file_name, sizeof(file_name));
     body.format = proto_string(counts->format);
     body.file_name = file_name;
+    /* it may be one that another edit of the batch is refused for */
+    (void)proto_text(counts->project, strnlen(counts->project, DIRECTORY_NAME_SIZE - 1), project,
+                     sizeof(project));
+    event.project = project;
     body.projects_added = counts->projects_added;
     body.groups_added = counts->groups_added;
     body.channels_added = counts->channels_added;

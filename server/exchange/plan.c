@@ -279,6 +279,7 @@ static enum status plan_end(struct plan *plan)
     struct edit_imported *imported = &plan->imported;
 
     imported->format = exchange_format_name(plan->exchange->format);
+    imported->project = plan->exchange->project_count == 1 ? plan->exchange->projects[0].name : "";
     imported->secrets_left_out = (uint32_t)plan->exchange->secrets;
     (void)snprintf(imported->file_name, sizeof(imported->file_name), "%.127s",
                    plan->config->file_name);

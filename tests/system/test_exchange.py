@@ -191,6 +191,7 @@ class Exchange(unittest.TestCase):
         event = self.events("imported")[0]
         self.assertEqual(event["imported"]["file_name"], "meters.json")
         self.assertEqual(event["imported"]["devices_moved"], 2)
+        self.assertEqual(event["project"], "north")
         self.assertIn("imported", self.ctl("audit"))
 
     # -- dry runs and faults --
@@ -231,6 +232,19 @@ class Exchange(unittest.TestCase):
         self.ctl("import", self.folder / "missing.csv", code=74)
         self.ctl("export", "--format", "cehes", code=65)
         self.ctl("export", "--format", "cehes", "--project", "none", code=66)
+
+    def test_no_name_of_a_project_stops_the_server(self):
+        body = METERS.read_bytes()
+        for name, status in [("%ff%fe", 400), ("%01", 400), ("a" * 96, 400), ("%e2%80%ae", 400),
+                             ("", 400), ("n%D0%BEth", 400)]:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(LIMIT_S)
+                connection.connect(str(self.state / "admin.sock"))
+                connection.sendall(f"POST /v1/import?format=cehes&project={name}&file=%ff HTTP/1.0\r\n"
+                                   f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                self.assertEqual(int(connection.recv(4096).split()[1]), status, name)
+            wait_until(lambda: self.run_it("project", "list")[0] == 0, "the server is gone")
+        self.assertEqual(self.list("project"), [])
 
     # -- CSV --
 
@@ -283,12 +297,16 @@ class Exchange(unittest.TestCase):
     def test_half_a_file_and_one_that_is_too_large(self):
         head = (b"POST /v1/import?format=csv HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
                 b"serial,project\n1,north\n")
-        with socket.socket(socket.AF_UNIX) as half:
-            half.connect(str(self.state / "admin.sock"))
-            half.sendall(head)
-            self.write("one.csv", "serial,project\n1,north\n")
-            wait_until(lambda: self.run_it("import", self.folder / "one.csv")[0] == 75,
-                       "the half one doesn't count as under way")
+        self.write("one.csv", "serial,project\n1,north\n")
+
+        def holds_up():
+            """Unless the other one was faster."""
+            with socket.socket(socket.AF_UNIX) as half:
+                half.connect(str(self.state / "admin.sock"))
+                half.sendall(head)
+                return self.run_it("import", self.folder / "one.csv")[0] == 75
+
+        wait_until(holds_up, "the half one doesn't count as under way")
         wait_until(lambda: self.run_it("import", self.folder / "one.csv")[0] == 0,
                    "the half one is still there")
         self.assertEqual(len(self.list("device")), 1)
