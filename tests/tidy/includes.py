@@ -53,6 +53,7 @@ MAY_INCLUDE = {
                                                "server/redis", "agents", "server/shard",
                                                "server/northbound", "server/exchange"],
     "server/main.c": None,
+    "bench/batch": REACTOR + CONFIG + ["server/directory"],
     "bench/directory": REACTOR + CONFIG + EVENTS + ["server/directory"],
     "bench/consumer": REACTOR + ["bench", "codec/grpc", "codec/proto", "server/journal"],
     "bench/storm_devices.c": REACTOR + CONFIG + EVENTS + ["server/directory", "bench"],
