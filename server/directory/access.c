@@ -53,6 +53,8 @@ enum access_verdict access_decide(struct directory *directory, struct agent_ref 
 {
     struct place place = {0};
     bool known = device != NULL && place_of(directory, device, &place);
+    /* before the accounts are locked: whoever holds a device locks them */
+    bool unapproved = known && device_unapproved(directory, device);
     struct accounts *accounts = accounts_read(directory);
     struct named *named = named_get(&accounts->agents, ref.id);
     enum access_verdict verdict = ACCESS_DISABLED;
@@ -61,7 +63,7 @@ enum access_verdict access_decide(struct directory *directory, struct agent_ref 
         verdict = agent_verdict(agent_of(named), peer, utc_ms);
     if (verdict == ACCESS_ALLOWED && !known)
         verdict = ACCESS_UNKNOWN_DEVICE;
-    else if (verdict == ACCESS_ALLOWED && device_unapproved(directory, device))
+    else if (verdict == ACCESS_ALLOWED && unapproved)
         verdict = ACCESS_NOT_APPROVED;
     else if (verdict == ACCESS_ALLOWED && !reaches(&agent_of(named)->rights, &place))
         verdict = ACCESS_NOT_GRANTED;

@@ -1,11 +1,11 @@
 /* Who is at the door: name and password of an agent's account.
  *
- * Passwords are scrypt hashes (RFC 7914), checked on helper threads, a few at a time. Addresses take
- * turns, so that a crowd behind one delays nobody behind another; what is too much for the queue is
- * answered TRY_LATER. One that was
- * right is remembered for 10 minutes as an HMAC under a key of this process, and forgotten at any
- * change of the account, so that a head-end system with hundreds of sessions a second costs one
- * hash. A name that nobody has costs the same time as a wrong password.
+ * Passwords are scrypt hashes (RFC 7914), checked on helper threads, a few at a time. Addresses
+ * take turns, so that a crowd behind one delays nobody behind another; what is too much for the
+ * queue is answered TRY_LATER. One that was right is remembered for 10 minutes as an HMAC under a
+ * key of this process, and forgotten at any change of the account, so that a head-end system with
+ * hundreds of sessions a second costs one hash. A name that nobody has costs the same time as a
+ * wrong password.
  *
  * Failures are counted for each pair of account and address: from the third on the next attempt
  * is answered 1, 2, 4 .. 16 s late, after ten the pair is locked out for 5 minutes. Somebody else's

@@ -277,7 +277,7 @@ class CallsTest(NorthboundTest):
             return (of.bytes_received, of.bytes_sent)
 
         begin = len(hello(imei_of(1)))
-        self.assertEqual(both(status()), (begin, 0))
+        server.wait(lambda: both(status()) == (begin, 0), "its greeting counts")
         watch = stub.WatchDevices(pb.WatchDevicesRequest(coalesce_ms=100, changes_only=True),
                                   metadata=self.bearer())
         self.addCleanup(watch.cancel)
@@ -291,13 +291,13 @@ class CallsTest(NorthboundTest):
         self.assertEqual(modem.receive(1), b"q")
         agent.close()
         server.wait_device(modem.imei, "idle")
-        self.assertEqual(both(status()), (begin + 3000, 21))
+        server.wait(lambda: both(status()) == (begin + 3000, 21), "and after the session")
         while (told := next(watch).devices[0]).presence != pb.PRESENCE_IDLE:
             pass
         self.assertEqual(both(told), (begin + 3000, 21))
         modem.close()
         server.wait_device(modem.imei, "offline")
-        self.assertEqual(both(status()), (begin + 3000, 21))
+        server.wait(lambda: both(status()) == (begin + 3000, 21), "and after the link")
         row = server.stats()["devices"][0]
         self.assertEqual((row["bytes_received"], row["bytes_sent"]), (begin + 3000, 21))
         stream = self.stream(stub)
