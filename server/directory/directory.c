@@ -79,6 +79,7 @@ enum status directory_create(const struct directory_config *config, struct direc
         goto no_pools;
     if (ports_init(&made->ports, config->first_port, config->last_port) != STATUS_OK)
         goto no_ports;
+    signals_init(&made->signals);
     made->accounts = malloc(sizeof(*made->accounts));
     if (made->accounts == NULL || accounts_init(made->accounts, config, &made->key) != STATUS_OK)
         goto no_accounts;
@@ -109,6 +110,7 @@ void directory_free(struct directory *directory)
     free_pools(directory);
     accounts_destroy(directory->accounts);
     free(directory->accounts);
+    signals_destroy(&directory->signals);
     free(directory);
 }
 

@@ -12,6 +12,7 @@
 #include "server/directory/directory.h"
 #include "server/directory/order.h"
 #include "server/directory/ports.h"
+#include "server/directory/signals.h"
 #include "server/directory/text_pool.h"
 
 /* Serial, scope and hash are constant; the rest belongs to the stripe's lock. */
@@ -42,10 +43,11 @@ struct device {
     uint8_t state : 2;
     uint8_t heard_by : 2; /* with heard_utc_ms */
     bool recorded : 1;
-    bool removed : 1;    /* by an operator: nobody finds it, until it registers again */
-    bool unapproved : 1; /* no agent reaches it */
-    bool entered : 1;    /* by an edit that is not recorded, and no link came: nobody finds it */
-    char serial[];       /* with NUL; it begins in what would be padding */
+    bool removed : 1;      /* by an operator: nobody finds it, until it registers again */
+    bool unapproved : 1;   /* no agent reaches it */
+    bool entered : 1;      /* by an edit that is not recorded, and no link came: nobody finds it */
+    bool signal_noted : 1; /* it is among directory.signals */
+    char serial[];         /* with NUL; it begins in what would be padding */
 };
 
 #define NO_LISTENER UINT16_MAX
@@ -87,6 +89,7 @@ struct directory {
     struct text_pool firmwares;
     struct text_pool hardwares;
     struct accounts *accounts; /* accounts.h */
+    struct signals signals;
 };
 
 /* places.c: from now on everybody finds it. Under the stripe's lock. */

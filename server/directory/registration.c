@@ -203,8 +203,11 @@ void directory_set_signal(struct directory *directory, struct device *device,
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
 
-    if (link->id != 0 && device->link.id == link->id)
+    if (link->id != 0 && device->link.id == link->id && device->signal_csq != signal_csq) {
         device->signal_csq = signal_csq;
+        if (!device->signal_noted)
+            device->signal_noted = signals_note(&directory->signals, device);
+    }
     unlock_stripe(stripe);
 }
 

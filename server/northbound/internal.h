@@ -52,6 +52,7 @@ struct northbound {
     bool point_taken;
     uint64_t told;               /* the directory has all up to there */
     struct list health_watchers; /* health.c */
+    struct list status_watchers; /* status.c */
     bool serving;                /* as they were told last */
     uint32_t jobs;               /* under way in the helper thread */
     struct timer tick;
@@ -93,6 +94,9 @@ void positions_move(struct northbound *northbound, struct consumer *consumer, ui
 void positions_begin(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
 /* Writes what isn't yet. True: nothing is left. */
 bool positions_flush(struct northbound *northbound);
+
+/* status.c */
+void status_tick(struct northbound *northbound);
 
 /* health.c */
 void health_tick(struct northbound *northbound);

@@ -170,6 +170,7 @@ static void tick(struct timer *timer)
 
     health_tick(northbound);
     (void)northbound_told(northbound);
+    status_tick(northbound);
     timer_start(northbound->reactor, timer, TICK_MS);
 }
 
@@ -263,6 +264,7 @@ enum status northbound_create(const struct northbound_settings *settings,
     uint64_t oldest = journal_oldest(northbound->journal);
     northbound->told = oldest > 0 ? oldest - 1 : 0;
     list_init(&northbound->health_watchers);
+    list_init(&northbound->status_watchers);
     timer_init(&northbound->tick, tick);
     enum status status = start(northbound, settings, error);
     if (status != STATUS_OK)

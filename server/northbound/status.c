@@ -1,10 +1,12 @@
 /* WatchDevices: the present status of devices. Changes are heard from the journal, which has all
- * transitions, and coalesced into a set of devices; what they are now is in the directory. A
- * watcher that doesn't read costs its set, and is told the latest when it reads again. */
+ * transitions; those of a signal, which it hasn't, from the directory, once a second. They are
+ * coalesced into a set of devices; what these are now is in the directory. A watcher that doesn't
+ * read costs its set, and is told the latest when it reads again. */
 #include <cenc/v1/northbound.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/signals.h"
 #include "server/northbound/internal.h"
 #include "server/northbound/pointer_set.h"
 #include "server/northbound/records.h"
@@ -24,6 +26,7 @@
 
 struct device_watch {
     struct grpc_call *call;
+    struct list node; /* of northbound.status_watchers */
     struct follower follower;
     struct pointer_set changed;
     struct timer coalesce;
@@ -195,6 +198,20 @@ static void coalesced(struct timer *timer)
 
 /* ---- hearing of changes ---- */
 
+static void changed(struct device_watch *status, const struct device *device)
+{
+    struct reactor *reactor = status->call->northbound->reactor;
+
+    if (!pointer_set_add(&status->changed, device))
+        start_round(status); /* so many that all are told */
+    if (timer_running(&status->coalesce))
+        return;
+    if (status->coalesce_ms < 1000)
+        timer_start_fine(reactor, &status->coalesce, status->coalesce_ms);
+    else
+        timer_start(reactor, &status->coalesce, status->coalesce_ms);
+}
+
 static void hear(struct device_watch *status, const struct journal_record *record)
 {
     struct northbound *northbound = status->call->northbound;
@@ -212,16 +229,36 @@ static void hear(struct device_watch *status, const struct journal_record *recor
     memcpy(serial, outline.serial.data, outline.serial.size);
     serial[outline.serial.size] = '\0';
     device = registry_device(northbound->directory, scope, serial);
-    if (device == NULL)
-        return;
-    if (!pointer_set_add(&status->changed, device))
-        start_round(status); /* so many that all are told */
-    if (!timer_running(&status->coalesce)) {
-        if (status->coalesce_ms < 1000)
-            timer_start_fine(northbound->reactor, &status->coalesce, status->coalesce_ms);
-        else
-            timer_start(northbound->reactor, &status->coalesce, status->coalesce_ms);
+    if (device != NULL)
+        changed(status, device);
+}
+
+/* Too many signals changed to be noted. */
+static void all_changed(struct northbound *northbound)
+{
+    struct list *node = northbound->status_watchers.next;
+
+    while (node != &northbound->status_watchers) {
+        struct device_watch *status = container_of(node, struct device_watch, node);
+        node = node->next; /* the call may end in this */
+        start_round(status);
+        go_on(status);
     }
+}
+
+void status_tick(struct northbound *northbound)
+{
+    struct list *watchers = &northbound->status_watchers;
+    const struct device *device;
+    unsigned left = SIGNALS_MAX; /* as many more may come meanwhile */
+
+    if (list_empty(watchers))
+        return;
+    if (directory_signals_lost(northbound->directory))
+        all_changed(northbound);
+    while (left-- > 0 && (device = directory_signals_take(northbound->directory)) != NULL)
+        for (struct list *node = watchers->next; node != watchers; node = node->next)
+            changed(container_of(node, struct device_watch, node), device);
 }
 
 static size_t take(struct follower *follower, const struct journal_record *records, size_t count)
@@ -310,6 +347,8 @@ static void request(struct grpc_call *call, const uint8_t *data, size_t size)
     status->follower.ops = &follower_ops;
     status->follower.next = northbound_told(northbound) + 1; /* what the first round may lack */
     feed_add(northbound->feed, &status->follower);
+    directory_signals_follow(northbound->directory, true);
+    list_append(&northbound->status_watchers, &status->node);
     if (message->changes_only)
         return;
     timer_start(northbound->reactor, &status->repeat, status->repeat_s * 1000ull);
@@ -326,6 +365,7 @@ static void room(struct grpc_call *call)
 static void gone(struct grpc_call *call)
 {
     struct device_watch *status = status_of(call);
+    struct northbound *northbound = call->northbound;
 
     for (size_t i = 0; i < status->project_count; i++)
         free(status->projects[i]);
@@ -338,6 +378,9 @@ static void gone(struct grpc_call *call)
     timer_stop(&status->turn);
     timer_stop(&status->settle);
     feed_remove(&status->follower);
+    list_remove(&status->node);
+    if (list_empty(&northbound->status_watchers))
+        directory_signals_follow(northbound->directory, false);
 }
 
 const struct grpc_method method_watch_devices = {

@@ -26,31 +26,46 @@ bool north_is_event(uint64_t sequence)
     return world.entries[sequence].kind == JOURNAL_EVENT;
 }
 
-void north_append(Cenc__V1__Device *device)
+static void append(Cenc__V1__Event *event, enum journal_kind kind)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ServerStarted body = CENC__V1__SERVER_STARTED__INIT;
     char node[24];
     size_t size;
     if (world.appended == NORTH_MAX_RECORDS)
         return;
     uint64_t sequence = ++world.appended;
     (void)snprintf(node, sizeof node, "n%llu", (unsigned long long)sequence);
-    event.node = node;
-    event.device = device;
-    event.body_case = CENC__V1__EVENT__BODY_SERVER_STARTED;
-    event.server_started = &body;
-    SEEDS_REQUIRE(event_pack(&event, world.payloads[sequence], sizeof world.payloads[0], &size) ==
+    event->node = node;
+    SEEDS_REQUIRE(event_pack(event, world.payloads[sequence], sizeof world.payloads[0], &size) ==
                   CODEC_OK);
     world.entries[sequence] = (struct journal_entry){
         .data = world.payloads[sequence],
         .size = (uint32_t)size,
-        .kind = device == NULL && sim_chance(world.sim, 100) ? JOURNAL_PRIVATE : JOURNAL_EVENT,
+        .kind = (uint8_t)kind,
         .class = JOURNAL_FIRST,
         .from = world.reactor,
         .done = recorded,
     };
     SEEDS_REQUIRE(journal_append(world.journal, &world.entries[sequence]) == STATUS_OK);
+}
+
+void north_append(Cenc__V1__Device *device)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__ServerStarted body = CENC__V1__SERVER_STARTED__INIT;
+    event.device = device;
+    event.body_case = CENC__V1__EVENT__BODY_SERVER_STARTED;
+    event.server_started = &body;
+    append(&event, device == NULL && sim_chance(world.sim, 100) ? JOURNAL_PRIVATE : JOURNAL_EVENT);
+}
+
+void north_append_added(Cenc__V1__Device *device)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__DeviceAdded body = CENC__V1__DEVICE_ADDED__INIT;
+    event.device = device;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_ADDED;
+    event.device_added = &body;
+    append(&event, JOURNAL_EVENT);
 }
 
 /* ---- running ---- */

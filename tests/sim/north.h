@@ -45,6 +45,8 @@ extern struct north world;
 
 /* An event; or now and then, if it is about no device, a record that never leaves the node. */
 void north_append(Cenc__V1__Device *device);
+/* That the device, which is in the directory, was added. */
+void north_append_added(Cenc__V1__Device *device);
 bool north_is_event(uint64_t sequence);
 
 /* In a simulation that was just made, world.sim. */
