@@ -99,10 +99,30 @@ static bool put_event(struct events *events, const struct journal_record *record
     return true;
 }
 
-static bool is_wanted(const struct events *events, const struct journal_record *record)
+static enum filter_answer is_wanted(const struct events *events,
+                                    const struct journal_record *record)
 {
-    return record->kind == JOURNAL_EVENT &&
-           filter_takes(events->filter, record->data, record->size);
+    if (record->kind != JOURNAL_EVENT)
+        return FILTER_LEAVES_OUT;
+    return filter_takes(events->filter, record->data, record->size);
+}
+
+/* False: the call is over. */
+static bool put_part(struct events *events, const struct journal_record *record)
+{
+    uint8_t bytes[JOURNAL_RECORD_MAX];
+    struct journal_record part = *record;
+
+    part.data = bytes;
+    part.size = (uint32_t)filter_part(events->filter, record->data, record->size,
+                                      &events->call->northbound->arena, bytes, sizeof(bytes));
+    return part.size == 0 || put_event(events, &part);
+}
+
+static bool put(struct events *events, const struct journal_record *record,
+                enum filter_answer answer)
+{
+    return answer == FILTER_TAKES_PART ? put_part(events, record) : put_event(events, record);
 }
 
 /* A stream that is sent little gets a mark every second, so that it can acknowledge. */
@@ -119,12 +139,13 @@ static size_t take(struct follower *follower, const struct journal_record *recor
     size_t taken = 0;
 
     for (; taken < count && !events->call->finished; taken++) {
-        if (is_wanted(events, &records[taken])) {
+        enum filter_answer answer = is_wanted(events, &records[taken]);
+        if (answer != FILTER_LEAVES_OUT) {
             if (events->message == NULL && grpc_is_full(events->call)) {
                 grpc_want_room(events->call);
                 break;
             }
-            if (!window_open(&events->window) || !put_event(events, &records[taken]))
+            if (!window_open(&events->window) || !put(events, &records[taken], answer))
                 break;
         }
         events->looked = records[taken].sequence;

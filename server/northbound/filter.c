@@ -196,14 +196,66 @@ static bool takes_device(const struct filter *filter, const struct event_outline
     return false;
 }
 
-bool filter_takes(const struct filter *filter, const uint8_t *data, size_t size)
+static bool sees(const struct filter *filter, const struct wire_text *project)
+{
+    return consumer_sees(filter->consumer, project->data, project->size);
+}
+
+static bool hides(const struct filter *filter, const struct event_outline *outline)
+{
+    return outline->body == CENC__V1__EVENT__BODY_DEVICE_MOVED &&
+           (!sees(filter, &outline->project) || !sees(filter, &outline->former_project));
+}
+
+enum filter_answer filter_takes(const struct filter *filter, const uint8_t *data, size_t size)
 {
     struct event_outline outline;
 
     if (filter->everything)
-        return true;
-    return event_outline(data, size, &outline) &&
-           (!filter->by_kind || (outline.body < KIND_BITS && filter->kinds[outline.body])) &&
-           (takes_project(filter, &outline.project) || takes_leaving(filter, &outline)) &&
-           takes_device(filter, &outline);
+        return FILTER_TAKES;
+    if (!event_outline(data, size, &outline) ||
+        (filter->by_kind && (outline.body >= KIND_BITS || !filter->kinds[outline.body])) ||
+        (!takes_project(filter, &outline.project) && !takes_leaving(filter, &outline)) ||
+        !takes_device(filter, &outline))
+        return FILTER_LEAVES_OUT;
+    return hides(filter, &outline) ? FILTER_TAKES_PART : FILTER_TAKES;
+}
+
+/* ---- a part of an event ---- */
+
+static void hide_former(Cenc__V1__DeviceMoved *moved)
+{
+    moved->former_project = proto_string("");
+    moved->n_former_groups = 0;
+    moved->former_channel = proto_string("");
+}
+
+static void hide_new(Cenc__V1__Event *event)
+{
+    Cenc__V1__DeviceMoved *moved = event->device_moved;
+
+    event->project = proto_string("");
+    moved->project_id = 0;
+    moved->n_groups = 0;
+    moved->group_id = 0;
+    moved->channel = proto_string("");
+    moved->channel_id = 0;
+}
+
+size_t filter_part(const struct filter *filter, const uint8_t *data, size_t size,
+                   struct proto_arena *arena, uint8_t *out, size_t capacity)
+{
+    Cenc__V1__Event *event;
+    size_t packed = 0;
+
+    arena->used = 0;
+    if (event_unpack(data, size, arena, &event) != CODEC_OK ||
+        event->body_case != CENC__V1__EVENT__BODY_DEVICE_MOVED)
+        return 0;
+    Cenc__V1__DeviceMoved *moved = event->device_moved;
+    if (!consumer_sees(filter->consumer, moved->former_project, strlen(moved->former_project)))
+        hide_former(moved);
+    if (!consumer_sees(filter->consumer, event->project, strlen(event->project)))
+        hide_new(event);
+    return event_pack(event, out, capacity, &packed) == CODEC_OK ? packed : 0;
 }

@@ -5,6 +5,7 @@
 
 #include <cenc/v1/northbound.pb-c.h>
 
+#include "codec/proto/pack.h"
 #include "server/base/status.h"
 #include "server/northbound/consumers.h"
 
@@ -20,7 +21,18 @@ enum status filter_create(const struct consumer *consumer, const Cenc__V1__Event
                           struct filter **filter, char error[static FILTER_ERROR_SIZE]) MUST_CHECK;
 void filter_free(struct filter *filter); /* NULL: nothing */
 
+enum filter_answer {
+    FILTER_LEAVES_OUT, /* 0 */
+    FILTER_TAKES,
+    FILTER_TAKES_PART, /* device_moved between projects, of which the consumer sees one */
+};
+
 /* data: a packed event of the journal. */
-bool filter_takes(const struct filter *filter, const uint8_t *data, size_t size);
+enum filter_answer filter_takes(const struct filter *filter, const uint8_t *data, size_t size);
+
+/* After FILTER_TAKES_PART: what the consumer may see of the event, packed again. 0: nothing of it
+ * can be told. The arena is used for it. */
+size_t filter_part(const struct filter *filter, const uint8_t *data, size_t size,
+                   struct proto_arena *arena, uint8_t *out, size_t capacity);
 
 #endif

@@ -89,6 +89,23 @@ class ProjectsTest(NorthboundTest):
         return self.stream(self.north_stub, pb.Subscribe(
             start=pb.START_OLDEST, filter=pb.EventFilter(**filters)), token=TOKENS[who])
 
+    def assert_halves(self, streams, everything):
+        """Of a move between projects each is told its own half; `all` is told the whole."""
+        moves = [event for event in everything if event.WhichOneof("body") == "device_moved" and
+                 event.device_moved.former_project != event.project]
+        for who in "north", "south":
+            shown = {event.sequence: event for event in streams[who].events}
+            for whole in moves:
+                if who not in (whole.project, whole.device_moved.former_project):
+                    continue
+                half = shown[whole.sequence]
+                self.assertEqual(half.device, whole.device)
+                self.assertEqual((half.project, half.device_moved.former_project),
+                                 tuple(name if name == who else "" for name in
+                                       (whole.project, whole.device_moved.former_project)))
+                if whole.project != who:
+                    self.assertEqual(half.device_moved.project_id, 0)
+
     @staticmethod
     def of_project(events, name):
         return [event.sequence for event in events if event.project == name or
@@ -106,6 +123,7 @@ class ProjectsTest(NorthboundTest):
             wanted = self.of_project(everything, who)
             self.assertGreater(len(wanted), 0)
             self.assertEqual([each for each in streams[who].sequences if each <= last], wanted)
+        self.assert_halves(streams, everything)
         for stream in streams.values():
             stream.close()
         return everything

@@ -205,6 +205,104 @@ static void test_filter_of_a_stream(void **state)
     filter_free(filter);
 }
 
+static const struct config_consumer config_both = {
+    .name = "both", .projects = {.count = 2, .names = {"north", "south"}}};
+
+static size_t make_move(uint8_t *data, const char *former, const char *new)
+{
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__Device device = CENC__V1__DEVICE__INIT;
+    Cenc__V1__DeviceMoved moved = CENC__V1__DEVICE_MOVED__INIT;
+    char *former_groups[] = {"former group"};
+    char *groups[] = {"new group"};
+    size_t size = 0;
+
+    event.project = proto_string(new);
+    device.serial = proto_string("1");
+    event.device = &device;
+    moved.former_project = proto_string(former);
+    moved.n_former_groups = moved.n_groups = 1;
+    moved.former_groups = former_groups;
+    moved.groups = groups;
+    moved.project_id = 2;
+    moved.group_id = 3;
+    moved.former_channel = proto_string("former channel");
+    moved.channel = proto_string("new channel");
+    moved.channel_id = 4;
+    event.body_case = CENC__V1__EVENT__BODY_DEVICE_MOVED;
+    event.device_moved = &moved;
+    assert_int_equal(event_pack(&event, data, 256, &size), CODEC_OK);
+    return size;
+}
+
+static struct proto_arena arena;
+
+static const Cenc__V1__Event *part_of(const struct filter *filter, const uint8_t *data, size_t size)
+{
+    static uint8_t part[256];
+    Cenc__V1__Event *event;
+
+    size = filter_part(filter, data, size, &arena, part, sizeof(part));
+    assert_true(size > 0);
+    arena.used = 0;
+    assert_int_equal(event_unpack(part, size, &arena, &event), CODEC_OK);
+    assert_string_equal(event->device->serial, "1");
+    return event;
+}
+
+static void check_former(const Cenc__V1__DeviceMoved *moved, const char *project, bool shown)
+{
+    assert_string_equal(moved->former_project, shown ? project : "");
+    assert_int_equal(moved->n_former_groups, shown);
+    assert_string_equal(moved->former_channel, shown ? "former channel" : "");
+}
+
+static void check_new(const Cenc__V1__Event *event, const char *project, bool shown)
+{
+    const Cenc__V1__DeviceMoved *moved = event->device_moved;
+
+    assert_string_equal(event->project, shown ? project : "");
+    assert_int_equal(moved->n_groups, shown);
+    assert_string_equal(moved->channel, shown ? "new channel" : "");
+    assert_int_equal(moved->project_id, shown ? 2 : 0);
+    assert_int_equal(moved->group_id, shown ? 3 : 0);
+    assert_int_equal(moved->channel_id, shown ? 4 : 0);
+}
+
+/* Of a move between projects each side's consumer is told its own half. */
+static void test_half_a_move(void **state)
+{
+    struct filter *filter = make_filter(&config_north, NULL);
+    uint8_t data[256];
+
+    (void)state;
+    arena = (struct proto_arena){.memory = malloc(PROTO_ARENA_SIZE), .size = PROTO_ARENA_SIZE};
+    assert_non_null(arena.memory);
+    size_t size = make_move(data, "north", "south");
+    assert_int_equal(filter_takes(filter, data, size), FILTER_TAKES_PART);
+    const Cenc__V1__Event *event = part_of(filter, data, size);
+    check_former(event->device_moved, "north", true);
+    check_new(event, "south", false);
+    size = make_move(data, "south", "north");
+    assert_int_equal(filter_takes(filter, data, size), FILTER_TAKES_PART);
+    event = part_of(filter, data, size);
+    check_former(event->device_moved, "south", false);
+    check_new(event, "north", true);
+    size = make_move(data, "north", "north");
+    assert_int_equal(filter_takes(filter, data, size), FILTER_TAKES);
+    size = make_move(data, "south", "west");
+    assert_int_equal(filter_takes(filter, data, size), FILTER_LEAVES_OUT);
+    filter_free(filter);
+    filter = make_filter(&config_both, NULL);
+    size = make_move(data, "north", "south");
+    assert_int_equal(filter_takes(filter, data, size), FILTER_TAKES);
+    filter_free(filter);
+    filter = make_filter(&config_all, NULL);
+    assert_int_equal(filter_takes(filter, data, size), FILTER_TAKES);
+    filter_free(filter);
+    free(arena.memory);
+}
+
 static void test_filters_that_are_refused(void **state)
 {
     char *kinds[] = {"node"}; /* a field of Event, but no body */
@@ -338,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_set_takes_again_what_was_taken),
         cmocka_unit_test(test_filter_of_a_consumer),
         cmocka_unit_test(test_filter_of_a_stream),
+        cmocka_unit_test(test_half_a_move),
         cmocka_unit_test(test_filters_that_are_refused),
         cmocka_unit_test(test_ledger_keeps_what_was_said),
         cmocka_unit_test(test_ledger_leaves_other_files_alone),
