@@ -381,12 +381,14 @@ static bool comes_from_elsewhere(enum close_reason reason)
         CLOSE_SERVER_JOURNAL,       CLOSE_PUSH_DONE,
         CLOSE_LIMIT_CONSUMERS,      CLOSE_LIMIT_VISITORS,
         CLOSE_LIMIT_VISITOR_SOURCE, CLOSE_SESSION_KILLED,
-        CLOSE_LISTENER_STOPPED,
+        CLOSE_LISTENER_STOPPED,     CLOSE_LIMIT_ADMIN,
+        CLOSE_LIMIT_ADMIN_SOURCE,
     };
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (reason == others[i])
             return true;
     return strcmp(close_layer(reason), "consumer") == 0 ||
+           strcmp(close_layer(reason), "admin") == 0 ||
            (reason >= CLOSE_AGENT_MALFORMED && reason <= CLOSE_AGENT_HUNG_UP) ||
            (reason >= CLOSE_SESSION_NOT_GRANTED && reason <= CLOSE_SESSION_NO_SERIAL);
 }

@@ -1,9 +1,12 @@
 """SOCKS5 with the programs that people have: curl, ncat, proxychains4. What each is told when it
 doesn't get its device."""
 
+import contextlib
 import pathlib
 import os
+import select
 import socket
+import ssl
 import unittest
 
 from accounts import AWAY, HERE, KEPT, NAME, SECRET, UNKNOWN, Served, name_of, run
@@ -86,18 +89,19 @@ class Socks5(Served):
         """What stunnel does for a program that speaks no TLS: the port of a bridge for one connection."""
         listening = self.keep(socket.create_server(("127.0.0.1", 0)))
 
-        def pump(source, target, end):
-            while data := source.recv(65536):
-                target.sendall(data)
-            end()
-
         def serve():
             plain, _ = listening.accept()
             inside = self.connect_tls(self.ports["socks5"], tls)
-            back = Task(pump, inside, plain, lambda: plain.shutdown(socket.SHUT_WR))
-            pump(plain, inside, lambda: inside.unwrap() and None)
-            back.result()
-            plain.close()
+            inside.setblocking(False)  # it may have something to read that isn't data
+            with plain, inside:
+                while True:
+                    ready = [inside] if inside.pending() else select.select([plain, inside], [], [])[0]
+                    for source, target in ((plain, inside), (inside, plain)):
+                        with contextlib.suppress(ssl.SSLWantReadError):
+                            if source in ready:
+                                if not (data := source.recv(65536)):
+                                    return
+                                target.sendall(data)
         return listening.getsockname()[1], Task(serve)
 
     def test_inside_tls(self):

@@ -17,6 +17,15 @@ static enum status read_text(const char *text, struct exchange *exchange)
     return cehes_read(text, strlen(text), "north", exchange);
 }
 
+/* Text of at most `size` bytes with its NUL. */
+static void append(char *text, size_t size, const char *piece)
+{
+    size_t used = strlen(text);
+
+    assert_true(strlen(piece) < size - used);
+    (void)snprintf(text + used, size - used, "%s", piece);
+}
+
 static char *load(const char *name)
 {
     char path[512];
@@ -212,15 +221,16 @@ static void the_channel_is_that_of_the_first_line_that_counts(void **state)
 
 static void a_hundred_faults_are_kept(void **state)
 {
-    char *text = calloc(1, 100000);
+    size_t size = 100000;
+    char *text = calloc(1, size);
     struct exchange exchange;
 
     (void)state;
     assert_non_null(text);
-    strcpy(text, "{\"Channels\":[1");
+    append(text, size, "{\"Channels\":[1");
     for (size_t i = 1; i < 250; i++)
-        strcat(text, ",1");
-    strcat(text, "]}");
+        append(text, size, ",1");
+    append(text, size, "]}");
     assert_int_equal(read_text(text, &exchange), STATUS_OK);
     assert_int_equal(exchange.faults.found, 250);
     assert_int_equal(exchange.faults.count, EXCHANGE_FAULTS);
@@ -230,24 +240,25 @@ static void a_hundred_faults_are_kept(void **state)
 
 static void depth_and_size_are_bounded(void **state)
 {
-    size_t size = EXCHANGE_ELEMENT_MAX + 100;
-    char *text = calloc(1, size + 100);
+    size_t size = EXCHANGE_ELEMENT_MAX + 200;
+    char *text = calloc(1, size);
     struct exchange exchange;
 
     (void)state;
     assert_non_null(text);
-    strcpy(text, "{\"Groups\":[],\"x\":");
+    append(text, size, "{\"Groups\":[],\"x\":");
     memset(text + strlen(text), '[', 40);
     refused(text, "", 1, 18,
             "a value is expected here, which ends, with at most 32 brackets inside of one another");
-    strcpy(text, "{\"Groups\":[],\"x\":\"");
+    memset(text, 0, size);
+    append(text, size, "{\"Groups\":[],\"x\":\"");
     memset(text + strlen(text), 'a', EXCHANGE_ELEMENT_MAX);
-    strcat(text, "\"}");
+    append(text, size, "\"}");
     refused(text, "x", 1, 18, "this has more than 1048576 bytes");
     memset(text, 0, size);
-    strcpy(text, "{\"Groups\":[],\"x\":\"");
+    append(text, size, "{\"Groups\":[],\"x\":\"");
     memset(text + strlen(text), 'a', EXCHANGE_DETAILS_MAX);
-    strcat(text, "\"}");
+    append(text, size, "\"}");
     assert_int_equal(read_text(text, &exchange), STATUS_OK);
     assert_int_equal(exchange.faults.found, 1);
     exchange_free(&exchange);

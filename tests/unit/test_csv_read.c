@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -145,7 +146,7 @@ static void long_fields_are_refused(void **state)
 
     (void)state;
     memset(text + strlen(text), 'a', 1025);
-    strcat(text, "\n2,b\n");
+    (void)snprintf(text + strlen(text), 16, "\n2,b\n");
     refused(text, 2, 2, "a field has more than 1024 bytes");
 }
 
