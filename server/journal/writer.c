@@ -96,7 +96,7 @@ void writer_broken(struct journal *journal, int error)
     journal->state = WRITER_BROKEN;
     close_file(journal);
     batch_writer_broken(journal);
-    timer_start(journal->reactor, &journal->timer, RETRY_MS);
+    timer_start_fine(journal->reactor, &journal->timer, RETRY_MS);
     if (journal->stopped != NULL && !journal->close_under_way)
         stop_if_done(journal); /* it doesn't wait for the disk */
 }

@@ -14,12 +14,12 @@
 #include "server/reactor/disk.h"
 #include "server/redis/redis.h"
 #include "server/shard/listeners.h"
+#include "server/shard/patience.h"
 #include "server/shard/refusals.h"
 
 #define MIB          (1024ull * 1024)
 #define TICK_MS      1000u
 #define STOP_TURN_MS 20
-#define GIVE_UP_MS   2000u /* a stop waits so long for a disk that takes no records */
 #define NOTICE_MAX   512u
 
 /* An event of the server itself, appended by the writer's thread. One at a time of each kind. */
@@ -56,7 +56,7 @@ struct durable {
     _Atomic bool stopped[DURABLE_ROLES];
     bool stop_begun[DURABLE_ROLES];
     bool journal_stopping;
-    uint64_t stuck_since_ms; /* all shards stop and the disk takes no records; 0: not so */
+    struct patience patience; /* the writer's thread */
 };
 
 /* ---- events of the server itself ---- */
@@ -196,27 +196,20 @@ static void writer_stopped(void *context)
 static void stop_journal(struct durable *durable)
 {
     durable->journal_stopping = true;
+    patience_end(&durable->patience);
     watch_refusals(durable, true);
     journal_stop(durable->journal, writer_stopped, durable);
 }
 
-/* Shards that stop wait for what they appended. Where the disk doesn't take it, it is lost. */
-static void give_up_if_stuck(struct durable *durable)
+/* What the disk doesn't take is lost. */
+static void give_up(struct patience *patience)
 {
-    const struct server *server = durable->server;
+    struct durable *durable = container_of(patience, struct durable, patience);
     const struct journal_counters *counters = journal_counters(durable->journal);
     struct log_context context = {.module = "journal"};
-    uint64_t now_ms = reactor_now_ms(durable->reactors[DURABLE_WRITER]);
-    if (atomic_load(&counters->durable) || durable->journal_stopping ||
-        atomic_load(&server->shards_stopping) < server->shard_count) {
-        durable->stuck_since_ms = 0;
-    } else if (durable->stuck_since_ms == 0) {
-        durable->stuck_since_ms = now_ms;
-    } else if (now_ms - durable->stuck_since_ms >= GIVE_UP_MS) {
-        log_line(LOG_ERROR, &context, "stopping without what the disk doesn't take",
-                 "queued_bytes=%llu", (unsigned long long)atomic_load(&counters->queued_bytes));
-        stop_journal(durable);
-    }
+    log_line(LOG_ERROR, &context, "stopping without what the disk doesn't take",
+             "queued_bytes=%llu", (unsigned long long)atomic_load(&counters->queued_bytes));
+    stop_journal(durable);
 }
 
 static void tick(struct timer *timer)
@@ -224,7 +217,6 @@ static void tick(struct timer *timer)
     struct durable *durable = container_of(timer, struct durable, tick);
     watch_state(durable);
     watch_refusals(durable, false);
-    give_up_if_stuck(durable);
     timer_start(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
 }
 
@@ -390,6 +382,7 @@ enum status durable_create(struct durable *durable, enum durable_role role,
         return status;
     if (role == DURABLE_READERS)
         return start_readers(durable, error);
+    patience_init(&durable->patience, durable->server, durable->reactors[role], give_up);
     timer_init(&durable->tick, tick);
     timer_start(durable->reactors[role], &durable->tick, TICK_MS);
     journal_start(durable->journal, durable->reactors[role]);
@@ -434,6 +427,7 @@ static void begin_stop(struct durable *durable, enum durable_role role)
     }
     note_stopping(durable);
     timer_stop(&durable->tick);
+    patience_end(&durable->patience); /* what isn't on the disk by now doesn't get there */
 }
 
 void durable_turn(struct durable *durable, enum durable_role role, int max_wait_ms)
@@ -447,7 +441,14 @@ void durable_turn(struct durable *durable, enum durable_role role, int max_wait_
                  atomic_load(&durable->stopped[DURABLE_READERS]))
             stop_journal(durable);
     }
+    if (role == DURABLE_WRITER)
+        patience_turn(&durable->patience);
     reactor_turn(reactor, max_wait_ms);
+}
+
+void durable_shards_stop(const struct durable *durable, struct reactor *from)
+{
+    kernel_wake(reactor_kernel(from), reactor_kernel(durable->reactors[DURABLE_WRITER]));
 }
 
 void durable_readers_are_there(struct durable *durable)

@@ -26,6 +26,10 @@ void durable_turn(struct durable *durable, enum durable_role role, int max_wait_
 /* Once all readers of the journal were started: it may let go of what they are past. */
 void durable_readers_are_there(struct durable *durable);
 
+/* In the thread of the last shard that begins to stop (from: its reactor): the writer looks whether
+ * the disk takes what the shards wait for. */
+void durable_shards_stop(const struct durable *durable, struct reactor *from);
+
 /* Any thread, when no shard appends any more: the readers stop, then the writer commits the rest.
  */
 void durable_stop(struct durable *durable);

@@ -197,6 +197,7 @@ enum status shard_start(struct shard *shard)
 
 static void begin_stop(struct shard *shard)
 {
+    struct server *server = shard->server;
     shard->stopping = true;
     listeners_stop(shard);
     direct_ports_stop(shard);
@@ -207,7 +208,9 @@ static void begin_stop(struct shard *shard)
             link_close(link, CLOSE_SERVER_STOPPING);
     }
     shard->stop_at_ms = reactor_now_ms(shard->reactor) + STOP_DRAIN_MS;
-    atomic_fetch_add(&shard->server->shards_stopping, 1);
+    uint32_t others = atomic_fetch_add(&server->shards_stopping, 1);
+    if (others + 1 == server->shard_count && server->durable != NULL)
+        durable_shards_stop(server->durable, shard->reactor);
 }
 
 void shard_turn(struct shard *shard, int max_wait_ms)
