@@ -170,35 +170,44 @@ static void compare_channel(struct reading *reading, const struct exchange_chann
         fault_in(reading, COLUMN_EXCLUSIVE, "the channel is said otherwise in another row");
 }
 
-/* The channel by its name; made if there is none. */
-static void enter_channel(struct reading *reading, struct exchange_device *device,
-                          const struct exchange_channel *row, const char *address)
+/* Enters both or neither: who finds one of them finds a channel. */
+static void add_channel(struct reading *reading, const struct exchange_channel *row,
+                        const char *address)
 {
     struct exchange *exchange = reading->exchange;
     uint32_t number = (uint32_t)exchange->channel_count;
-    uint32_t other = number;
     const char *name = keep(reading, row->name);
+    const char *host = keep(reading, row->host);
     const char *kept_address = keep(reading, address);
 
-    if (name == NULL || kept_address == NULL)
+    if (name == NULL || host == NULL || kept_address == NULL)
         return;
-    enum status status = names_index_add(&reading->channels, &exchange->arena, 0, name, &number);
-    enum status also =
-        names_index_add(&reading->channels, &exchange->arena, 1, kept_address, &other);
-    device->channel = number;
-    if (status == STATUS_EXISTS || also == STATUS_EXISTS) {
-        compare_channel(reading, &exchange->channels[status == STATUS_EXISTS ? number : other],
-                        row);
-        return;
-    }
     struct exchange_channel *channel = exchange_add_channel(exchange);
-    if (channel == NULL || status != STATUS_OK || also != STATUS_OK) {
+    if (channel == NULL) {
         reading->status = STATUS_FULL;
         return;
     }
     *channel = *row;
     channel->name = name;
-    channel->host = keep(reading, row->host);
+    channel->host = host;
+    if (names_index_add(&reading->channels, &exchange->arena, 0, name, &number) != STATUS_OK ||
+        names_index_add(&reading->channels, &exchange->arena, 1, kept_address, &number) !=
+            STATUS_OK)
+        reading->status = STATUS_NO_MEMORY;
+}
+
+/* The channel by its name or its address; made if there is none. */
+static void enter_channel(struct reading *reading, struct exchange_device *device,
+                          const struct exchange_channel *row, const char *address)
+{
+    struct exchange *exchange = reading->exchange;
+
+    device->channel = (uint32_t)exchange->channel_count;
+    if (names_index_find(&reading->channels, 0, row->name, &device->channel) ||
+        names_index_find(&reading->channels, 1, address, &device->channel))
+        compare_channel(reading, &exchange->channels[device->channel], row);
+    else
+        add_channel(reading, row, address);
 }
 
 static void take_channel(struct reading *reading, struct exchange_device *device)

@@ -124,6 +124,11 @@ static void bad_rows_are_refused(void **state)
             "the channel has another host or port in another row");
     refused("serial,host,port,channel\n1,a,1,x\n2,a,1,y\n", 3, 4,
             "host and port have another channel in another row");
+    /* what a bad row said is nothing that later rows find */
+    refused("serial,host,port,channel\n1,a,1,x\n2,a,2,x\n3,a,2,y\n", 3, 4,
+            "the channel has another host or port in another row");
+    refused("serial,host,port,channel\n1,a,1,x\n2,a,1,y\n3,b,1,y\n", 3, 4,
+            "host and port have another channel in another row");
     refused("serial,host,port,exclusive\n1,a,1,yes\n2,a,1,no\n", 3, 4,
             "the channel is said otherwise in another row");
     refused("serial,host,port,exclusive\n1,a,1,maybe\n", 2, 4, "this is neither yes nor no");
