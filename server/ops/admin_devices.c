@@ -134,17 +134,16 @@ static bool read_place(struct device_filter *filter)
            admin_group_called(filter->request, filter->project, group, &filter->group);
 }
 
-static void list_devices(struct admin_request *request)
+static void list_matching(struct admin_request *request, const char *const *known, bool links)
 {
-    static const char *const known[] = {"limit",    "after",    "serial", "scope",   "kind",
-                                        "listener", "project",  "group",  "channel", "state",
-                                        "online",   "approved", NULL};
     struct device_filter filter = {.request = request};
     uint64_t after = 0;
 
     if (!admin_query_page(request, known, UINT32_MAX, &filter.limit, &after) ||
         !read_state(&filter) || !read_place(&filter))
         return;
+    if (links)
+        filter.online = 1;
     filter.serial = admin_query(request, "serial");
     filter.scope = admin_query(request, "scope");
     filter.kind = admin_query(request, "kind");
@@ -154,6 +153,25 @@ static void list_devices(struct admin_request *request)
     if (filter.limit > 0)
         next = directory_walk(request->server->directory, after, take_device, &filter);
     admin_answer_list(request, filter.items, filter.full ? next : 0);
+}
+
+static void list_devices(struct admin_request *request)
+{
+    static const char *const known[] = {"limit",    "after",    "serial", "scope",   "kind",
+                                        "listener", "project",  "group",  "channel", "state",
+                                        "online",   "approved", NULL};
+
+    list_matching(request, known, false);
+}
+
+/* A link is shown as the device that has it. */
+static void list_links(struct admin_request *request)
+{
+    static const char *const known[] = {"limit",   "after",    "serial",   "scope",
+                                        "kind",    "listener", "project",  "group",
+                                        "channel", "state",    "approved", NULL};
+
+    list_matching(request, known, true);
 }
 
 /* The device that scope and serial of the path, or of the body, name. */
@@ -319,16 +337,11 @@ void admin_consumers(struct admin_request *request)
 
 /* ---- links: those of devices are seen at the devices ---- */
 
-void admin_links(struct admin_request *request)
+static void list_failed(struct admin_request *request)
 {
     static const char *const known[] = {"limit", NULL};
     uint64_t limit = 0;
 
-    if (request->part_count != 2 || strcmp(request->parts[1], "failed") != 0 ||
-        request->method != ADMIN_GET) {
-        admin_refuse_method(request);
-        return;
-    }
     if (!admin_query_known(request, known) ||
         !admin_query_number(request, "limit", FAILED_MAX, ADMIN_PAGE, &limit))
         return;
@@ -339,6 +352,17 @@ void admin_links(struct admin_request *request)
         (void)json_array_append_new(items, stats_failed(request->server, &failed[i]));
     free(failed);
     admin_answer_list(request, items, 0);
+}
+
+void admin_links(struct admin_request *request)
+{
+    if (request->method == ADMIN_GET && request->part_count == 1)
+        list_links(request);
+    else if (request->method == ADMIN_GET && request->part_count == 2 &&
+             strcmp(request->parts[1], "failed") == 0)
+        list_failed(request);
+    else
+        admin_refuse_method(request);
 }
 
 /* ---- sessions ---- */

@@ -49,6 +49,7 @@ static const struct row {
     {ADMIN_GET, "listeners", ROLE_VIEWER},
     {ADMIN_GET, "listeners/*", ROLE_VIEWER},
     {ADMIN_PATCH, "listeners/*", ROLE_OPERATOR},
+    {ADMIN_GET, "links", ROLE_VIEWER},
     {ADMIN_GET, "links/failed", ROLE_VIEWER},
     {ADMIN_GET, "sessions", ROLE_VIEWER},
     {ADMIN_DELETE, "sessions/*", ROLE_OPERATOR},

@@ -124,6 +124,8 @@ class OpenApi(_Admin):
             self.ask("delete", "/sessions/{id}", f"/sessions/{session['id']}")
         self.assertEqual(self.call("DELETE", "/v1/devices")[0], 405)
         wait_until(lambda: not self.list("device", "--online"), "still online")
+        self.assertTrue(self.call("GET", "/v1/devices")[2]["items"])
+        self.assertEqual(self.call("GET", "/v1/links")[2]["items"], [])
         self.call("POST", "/v1/projects", {"name": "empty"})
         self.call("POST", "/v1/groups", {"project": "empty", "name": "g"})
         for path, whole in [("/groups/{project}/{name}", "/groups/empty/g"),

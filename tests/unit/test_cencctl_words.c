@@ -70,7 +70,7 @@ static void words_become_a_request(void **state)
     becomes("device show 86/8 --scope s", "devices/s/86%2F8", "", NULL);
     becomes("device show -- --8", "devices/default/--8", "", NULL);
     becomes("device move 1 --no-project", "devices/default/1", "", "{\"project\":null}");
-    becomes("link list --listener irz", "devices?online=true", "listener=irz", NULL);
+    becomes("link list --listener irz", "links", "listener=irz", NULL);
     becomes("group set north feeder --note x", "groups/north/feeder", "", "{\"note\":\"x\"}");
     becomes("agent add hes --no-password --group n/a --group n/b --max-sessions 3 --extended",
             "agents", "",
