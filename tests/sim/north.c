@@ -37,6 +37,7 @@ static void append(Cenc__V1__Event *event, enum journal_kind kind)
     event->node = node;
     SEEDS_REQUIRE(event_pack(event, world.payloads[sequence], sizeof world.payloads[0], &size) ==
                   CODEC_OK);
+    event->node = NULL;
     world.entries[sequence] = (struct journal_entry){
         .data = world.payloads[sequence],
         .size = (uint32_t)size,

@@ -66,7 +66,7 @@ class Listeners(_Admin):
         self.assertIn("listener_started", audit)
 
     def restart_stopped(self):
-        self.kill()
+        self.server.stop()
         self.server.start()
 
     def test_agents_and_datagrams(self):
