@@ -50,6 +50,7 @@ static struct {
     struct keeper *keeper;
     struct editor *editor;
     pthread_barrier_t ready;
+    pthread_barrier_t quiet; /* the two threads; then nobody wakes either */
     _Atomic bool stop_gasps;
     _Atomic bool stop_readers;
     _Atomic bool stop_writer;
@@ -127,6 +128,7 @@ static void *write_journal(void *argument)
         }
         reactor_turn(reactor, 10);
     }
+    (void)pthread_barrier_wait(&world.quiet);
     reactor_destroy(reactor);
     return NULL;
 }
@@ -155,6 +157,8 @@ static void *read_journal(void *argument)
         }
         reactor_turn(reactor, 10);
     }
+    atomic_store(&world.stop_writer, true);
+    (void)pthread_barrier_wait(&world.quiet);
     reactor_destroy(reactor);
     return NULL;
 }
@@ -210,8 +214,7 @@ static void *gasp(void *argument)
     }
     while (atomic_load(&world.latency_count) < sent && atomic_load(&world.lost) == 0)
         reactor_turn(reactor, 1);
-    reactor_destroy(reactor);
-    return NULL;
+    return reactor; /* the writer may still be waking it */
 }
 
 static int by_size(const void *left, const void *right)
@@ -379,6 +382,7 @@ int main(int count, char **arguments)
 {
     void *(*const parts[])(void *) = {write_journal, read_journal, gasp};
     pthread_t threads[3];
+    void *gasping;
 
     parse(count, arguments);
     world.latencies_us = calloc(LATENCIES, sizeof(*world.latencies_us));
@@ -386,6 +390,7 @@ int main(int count, char **arguments)
         die("no memory");
     open_all();
     (void)pthread_barrier_init(&world.ready, NULL, 3);
+    (void)pthread_barrier_init(&world.quiet, NULL, 2);
     if (pthread_create(&threads[0], NULL, parts[0], NULL) != 0 ||
         pthread_create(&threads[1], NULL, parts[1], NULL) != 0)
         die("no thread");
@@ -399,11 +404,11 @@ int main(int count, char **arguments)
     do_batch(false);
     figure("gasps_lost", atomic_load(&world.lost), "");
     atomic_store(&world.stop_gasps, true);
-    (void)pthread_join(threads[2], NULL);
+    (void)pthread_join(threads[2], &gasping);
     atomic_store(&world.stop_readers, true);
     (void)pthread_join(threads[1], NULL);
-    atomic_store(&world.stop_writer, true);
     (void)pthread_join(threads[0], NULL);
+    reactor_destroy(gasping);
     store_close(world.store);
     journal_free(world.journal);
     directory_free(world.directory);

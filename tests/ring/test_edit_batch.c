@@ -36,6 +36,7 @@ static struct {
     struct editor *editor;
     pthread_t threads[2];
     pthread_barrier_t ready;
+    pthread_barrier_t quiet; /* the two threads; then nobody wakes either */
     _Atomic bool stop_readers;
     _Atomic bool stop_writer;
     bool readers_gone;
@@ -79,6 +80,7 @@ static void *write_journal(void *argument)
         }
         reactor_turn(reactor, 10);
     }
+    pthread_barrier_wait(&world.quiet);
     reactor_destroy(reactor);
     return NULL;
 }
@@ -107,6 +109,8 @@ static void *read_journal(void *argument)
         }
         reactor_turn(reactor, 10);
     }
+    atomic_store(&world.stop_writer, true);
+    pthread_barrier_wait(&world.quiet);
     reactor_destroy(reactor);
     return NULL;
 }
@@ -135,6 +139,7 @@ static void start(uint64_t retention_bytes)
                                     &report, &store_error),
                      STATUS_OK);
     assert_int_equal(pthread_barrier_init(&world.ready, NULL, 3), 0);
+    assert_int_equal(pthread_barrier_init(&world.quiet, NULL, 2), 0);
     assert_int_equal(pthread_create(&world.threads[0], NULL, write_journal, NULL), 0);
     assert_int_equal(pthread_create(&world.threads[1], NULL, read_journal, NULL), 0);
     pthread_barrier_wait(&world.ready);
@@ -145,9 +150,9 @@ static void stop(void)
 {
     atomic_store(&world.stop_readers, true);
     assert_int_equal(pthread_join(world.threads[1], NULL), 0);
-    atomic_store(&world.stop_writer, true);
     assert_int_equal(pthread_join(world.threads[0], NULL), 0);
     pthread_barrier_destroy(&world.ready);
+    pthread_barrier_destroy(&world.quiet);
     store_close(world.store);
     journal_free(world.journal);
     directory_free(world.directory);
