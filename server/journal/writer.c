@@ -413,7 +413,7 @@ void writer_pump(struct journal *journal)
 static void look(struct timer *timer)
 {
     struct journal *journal = container_of(timer, struct journal, age_timer);
-    timer_start(journal->reactor, timer, AGE_LOOK_MS);
+    timer_repeat(journal->reactor, timer, AGE_LOOK_MS);
     segments_retain(journal);
     writer_pump(journal);
 }

@@ -415,7 +415,7 @@ static void tick(struct timer *timer)
         if (!connection->closing)
             check_connection(connection);
     }
-    timer_start(service->reactor, &service->tick, TICK_MS);
+    timer_repeat(service->reactor, &service->tick, TICK_MS);
 }
 
 /* ---- the service ---- */

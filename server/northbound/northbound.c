@@ -171,7 +171,7 @@ static void tick(struct timer *timer)
     health_tick(northbound);
     (void)northbound_told(northbound);
     status_tick(northbound);
-    timer_start(northbound->reactor, timer, TICK_MS);
+    timer_repeat(northbound->reactor, timer, TICK_MS);
 }
 
 static enum status start_http2(struct northbound *northbound,

@@ -98,7 +98,7 @@ static void repeat(struct timer *timer)
     struct watch *watch = container_of(timer, struct watch, repeat);
     struct northbound *northbound = watch->call->northbound;
 
-    timer_start(northbound->reactor, timer, watch->repeat_s * 1000ull);
+    timer_repeat(northbound->reactor, timer, watch->repeat_s * 1000ull);
     waiting_rewind(&northbound->registry.waiting, &watch->walker);
     go_on(watch);
 }

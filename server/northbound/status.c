@@ -183,7 +183,7 @@ static void repeat(struct timer *timer)
 {
     struct device_watch *status = container_of(timer, struct device_watch, repeat);
 
-    timer_start(status->call->northbound->reactor, timer, status->repeat_s * 1000ull);
+    timer_repeat(status->call->northbound->reactor, timer, status->repeat_s * 1000ull);
     start_round(status);
     go_on(status);
 }

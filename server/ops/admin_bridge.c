@@ -352,7 +352,7 @@ static void tick(struct timer *timer)
     for (struct list *node = bridge->connections.next; node != &bridge->connections;
          node = node->next)
         check_time(container_of(node, struct connection, node));
-    timer_start(bridge->reactor, &bridge->tick, TICK_MS);
+    timer_repeat(bridge->reactor, &bridge->tick, TICK_MS);
 }
 
 enum status admin_bridge_start(struct admin_bridge *bridge)

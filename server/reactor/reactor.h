@@ -58,7 +58,11 @@ struct timer {
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer));
 /* Fires once, not before delay_ms from now; late by up to a second. Restarts a running timer. */
 void timer_start(struct reactor *reactor, struct timer *timer, uint64_t delay_ms);
-/* The same, late by about 10 ms: for few timers with delays under a second. */
+/* For what happens again and again, called when it fires: next after the second that it was due in,
+ * not after the moment at which the reactor came to it; so it keeps its pace, by up to a second
+ * early. What was missed while the reactor was held up isn't made up for. */
+void timer_repeat(struct reactor *reactor, struct timer *timer, uint64_t period_ms);
+/* The same as timer_start, late by about 10 ms: for few timers with delays under a second. */
 void timer_start_fine(struct reactor *reactor, struct timer *timer, uint32_t delay_ms);
 void timer_stop(struct timer *timer);
 static inline bool timer_running(const struct timer *timer)

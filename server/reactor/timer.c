@@ -31,6 +31,15 @@ void timer_start(struct reactor *reactor, struct timer *timer, uint64_t delay_ms
     place(reactor, timer);
 }
 
+void timer_repeat(struct reactor *reactor, struct timer *timer, uint64_t period_ms)
+{
+    timer_stop(timer);
+    timer->due_ms = reactor->wheel_tick * WHEEL_TICK_MS + period_ms;
+    if (timer->due_ms < reactor->now_ms)
+        timer->due_ms = reactor->now_ms;
+    place(reactor, timer);
+}
+
 void timer_start_fine(struct reactor *reactor, struct timer *timer, uint32_t delay_ms)
 {
     timer_stop(timer);

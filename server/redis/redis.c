@@ -267,7 +267,7 @@ static void tick(struct timer *timer)
     struct redis *redis = container_of(timer, struct redis, tick);
     uint64_t now_ms = reactor_now_ms(redis->reactor);
 
-    timer_start(redis->reactor, timer, TICK_MS);
+    timer_repeat(redis->reactor, timer, TICK_MS);
     connection_tick(&redis->connection);
     look_for_refused(redis);
     look_ahead(redis);

@@ -217,7 +217,7 @@ static void tick(struct timer *timer)
     struct durable *durable = container_of(timer, struct durable, tick);
     watch_state(durable);
     watch_refusals(durable, false);
-    timer_start(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
+    timer_repeat(durable->reactors[DURABLE_WRITER], timer, TICK_MS);
 }
 
 /* ---- opening ---- */

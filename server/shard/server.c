@@ -136,7 +136,7 @@ static void tick(struct timer *timer)
         unparsed_tick(shard);
         ways_review(shard);
     }
-    timer_start(shard->reactor, timer, TICK_MS);
+    timer_repeat(shard->reactor, timer, TICK_MS);
 }
 
 enum status shard_create(struct server *server, const struct server_plan *plan, uint32_t index,

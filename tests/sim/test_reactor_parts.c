@@ -1,6 +1,6 @@
 /* The reactor's smaller promises, in virtual time: a message wakes a sleeping reactor, timers are
- * never early and not later than promised, a send that a peer doesn't take gives its provided
- * buffer back, files and slow work tell their results. */
+ * never early and not later than promised, what repeats keeps its pace, a send that a peer doesn't
+ * take gives its provided buffer back, files and slow work tell their results. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -145,6 +145,56 @@ static void timers_fire_once_never_early_and_in_time(void **state)
 {
     (void)state;
     seeds_run("timers", 100, timers_of_a_seed);
+}
+
+/* A reactor is always a little late, if only by a millisecond. What happens every second happened
+ * every two seconds then, since a second after the late moment is no whole second. */
+static uint64_t ticks;
+
+static void on_tick(struct timer *timer)
+{
+    ticks++;
+    timer_repeat(reactors[0], timer, 1000);
+}
+
+static void turn_late(uint64_t late_ms)
+{
+    uint64_t next_s = sim_now_ms(sim) / 1000 + 1;
+    sim_advance(sim, next_s * 1000 + late_ms - sim_now_ms(sim));
+    reactor_turn(reactors[0], 0);
+}
+
+static void repeats_of_a_seed(uint64_t seed)
+{
+    struct sim_options options;
+    struct timer timer;
+    sim_options_calm(&options, seed);
+    open_reactors(&options);
+    ticks = 0;
+    timer_init(&timer, on_tick);
+    timer_start(reactors[0], &timer, 1000);
+    turn_late(0);
+    turn_late(sim_below(sim, 900));
+    SEEDS_REQUIRE(ticks >= 1);
+    for (uint64_t i = 0, before = ticks; i < 100; i++) {
+        turn_late(sim_below(sim, 900));
+        SEEDS_REQUIRE(ticks == before + i + 1);
+    }
+    uint64_t before = ticks;
+    sim_advance(sim, 50000 + sim_below(sim, 10000)); /* it is held up: that isn't made up for */
+    reactor_turn(reactors[0], 0);
+    SEEDS_REQUIRE(ticks > before && ticks <= before + 2);
+    before = ticks;
+    turn_late(0);
+    SEEDS_REQUIRE(ticks == before + 1);
+    timer_stop(&timer);
+    close_reactors();
+}
+
+static void what_repeats_keeps_its_pace(void **state)
+{
+    (void)state;
+    seeds_run("repeats", 100, repeats_of_a_seed);
 }
 
 /* ---- a send that stalls ---- */
@@ -308,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_wakes_a_sleeping_reactor),
         cmocka_unit_test(timers_fire_once_never_early_and_in_time),
+        cmocka_unit_test(what_repeats_keeps_its_pace),
         cmocka_unit_test(a_send_that_stalls_gives_its_buffer_back),
         cmocka_unit_test(files_tell_their_results),
         cmocka_unit_test(slow_work_runs_once_and_is_told),
