@@ -412,8 +412,8 @@ static const struct config_key admin_keys[] = {
     {"tls", CONFIG_SECTION, .section = &admin_tls_section, .help = "Needed for https."},
     {"max_connections", CONFIG_INTEGER, GLOBAL(admin.max_connections), .minimum = 1,
      .maximum = 1024, .fallback = "64", .unit = "connections",
-     .help = "By HTTPS at the same time; beyond them, new ones are closed at once. Each that asks "
-             "something has a thread."},
+     .help = "By HTTPS at the same time; when all are taken, the oldest one without a good token "
+             "makes room. Each that asks something has a thread."},
     {"max_connections_per_source", CONFIG_INTEGER, GLOBAL(admin.max_connections_per_source),
      .minimum = 1, .maximum = 1024, .fallback = "16", .unit = "connections",
      .help = "The same from one source address (of IPv6 its first 64 bits)."},

@@ -22,7 +22,8 @@ struct connection {
     struct list node;
     struct admin_bridge *bridge;
     struct stream client;
-    struct stream http; /* the near end of the pair; if joined */
+    struct stream http;       /* the near end of the pair; if joined */
+    struct admin_visit visit; /* if joined: of HTTP's end */
     struct address peer;
     uint64_t accepted_ms;
     uint64_t asked_ms; /* the first byte since the last one of an answer; 0: nothing is asked */
@@ -56,6 +57,7 @@ static void close_connection(struct connection *connection, enum close_reason re
     if (connection->closing)
         return;
     connection->closing = true;
+    connection->bridge->held--;
     if (stream_is_tls(&connection->client))
         (void)stream_tls_error(&connection->client, tls);
     count(&connection->bridge->counters.closed[reason]);
@@ -91,6 +93,7 @@ static void one_closed(struct connection *connection)
     if (--connection->open > 0)
         return;
     list_remove(&connection->node);
+    admin_trust_leave(bridge->trust, &connection->visit);
     sources_leave(bridge->sources, &connection->peer);
     atomic_fetch_sub_explicit(&bridge->counters.connections, 1, memory_order_relaxed);
     free(connection);
@@ -183,6 +186,7 @@ static bool join(struct connection *connection)
     connection->joined = true;
     connection->open++;
     stream_receive(&connection->http, RECEIVE_STREAM);
+    admin_trust_enter(bridge->trust, &connection->visit, pair[1]);
     return bridge->join(bridge->context, pair[1], &connection->peer);
 }
 
@@ -285,6 +289,8 @@ static void begin(struct connection *connection, uint32_t slot)
     struct admin_bridge *bridge = connection->bridge;
 
     connection->open = 1;
+    bridge->held++;
+    list_init(&connection->visit.node);
     connection->accepted_ms = reactor_now_ms(bridge->reactor);
     list_append(&bridge->connections, &connection->node);
     count(&bridge->counters.connections);
@@ -295,6 +301,23 @@ static void begin(struct connection *connection, uint32_t slot)
         stream_receive(&connection->client, RECEIVE_STREAM);
 }
 
+/* Among as many strangers as there may be, who has a token gets in. False: all have shown one, or
+ * too many are being closed. */
+static bool make_room(struct admin_bridge *bridge)
+{
+    uint32_t most = bridge->config->admin.max_connections;
+
+    if (atomic_load(&bridge->counters.connections) >= ADMIN_BRIDGE_PLACES(most))
+        return false;
+    for (struct list *node = bridge->connections.next;
+         bridge->held >= most && node != &bridge->connections; node = node->next) {
+        struct connection *connection = container_of(node, struct connection, node);
+        if (!atomic_load(&connection->visit.trusted))
+            close_connection(connection, CLOSE_LIMIT_ADMIN);
+    }
+    return bridge->held < most;
+}
+
 void admin_bridge_accept(struct admin_bridge *bridge, uint32_t slot, const struct address *peer)
 {
     count(&bridge->counters.accepted);
@@ -302,12 +325,13 @@ void admin_bridge_accept(struct admin_bridge *bridge, uint32_t slot, const struc
         refuse(bridge, slot, CLOSE_SERVER_STOPPING);
         return;
     }
-    if (atomic_load(&bridge->counters.connections) >= bridge->config->admin.max_connections) {
-        refuse(bridge, slot, CLOSE_LIMIT_ADMIN);
-        return;
-    }
     if (!sources_enter(bridge->sources, peer)) {
         refuse(bridge, slot, CLOSE_LIMIT_ADMIN_SOURCE);
+        return;
+    }
+    if (!make_room(bridge)) {
+        sources_leave(bridge->sources, peer);
+        refuse(bridge, slot, CLOSE_LIMIT_ADMIN);
         return;
     }
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -361,8 +385,9 @@ enum status admin_bridge_start(struct admin_bridge *bridge)
 
     list_init(&bridge->connections);
     timer_init(&bridge->tick, tick);
-    enum status status = sources_create(config->admin.max_connections_per_source,
-                                        config->admin.max_connections, &bridge->sources);
+    enum status status =
+        sources_create(config->admin.max_connections_per_source,
+                       ADMIN_BRIDGE_PLACES(config->admin.max_connections), &bridge->sources);
     if (status == STATUS_OK)
         timer_start(bridge->reactor, &bridge->tick, TICK_MS);
     return status;

@@ -5,14 +5,19 @@
  * reason
  *
  * Bounded: connections in all and of one address, the time that TLS, a request with its answer, and
- * silence may take, the bytes that wait on either side. All in the reactor's thread. */
+ * silence may take, the bytes that wait on either side. When all places are taken, the oldest
+ * connection that has shown no good token makes room. All in the reactor's thread. */
 #ifndef CENCD_OPS_ADMIN_BRIDGE_H
 #define CENCD_OPS_ADMIN_BRIDGE_H
 
 #include "config/config.h"
 #include "server/link/reason.h"
 #include "server/link/sources.h"
+#include "server/ops/admin_trust.h"
 #include "server/reactor/tls.h"
+
+/* A connection that is being closed may still be there when another one has its place. */
+#define ADMIN_BRIDGE_PLACES(max_connections) (2 * (max_connections))
 
 /* Read by anyone. */
 struct admin_bridge_counters {
@@ -28,9 +33,11 @@ struct admin_bridge {
     /* Takes the other end of a connection's pair of sockets, which it closes. False: it can't. */
     bool (*join)(void *context, int socket_fd, const struct address *peer);
     void *context;
+    struct admin_trust *trust;
 
     struct sources *sources; /* the bridge's own, like the rest */
-    struct list connections;
+    struct list connections; /* the oldest first */
+    uint32_t held;           /* of these, without those that are being closed */
     struct timer tick;
     bool stopping;
     struct admin_bridge_counters counters;

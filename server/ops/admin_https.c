@@ -10,6 +10,7 @@
 #include "server/base/log.h"
 #include "server/ops/admin_http.h"
 #include "server/ops/admin_token.h"
+#include "server/ops/admin_trust.h"
 
 #define BACKLOG       256
 #define DEPTH         4u /* accepts kept armed */
@@ -23,6 +24,7 @@ static const struct log_context module = {.module = "admin"};
 
 struct admin_https {
     struct admin_tokens tokens;
+    struct admin_trust trust;
     struct server *server;
     struct MHD_Daemon *daemon;
     struct tls_context *tls;
@@ -61,7 +63,7 @@ static const struct listener_ops listener_ops = {.accepted = accepted, .closed =
 
 static enum status begin(struct admin_https *https)
 {
-    uint32_t connections = https->server->config->admin.max_connections;
+    uint32_t connections = ADMIN_BRIDGE_PLACES(https->server->config->admin.max_connections);
     struct reactor_config config = {
         .limits = {.slots = 2 * connections + SPARE_SLOTS,
                    .reserved_slots = connections,
@@ -78,6 +80,7 @@ static enum status begin(struct admin_https *https)
     https->bridge.tls = https->tls;
     https->bridge.join = join;
     https->bridge.context = https;
+    https->bridge.trust = &https->trust;
     https->listener.ops = &listener_ops;
     https->listener.accepts = https->accepts;
     https->listener.depth = DEPTH;
@@ -166,9 +169,10 @@ static enum status open_socket(struct admin_https *https)
 
 static enum status open_http(struct admin_https *https)
 {
-    const struct admin_limits limits = {https->server->config->admin.max_connections, BACKSTOP_S};
+    const struct admin_limits limits = {
+        ADMIN_BRIDGE_PLACES(https->server->config->admin.max_connections), BACKSTOP_S};
 
-    if (admin_tokens_init(&https->tokens, https->server) == STATUS_OK)
+    if (admin_tokens_init(&https->tokens, https->server, &https->trust) == STATUS_OK)
         https->daemon = admin_http_start(&https->tokens.door, -1, &limits);
     if (https->daemon != NULL)
         return STATUS_OK;
@@ -200,6 +204,7 @@ static void release(struct admin_https *https)
         kernel_listen_close(https->socket);
     tls_context_release(https->tls);
     admin_tokens_destroy(&https->tokens);
+    admin_trust_destroy(&https->trust);
     free(https);
 }
 
@@ -217,6 +222,7 @@ enum status admin_https_start(struct server *server, struct admin_https **starte
     https->server = server;
     https->error = error;
     https->socket = -1;
+    admin_trust_init(&https->trust);
     https->numbers = (struct admin_numbers){&https->bridge.counters, &https->tokens.counters};
     enum status status = open_tls(https);
     if (status == STATUS_OK)

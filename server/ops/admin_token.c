@@ -157,8 +157,14 @@ static void refuse(struct admin_tokens *tokens, struct admin_request *request, c
 
 /* ---- who asks ---- */
 
-static void succeeded(struct admin_tokens *tokens, const struct address *peer)
+static void succeeded(struct admin_tokens *tokens, const struct admin_request *request)
 {
+    const struct address *peer = &request->actor.peer;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info != NULL)
+        admin_trust_good(tokens->trust, info->connect_fd);
     CHECK(pthread_mutex_lock(&tokens->lock) == 0);
     attempts_succeeded(tokens->attempts, pair_name, sizeof(pair_name), peer);
     CHECK(pthread_mutex_unlock(&tokens->lock) == 0);
@@ -198,17 +204,19 @@ static bool who(const struct admin_door *door, struct admin_request *request)
         return false;
     }
     count(&tokens->counters.verdicts[TOKEN_GOOD]);
-    succeeded(tokens, &request->actor.peer);
+    succeeded(tokens, request);
     memcpy(request->actor.name, pass.name, sizeof(request->actor.name));
     request->role = pass.role;
     return true;
 }
 
-enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server)
+enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server,
+                              struct admin_trust *trust)
 {
     tokens->attempts = attempts_create();
     if (tokens->attempts == NULL)
         return STATUS_NO_MEMORY;
+    tokens->trust = trust;
     tokens->door = (struct admin_door){.server = server, .who = who};
     CHECK(pthread_mutex_init(&tokens->lock, NULL) == 0);
     return STATUS_OK;

@@ -10,6 +10,7 @@
 
 #include "server/directory/attempts.h"
 #include "server/ops/admin_http.h"
+#include "server/ops/admin_trust.h"
 
 /* Read by anyone. */
 struct admin_token_counters {
@@ -19,13 +20,15 @@ struct admin_token_counters {
 };
 
 struct admin_tokens {
-    struct admin_door door; /* of HTTPS */
+    struct admin_door door;    /* of HTTPS */
+    struct admin_trust *trust; /* is told whose token was good */
     pthread_mutex_t lock;
     struct attempts *attempts;
     struct admin_token_counters counters;
 };
 
-enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server) MUST_CHECK;
+enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server,
+                              struct admin_trust *trust) MUST_CHECK;
 void admin_tokens_destroy(struct admin_tokens *tokens);
 
 #endif

@@ -33,11 +33,19 @@ static uint64_t room(const struct config *config, uint64_t nofile, uint32_t shar
     return own < nofile ? (nofile - own) * shards : 0;
 }
 
+/* Connections by HTTP that take descriptors of the process: of the pages, and of the admin API by
+ * HTTPS while each gives up its place to another one. */
+static uint32_t http_connections(const struct config *config)
+{
+    return config->ops.max_connections +
+           (config->admin.https ? 2 * config->admin.max_connections : 0);
+}
+
 /* Descriptors that the process has beside the rings' tables. */
 static uint64_t of_process(const struct config *config, uint32_t shards)
 {
     return PROCESS_DESCRIPTORS + config->listener_count + config->agents.listener_count +
-           config->ops.max_connections + RING_DESCRIPTORS * (uint64_t)shards;
+           http_connections(config) + RING_DESCRIPTORS * (uint64_t)shards;
 }
 
 /* Beyond these the start would fail. */
@@ -86,7 +94,7 @@ static void explain_too_low(const struct config *config, uint64_t nofile, uint32
                        "RLIMIT_NOFILE %llu is too low: the process needs %llu descriptors of its "
                        "own with %u shards and %u HTTP connections; %s%s",
                        (unsigned long long)nofile, (unsigned long long)own, shards,
-                       config->ops.max_connections, raise,
+                       http_connections(config), raise,
                        config->server.shards > 1 ? " or configure fewer shards" : "");
     else
         (void)snprintf(plan->too_low, sizeof plan->too_low,

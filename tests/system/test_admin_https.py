@@ -250,6 +250,36 @@ class Limits(AdminHttps):
         wait_until(lambda: server.metric("cencd_admin_connections") == 2, "one has gone")
         self.assertEqual(self.ask("GET", "/v1/projects", token)[0], 200)
 
+    def test_strangers_make_room_and_who_has_a_token_stays(self):
+        """Strangers from many addresses took all places, and who had a token was refused."""
+        server = self.serve(max_connections=6, max_connections_per_source=6,
+                            handshake_timeout_s=60, idle_timeout_s=600)
+        token = self.token("script")
+        mine = self.connect()
+        asked = ("GET", "/v1/projects", token)
+        self.assertEqual(self.ask(*asked, connection=mine)[0], 200)
+        silent = [self.connection(self.port, f"127.1.0.{number}") for number in range(1, 5)]
+        bad = self.connection(self.port, "127.1.0.5")
+        bad.settimeout(60)
+        bad = self.keep(self.context().wrap_socket(bad, server_hostname="localhost"))
+        bad.sendall(f"GET /v1/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BAD}\r\n\r\n".encode())
+        self.assertIn(b" 401 ", bad.recv(4096))
+        self.assertEqual(server.metric("cencd_admin_connections"), 6)
+        fresh = self.connect()
+        self.assertEqual(self.ask(*asked, connection=fresh)[0], 200)
+        self.assertTrue(is_closed(silent[0]))  # the oldest one
+        for number in range(6, 16):
+            self.connection(self.port, f"127.1.0.{number}")
+        for stranger in (*silent, bad):
+            self.assertTrue(is_closed(stranger))
+        server.wait_closed("limit", "admin", 11)
+        for connection in (mine, fresh):
+            self.assertEqual(self.ask(*asked, connection=connection)[0], 200)
+        for _ in range(4):
+            self.assertEqual(self.ask(*asked, connection=self.connect())[0], 200)
+        # all places are with those who have a token
+        self.assertTrue(is_closed(self.connection(self.port, "127.1.0.20")))
+
     def test_a_thousand_connections(self):
         server = self.serve(max_connections=20, max_connections_per_source=1000)
         token = self.token("script")
