@@ -1,11 +1,11 @@
 #include "server/directory/account_rows.h"
 
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/check.h"
+#include "server/directory/row_messages.h"
+#include "server/directory/statements.h"
 #include "server/directory/token_rows.h"
 
 enum statement {
@@ -80,25 +80,18 @@ static const char *const texts[STATEMENTS] = {
 struct account_rows {
     struct token_rows *tokens;
     sqlite3_stmt *statements[STATEMENTS];
-    struct proto_arena arena;
-    uint8_t packed[PROTO_PACKED_MAX];
+    struct row_messages messages;
 };
 
 int account_rows_open(sqlite3 *database, struct account_rows **opened)
 {
     struct account_rows *rows = calloc(1, sizeof(*rows));
-    int result = rows != NULL ? SQLITE_OK : SQLITE_NOMEM;
+    int result = rows != NULL ? row_messages_init(&rows->messages) : SQLITE_NOMEM;
 
-    if (rows != NULL) {
-        rows->arena.size = PROTO_ARENA_SIZE;
-        rows->arena.memory = malloc(PROTO_ARENA_SIZE);
-        result = rows->arena.memory != NULL ? SQLITE_OK : SQLITE_NOMEM;
-    }
-    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
-        result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &rows->statements[i], NULL);
     if (result == SQLITE_OK)
-        result = token_rows_open(database, &rows->tokens);
+        result = statements_prepare(database, texts, rows->statements, STATEMENTS);
+    if (result == SQLITE_OK)
+        result = token_rows_open(database, &rows->messages, &rows->tokens);
     if (result == SQLITE_OK)
         *opened = rows;
     else
@@ -110,98 +103,70 @@ void account_rows_close(struct account_rows *rows)
 {
     if (rows == NULL)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(rows->statements[i]);
+    statements_finalize(rows->statements, STATEMENTS);
     token_rows_close(rows->tokens);
-    free(rows->arena.memory);
-    OPENSSL_cleanse(rows->packed, sizeof(rows->packed));
+    row_messages_clear(&rows->messages);
     free(rows);
 }
 
 void account_rows_reset(struct account_rows *rows)
 {
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_reset(rows->statements[i]);
+    statements_reset(rows->statements, STATEMENTS);
     token_rows_reset(rows->tokens);
 }
 
 /* ---- writing ---- */
 
-static int step(struct account_rows *rows, enum statement which)
-{
-    sqlite3_stmt *statement = rows->statements[which];
-    int result = sqlite3_step(statement);
-
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return result == SQLITE_DONE ? SQLITE_OK : result;
-}
-
-static int bind_message(struct account_rows *rows, sqlite3_stmt *statement, int place,
-                        const ProtobufCMessage *message)
-{
-    size_t size = 0;
-
-    CHECK(proto_pack(message, rows->packed, sizeof(rows->packed), &size) == CODEC_OK);
-    return sqlite3_bind_blob(statement, place, rows->packed, (int)size, SQLITE_STATIC);
-}
-
-static int put_item(struct account_rows *rows, enum statement which, uint32_t id, uint64_t revision,
-                    const char *name, const ProtobufCMessage *message)
-{
-    sqlite3_stmt *put = rows->statements[which];
-    int result = sqlite3_bind_int64(put, 1, id);
-
-    result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)revision);
-    result |= sqlite3_bind_text(put, 3, name, -1, SQLITE_STATIC);
-    result |= bind_message(rows, put, 4, message);
-    return result == SQLITE_OK ? step(rows, which) : result;
-}
-
 static int with_id(struct account_rows *rows, enum statement which, uint32_t id)
 {
-    int result = sqlite3_bind_int64(rows->statements[which], 1, id);
+    return statement_run_with_id(rows->statements[which], id);
+}
 
-    return result == SQLITE_OK ? step(rows, which) : result;
+/* last: the statement that notes which id was given. */
+static int put_item(struct account_rows *rows, enum statement put, enum statement last, uint32_t id,
+                    uint64_t revision, const char *name, const ProtobufCMessage *message)
+{
+    int result =
+        row_message_put(&rows->messages, rows->statements[put], id, revision, name, message);
+
+    return result == SQLITE_OK ? with_id(rows, last, id) : result;
 }
 
 static int put_project(struct account_rows *rows, const Cenc__V1__Project *item)
 {
     if (item == NULL)
         return SQLITE_OK;
-    int result = put_item(rows, PUT_PROJECT, item->id, item->revision, item->name, &item->base);
-    return result == SQLITE_OK ? with_id(rows, LAST_PROJECT, item->id) : result;
+    return put_item(rows, PUT_PROJECT, LAST_PROJECT, item->id, item->revision, item->name,
+                    &item->base);
 }
 
 static int put_group(struct account_rows *rows, const Cenc__V1__Group *item)
 {
     if (item == NULL)
         return SQLITE_OK;
-    int result = put_item(rows, PUT_GROUP, item->id, item->revision, item->name, &item->base);
-    return result == SQLITE_OK ? with_id(rows, LAST_GROUP, item->id) : result;
+    return put_item(rows, PUT_GROUP, LAST_GROUP, item->id, item->revision, item->name, &item->base);
 }
 
 static int put_channel(struct account_rows *rows, const Cenc__V1__Channel *item)
 {
     if (item == NULL)
         return SQLITE_OK;
-    int result = put_item(rows, PUT_CHANNEL, item->id, item->revision, item->name, &item->base);
-    return result == SQLITE_OK ? with_id(rows, LAST_CHANNEL, item->id) : result;
+    return put_item(rows, PUT_CHANNEL, LAST_CHANNEL, item->id, item->revision, item->name,
+                    &item->base);
 }
 
 static int put_agent(struct account_rows *rows, const Cenc__V1__Agent *item, bool new_password)
 {
     if (item == NULL)
         return SQLITE_OK;
-    int result = put_item(rows, PUT_AGENT, item->id, item->revision, item->name, &item->base);
-    if (result == SQLITE_OK && new_password) {
-        sqlite3_stmt *take = rows->statements[TAKE_SECRET];
-        result = sqlite3_bind_int64(take, 1, item->id);
-        result |= sqlite3_bind_int64(take, 2, (sqlite3_int64)item->revision);
-        if (result == SQLITE_OK)
-            result = step(rows, TAKE_SECRET);
-    }
-    return result == SQLITE_OK ? with_id(rows, LAST_AGENT, item->id) : result;
+    int result =
+        put_item(rows, PUT_AGENT, LAST_AGENT, item->id, item->revision, item->name, &item->base);
+    if (result != SQLITE_OK || !new_password)
+        return result;
+    sqlite3_stmt *take = rows->statements[TAKE_SECRET];
+    result = sqlite3_bind_int64(take, 1, item->id);
+    result |= sqlite3_bind_int64(take, 2, (sqlite3_int64)item->revision);
+    return result == SQLITE_OK ? statement_run(take) : result;
 }
 
 static int drop(struct account_rows *rows, enum statement which, enum statement last, bool there,
@@ -219,8 +184,8 @@ static int put_binding(struct account_rows *rows, const Cenc__V1__BindingChanged
     int result = sqlite3_bind_text(put, 1, item->listener, -1, SQLITE_STATIC);
 
     result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)item->revision);
-    result |= bind_message(rows, put, 3, &item->base);
-    return result == SQLITE_OK ? step(rows, PUT_BINDING) : result;
+    result |= row_message_bind(&rows->messages, put, 3, &item->base);
+    return result == SQLITE_OK ? statement_run(put) : result;
 }
 
 static int put_halt(struct account_rows *rows, const char *listener, uint64_t revision,
@@ -231,7 +196,7 @@ static int put_halt(struct account_rows *rows, const char *listener, uint64_t re
 
     result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)revision);
     result |= sqlite3_bind_int(put, 3, stopped);
-    return result == SQLITE_OK ? step(rows, PUT_HALT) : result;
+    return result == SQLITE_OK ? statement_run(put) : result;
 }
 
 int account_rows_event(struct account_rows *rows, const Cenc__V1__Event *event)
@@ -290,8 +255,8 @@ static int put_secret(struct account_rows *rows, const Cenc__Private__V1__AgentS
     int result = sqlite3_bind_int64(put, 1, secret->id);
 
     result |= sqlite3_bind_int64(put, 2, (sqlite3_int64)secret->revision);
-    result |= bind_message(rows, put, 3, &secret->base);
-    return result == SQLITE_OK ? step(rows, PUT_SECRET) : result;
+    result |= row_message_bind(&rows->messages, put, 3, &secret->base);
+    return result == SQLITE_OK ? statement_run(put) : result;
 }
 
 static int swept(struct account_rows *rows, const Cenc__Private__V1__BindingSwept *record)
@@ -300,7 +265,7 @@ static int swept(struct account_rows *rows, const Cenc__Private__V1__BindingSwep
     int result = sqlite3_bind_text(mark, 1, record->listener, -1, SQLITE_STATIC);
 
     result |= sqlite3_bind_int64(mark, 2, (sqlite3_int64)record->revision);
-    return result == SQLITE_OK ? step(rows, SWEPT) : result;
+    return result == SQLITE_OK ? statement_run(mark) : result;
 }
 
 int account_rows_private(struct account_rows *rows, const Cenc__Private__V1__Record *record)
@@ -328,61 +293,50 @@ int account_rows_clear(struct account_rows *rows)
 
 /* ---- reading ---- */
 
-/* NULL: a damaged row, which is passed over. */
-static ProtobufCMessage *read_message(struct account_rows *rows, sqlite3_stmt *row, int column,
-                                      const ProtobufCMessageDescriptor *descriptor)
-{
-    ProtobufCMessage *message = NULL;
-    const void *data = sqlite3_column_blob(row, column);
-
-    if (data == NULL || proto_unpack(descriptor, data, (size_t)sqlite3_column_bytes(row, column),
-                                     &rows->arena, &message) != CODEC_OK)
-        return NULL;
-    return message;
-}
-
-static enum status visit_project(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_project(struct row_messages *messages, sqlite3_stmt *row,
                                  const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__ProjectAdded body = CENC__V1__PROJECT_ADDED__INIT;
 
-    body.item = (Cenc__V1__Project *)read_message(rows, row, 0, &cenc__v1__project__descriptor);
+    body.item =
+        (Cenc__V1__Project *)row_message_read(messages, row, 0, &cenc__v1__project__descriptor);
     event.body_case = CENC__V1__EVENT__BODY_PROJECT_ADDED;
     event.project_added = &body;
     return visitor->event(&event, visitor->context);
 }
 
-static enum status visit_group(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_group(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__GroupAdded body = CENC__V1__GROUP_ADDED__INIT;
 
-    body.item = (Cenc__V1__Group *)read_message(rows, row, 0, &cenc__v1__group__descriptor);
+    body.item = (Cenc__V1__Group *)row_message_read(messages, row, 0, &cenc__v1__group__descriptor);
     event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
     event.group_added = &body;
     return visitor->event(&event, visitor->context);
 }
 
-static enum status visit_channel(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_channel(struct row_messages *messages, sqlite3_stmt *row,
                                  const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__ChannelAdded body = CENC__V1__CHANNEL_ADDED__INIT;
 
-    body.item = (Cenc__V1__Channel *)read_message(rows, row, 0, &cenc__v1__channel__descriptor);
+    body.item =
+        (Cenc__V1__Channel *)row_message_read(messages, row, 0, &cenc__v1__channel__descriptor);
     event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
     event.channel_added = &body;
     return visitor->event(&event, visitor->context);
 }
 
-static enum status visit_secret(struct account_rows *rows, sqlite3_stmt *row, int column,
+static enum status visit_secret(struct row_messages *messages, sqlite3_stmt *row, int column,
                                 const Cenc__V1__Agent *agent, const struct account_visitor *visitor)
 {
     Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
-    Cenc__Private__V1__AgentSecret *secret = (Cenc__Private__V1__AgentSecret *)read_message(
-        rows, row, column, &cenc__private__v1__agent_secret__descriptor);
+    Cenc__Private__V1__AgentSecret *secret = (Cenc__Private__V1__AgentSecret *)row_message_read(
+        messages, row, column, &cenc__private__v1__agent_secret__descriptor);
 
     if (secret == NULL)
         return STATUS_OK;
@@ -395,30 +349,30 @@ static enum status visit_secret(struct account_rows *rows, sqlite3_stmt *row, in
     return visitor->private(&record, visitor->context);
 }
 
-static enum status visit_agent(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_agent(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__AgentAdded body = CENC__V1__AGENT_ADDED__INIT;
     enum status status = STATUS_OK;
 
-    body.item = (Cenc__V1__Agent *)read_message(rows, row, 0, &cenc__v1__agent__descriptor);
+    body.item = (Cenc__V1__Agent *)row_message_read(messages, row, 0, &cenc__v1__agent__descriptor);
     if (body.item != NULL)
-        status = visit_secret(rows, row, 1, body.item, visitor);
+        status = visit_secret(messages, row, 1, body.item, visitor);
     event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
     event.agent_added = &body;
     return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
 }
 
-static enum status visit_binding(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_binding(struct row_messages *messages, sqlite3_stmt *row,
                                  const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
     Cenc__Private__V1__BindingSwept swept_body = CENC__PRIVATE__V1__BINDING_SWEPT__INIT;
 
-    Cenc__V1__BindingChanged *item = (Cenc__V1__BindingChanged *)read_message(
-        rows, row, 0, &cenc__v1__binding_changed__descriptor);
+    Cenc__V1__BindingChanged *item = (Cenc__V1__BindingChanged *)row_message_read(
+        messages, row, 0, &cenc__v1__binding_changed__descriptor);
     if (item == NULL)
         return STATUS_OK;
     event.body_case = CENC__V1__EVENT__BODY_BINDING_CHANGED;
@@ -433,25 +387,24 @@ static enum status visit_binding(struct account_rows *rows, sqlite3_stmt *row,
     return status;
 }
 
-static enum status visit_halt(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_halt(struct row_messages *messages, sqlite3_stmt *row,
                               const struct account_visitor *visitor)
 {
     char listener[CONFIG_NAME_SIZE];
-    const unsigned char *text = sqlite3_column_text(row, 0);
 
-    (void)rows;
-    (void)snprintf(listener, sizeof(listener), "%s", text != NULL ? (const char *)text : "");
+    (void)messages;
+    (void)snprintf(listener, sizeof(listener), "%s", statement_text(row, 0));
     return halt_visit(listener, (uint64_t)sqlite3_column_int64(row, 1),
                       sqlite3_column_int(row, 2) != 0, visitor);
 }
 
-static enum status visit_coming(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_coming(struct row_messages *messages, sqlite3_stmt *row,
                                 const struct account_visitor *visitor)
 {
-    return visit_secret(rows, row, 0, NULL, visitor);
+    return visit_secret(messages, row, 0, NULL, visitor);
 }
 
-static enum status visit_last(struct account_rows *rows, sqlite3_stmt *row,
+static enum status visit_last(struct row_messages *messages, sqlite3_stmt *row,
                               const struct account_visitor *visitor)
 {
     const struct last_ids last = {.project = (uint32_t)sqlite3_column_int64(row, 0),
@@ -459,37 +412,21 @@ static enum status visit_last(struct account_rows *rows, sqlite3_stmt *row,
                                   .agent = (uint32_t)sqlite3_column_int64(row, 2),
                                   .channel = (uint32_t)sqlite3_column_int64(row, 3)};
 
-    (void)rows;
+    (void)messages;
     return accounts_last_ids(&last, visitor);
 }
 
 int account_rows_walk(struct account_rows *rows, const struct account_visitor *visitor,
                       enum status *status)
 {
-    static const struct {
-        enum statement which;
-        enum status (*visit)(struct account_rows *rows, sqlite3_stmt *row,
-                             const struct account_visitor *visitor);
-    } tables[] = {{ALL_LAST, visit_last},        {ALL_PROJECTS, visit_project},
-                  {ALL_GROUPS, visit_group},     {ALL_AGENTS, visit_agent},
-                  {ALL_CHANNELS, visit_channel}, {THE_SECRET, visit_coming},
-                  {ALL_BINDINGS, visit_binding}, {ALL_HALTS, visit_halt}};
-    int result = SQLITE_DONE;
+    static const struct row_walk walks[] = {
+        {ALL_LAST, visit_last},        {ALL_PROJECTS, visit_project}, {ALL_GROUPS, visit_group},
+        {ALL_AGENTS, visit_agent},     {ALL_CHANNELS, visit_channel}, {THE_SECRET, visit_coming},
+        {ALL_BINDINGS, visit_binding}, {ALL_HALTS, visit_halt}};
 
-    *status = STATUS_OK;
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && result == SQLITE_DONE; i++) {
-        sqlite3_stmt *row = rows->statements[tables[i].which];
-        while (*status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-            rows->arena.used = 0;
-            rows->arena.full = false;
-            *status = tables[i].visit(rows, row, visitor);
-        }
-        if (*status != STATUS_OK)
-            result = SQLITE_DONE;
-        (void)sqlite3_reset(row);
-    }
-    OPENSSL_cleanse(rows->arena.memory, rows->arena.used);
-    if (result != SQLITE_DONE || *status != STATUS_OK)
-        return result == SQLITE_DONE ? SQLITE_OK : result;
+    int result = row_messages_walk(&rows->messages, rows->statements, walks,
+                                   sizeof(walks) / sizeof(walks[0]), visitor, status);
+    if (result != SQLITE_OK || *status != STATUS_OK)
+        return result;
     return token_rows_walk(rows->tokens, visitor, status);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/directory/details.h"
+#include "server/directory/statements.h"
 
 const char details_rows_schema[] =
     "CREATE TABLE details ("
@@ -31,11 +32,9 @@ struct details_rows {
 int details_rows_open(sqlite3 *database, struct details_rows **opened)
 {
     struct details_rows *rows = calloc(1, sizeof(*rows));
-    int result = rows != NULL ? SQLITE_OK : SQLITE_NOMEM;
+    int result = rows != NULL ? statements_prepare(database, texts, rows->statements, STATEMENTS)
+                              : SQLITE_NOMEM;
 
-    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
-        result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &rows->statements[i], NULL);
     if (result == SQLITE_OK)
         *opened = rows;
     else
@@ -47,15 +46,14 @@ void details_rows_close(struct details_rows *rows)
 {
     if (rows == NULL)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(rows->statements[i]);
+    statements_finalize(rows->statements, STATEMENTS);
     free(rows);
 }
 
 void details_rows_reset(struct details_rows *rows)
 {
-    for (size_t i = 0; rows != NULL && i < STATEMENTS; i++)
-        (void)sqlite3_reset(rows->statements[i]);
+    if (rows != NULL)
+        statements_reset(rows->statements, STATEMENTS);
 }
 
 /* scope NULL: the statement has no such columns. */
@@ -72,11 +70,7 @@ static int run(struct details_rows *rows, enum statement which, const char *kind
     }
     if (json != NULL)
         result |= sqlite3_bind_text(statement, 5, json, -1, SQLITE_STATIC);
-    if (result == SQLITE_OK)
-        result = sqlite3_step(statement);
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return result == SQLITE_DONE ? SQLITE_OK : result;
+    return result == SQLITE_OK ? statement_run(statement) : result;
 }
 
 static int drop_all(struct details_rows *rows, enum details_kind kind, uint32_t owner)

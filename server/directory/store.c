@@ -13,6 +13,7 @@
 #include "server/base/check.h"
 #include "server/directory/account_rows.h"
 #include "server/directory/details_rows.h"
+#include "server/directory/statements.h"
 #include "server/directory/token_rows.h"
 
 #define APPLICATION_ID 0x43454e43 /* "CENC" */
@@ -95,8 +96,7 @@ static enum status failed(struct store *store, int result, struct store_error *e
 {
     enum status status = explain(store->path, store->database, result, error);
 
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_reset(store->statements[i]);
+    statements_reset(store->statements, STATEMENTS);
     account_rows_reset(store->accounts);
     details_rows_reset(store->details);
     if (sqlite3_get_autocommit(store->database) == 0)
@@ -106,31 +106,17 @@ static enum status failed(struct store *store, int result, struct store_error *e
 
 /* ---- opening ---- */
 
-static int ask_number(struct store *store, const char *question, int64_t *answer)
-{
-    sqlite3_stmt *statement;
-    int result = sqlite3_prepare_v2(store->database, question, -1, &statement, NULL);
-
-    if (result != SQLITE_OK)
-        return result;
-    result = sqlite3_step(statement);
-    if (result == SQLITE_ROW)
-        *answer = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return result == SQLITE_ROW ? SQLITE_OK : result;
-}
-
 /* Is the file ours, or new? Nothing has been written to it yet. */
 static enum status recognise(struct store *store, int64_t *version, struct store_error *error)
 {
     int64_t application = 0;
     int64_t objects = 0;
-    int result = ask_number(store, "PRAGMA application_id", &application);
+    int result = statement_ask(store->database, "PRAGMA application_id", &application);
 
     if (result == SQLITE_OK)
-        result = ask_number(store, "PRAGMA user_version", version);
+        result = statement_ask(store->database, "PRAGMA user_version", version);
     if (result == SQLITE_OK)
-        result = ask_number(store, "SELECT count(*) FROM sqlite_schema", &objects);
+        result = statement_ask(store->database, "SELECT count(*) FROM sqlite_schema", &objects);
     if (result != SQLITE_OK)
         return explain(store->path, store->database, result, error);
     bool fresh = application == 0 && *version == 0 && objects == 0;
@@ -181,15 +167,14 @@ static enum status prepare(struct store *store, int64_t version, struct store_er
 
     if (result == SQLITE_OK)
         result = migrate(store, version);
-    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
-        result = sqlite3_prepare_v3(store->database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &store->statements[i], NULL);
+    if (result == SQLITE_OK)
+        result = statements_prepare(store->database, texts, store->statements, STATEMENTS);
     if (result == SQLITE_OK)
         result = account_rows_open(store->database, &store->accounts);
     if (result == SQLITE_OK)
         result = details_rows_open(store->database, &store->details);
     if (result == SQLITE_OK)
-        result = ask_number(store, "SELECT sequence FROM position", &sequence);
+        result = statement_ask(store->database, "SELECT sequence FROM position", &sequence);
     store->sequence = (uint64_t)sequence;
     /* without its one row somebody else has been at work */
     return result == SQLITE_OK ? STATUS_OK
@@ -261,8 +246,7 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(store->statements[i]);
+    statements_finalize(store->statements, STATEMENTS);
     account_rows_close(store->accounts);
     details_rows_close(store->details);
     CHECK(sqlite3_close(store->database) == SQLITE_OK);
@@ -275,13 +259,6 @@ uint64_t store_sequence(const struct store *store)
 }
 
 /* ---- rows ---- */
-
-static const char *text_at(sqlite3_stmt *row, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(row, column);
-
-    return text != NULL ? text : ""; /* no memory: found when the next row is asked for */
-}
 
 static uint64_t number_at(sqlite3_stmt *row, int column)
 {
@@ -299,14 +276,14 @@ static void read_row(sqlite3_stmt *row, struct device_facts *facts)
 
     *facts = (struct device_facts){
         .known = true,
-        .scope = text_at(row, 0),
-        .serial = text_at(row, 1),
-        .kind = text_at(row, 2),
-        .model = text_at(row, 3),
-        .firmware = text_at(row, 4),
-        .hardware = text_at(row, 5),
-        .listener = text_at(row, 6),
-        .note = text_at(row, 7),
+        .scope = statement_text(row, 0),
+        .serial = statement_text(row, 1),
+        .kind = statement_text(row, 2),
+        .model = statement_text(row, 3),
+        .firmware = statement_text(row, 4),
+        .hardware = statement_text(row, 5),
+        .listener = statement_text(row, 6),
+        .note = statement_text(row, 7),
         .first_seen_utc_ms = number_at(row, 8),
         .last_seen_utc_ms = number_at(row, 9),
         .epoch = (uint32_t)number_at(row, 10),
@@ -350,15 +327,6 @@ enum status store_load_accounts(struct store *store, const struct account_visito
 
 /* ---- writing ---- */
 
-/* Runs a statement that returns no rows. */
-static int do_statement(struct store *store, enum statement which)
-{
-    int result = sqlite3_step(store->statements[which]);
-
-    (void)sqlite3_reset(store->statements[which]);
-    return result == SQLITE_DONE ? SQLITE_OK : result;
-}
-
 /* 0 may stand for "none", which is NULL in a row. */
 static int bind_or_null(sqlite3_stmt *statement, int place, bool there, uint64_t number)
 {
@@ -391,7 +359,7 @@ static int bind_row(sqlite3_stmt *put, const struct device_facts *facts)
 
 enum status store_begin(struct store *store, struct store_error *error)
 {
-    int result = do_statement(store, BEGIN);
+    int result = statement_run(store->statements[BEGIN]);
 
     return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
 }
@@ -402,7 +370,7 @@ enum status store_put(struct store *store, const struct device_facts *facts,
     int result = bind_row(store->statements[PUT], facts);
 
     if (result == SQLITE_OK)
-        result = do_statement(store, PUT);
+        result = statement_run(store->statements[PUT]);
     return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
 }
 
@@ -419,7 +387,7 @@ static enum status put_times(struct store *store, int64_t id, const struct devic
     result |= bind_or_null(put, 4, gasps, facts->gasp.utc_ms);
     result |= bind_or_null(put, 5, gasps, facts->gasp.sequence);
     if (result == SQLITE_OK)
-        result = do_statement(store, TIMES);
+        result = statement_run(store->statements[TIMES]);
     return result == SQLITE_OK ? STATUS_OK : failed(store, result, error);
 }
 
@@ -510,9 +478,9 @@ enum status store_end(struct store *store, uint64_t sequence, struct store_error
     int result = sqlite3_bind_int64(store->statements[POSITION], 1, (sqlite3_int64)sequence);
 
     if (result == SQLITE_OK)
-        result = do_statement(store, POSITION);
+        result = statement_run(store->statements[POSITION]);
     if (result == SQLITE_OK)
-        result = do_statement(store, COMMIT);
+        result = statement_run(store->statements[COMMIT]);
     if (result != SQLITE_OK)
         return failed(store, result, error);
     store->sequence = sequence;

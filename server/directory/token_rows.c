@@ -1,10 +1,9 @@
 #include "server/directory/token_rows.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/base/check.h"
+#include "server/directory/statements.h"
 #include "server/directory/tokens_apply.h"
 
 const char token_rows_schema[] =
@@ -40,23 +39,18 @@ static const char *const texts[STATEMENTS] = {
 
 struct token_rows {
     sqlite3_stmt *statements[STATEMENTS];
-    struct proto_arena arena;
-    uint8_t packed[PROTO_PACKED_MAX];
+    struct row_messages *messages;
 };
 
-int token_rows_open(sqlite3 *database, struct token_rows **opened)
+int token_rows_open(sqlite3 *database, struct row_messages *messages, struct token_rows **opened)
 {
     struct token_rows *rows = calloc(1, sizeof(*rows));
     int result = SQLITE_NOMEM;
 
     if (rows != NULL) {
-        rows->arena.size = PROTO_ARENA_SIZE;
-        rows->arena.memory = malloc(PROTO_ARENA_SIZE);
-        result = rows->arena.memory != NULL ? SQLITE_OK : SQLITE_NOMEM;
+        rows->messages = messages;
+        result = statements_prepare(database, texts, rows->statements, STATEMENTS);
     }
-    for (size_t i = 0; result == SQLITE_OK && i < STATEMENTS; i++)
-        result = sqlite3_prepare_v3(database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                    &rows->statements[i], NULL);
     if (result == SQLITE_OK)
         *opened = rows;
     else
@@ -68,51 +62,29 @@ void token_rows_close(struct token_rows *rows)
 {
     if (rows == NULL)
         return;
-    for (size_t i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(rows->statements[i]);
-    free(rows->arena.memory);
+    statements_finalize(rows->statements, STATEMENTS);
     free(rows);
 }
 
 void token_rows_reset(struct token_rows *rows)
 {
-    for (size_t i = 0; rows != NULL && i < STATEMENTS; i++)
-        (void)sqlite3_reset(rows->statements[i]);
+    if (rows != NULL)
+        statements_reset(rows->statements, STATEMENTS);
 }
 
 /* ---- writing ---- */
 
-static int step(struct token_rows *rows, enum statement which)
-{
-    sqlite3_stmt *statement = rows->statements[which];
-    int result = sqlite3_step(statement);
-
-    (void)sqlite3_reset(statement);
-    (void)sqlite3_clear_bindings(statement);
-    return result == SQLITE_DONE ? SQLITE_OK : result;
-}
-
 static int with_id(struct token_rows *rows, enum statement which, uint32_t id)
 {
-    int result = sqlite3_bind_int64(rows->statements[which], 1, id);
-
-    return result == SQLITE_OK ? step(rows, which) : result;
+    return statement_run_with_id(rows->statements[which], id);
 }
 
 static int put(struct token_rows *rows, const Cenc__V1__Token *item)
 {
-    sqlite3_stmt *statement = rows->statements[PUT];
-    size_t size = 0;
-
     if (item == NULL)
         return SQLITE_OK;
-    CHECK(proto_pack(&item->base, rows->packed, sizeof(rows->packed), &size) == CODEC_OK);
-    int result = sqlite3_bind_int64(statement, 1, item->id);
-    result |= sqlite3_bind_int64(statement, 2, (sqlite3_int64)item->revision);
-    result |= sqlite3_bind_text(statement, 3, item->name, -1, SQLITE_STATIC);
-    result |= sqlite3_bind_blob(statement, 4, rows->packed, (int)size, SQLITE_STATIC);
-    if (result == SQLITE_OK)
-        result = step(rows, PUT);
+    int result = row_message_put(rows->messages, rows->statements[PUT], item->id, item->revision,
+                                 item->name, &item->base);
     return result == SQLITE_OK ? with_id(rows, LAST, item->id) : result;
 }
 
@@ -149,7 +121,7 @@ int token_rows_private(struct token_rows *rows, const Cenc__Private__V1__Record 
     const Cenc__Private__V1__TokenHash *hash = record->token_hash;
     int result = sqlite3_bind_int64(statement, 1, hash->id);
     result |= sqlite3_bind_blob(statement, 2, hash->hash.data, (int)hash->hash.len, SQLITE_STATIC);
-    return result == SQLITE_OK ? step(rows, PUT_HASH) : result;
+    return result == SQLITE_OK ? statement_run(statement) : result;
 }
 
 int token_rows_clear(struct token_rows *rows)
@@ -174,59 +146,39 @@ static enum status visit_hash(sqlite3_stmt *row, const struct account_visitor *v
 }
 
 /* A damaged row is passed over by whoever visits. */
-static enum status visit_token(struct token_rows *rows, sqlite3_stmt *row,
+static enum status visit_token(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__TokenAdded body = CENC__V1__TOKEN_ADDED__INIT;
-    ProtobufCMessage *message = NULL;
-    const void *data = sqlite3_column_blob(row, 1);
 
-    if (data != NULL &&
-        proto_unpack(&cenc__v1__token__descriptor, data, (size_t)sqlite3_column_bytes(row, 1),
-                     &rows->arena, &message) == CODEC_OK)
-        body.item = (Cenc__V1__Token *)message;
+    body.item = (Cenc__V1__Token *)row_message_read(messages, row, 1, &cenc__v1__token__descriptor);
     event.body_case = CENC__V1__EVENT__BODY_TOKEN_ADDED;
     event.token_added = &body;
     enum status status = visit_hash(row, visitor);
     return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
 }
 
-static enum status visit_last(struct token_rows *rows, sqlite3_stmt *row,
+static enum status visit_last(struct row_messages *messages, sqlite3_stmt *row,
                               const struct account_visitor *visitor)
 {
-    (void)rows;
+    (void)messages;
     return tokens_last_id((uint32_t)sqlite3_column_int64(row, 0), visitor);
 }
 
-static enum status visit_coming(struct token_rows *rows, sqlite3_stmt *row,
+static enum status visit_coming(struct row_messages *messages, sqlite3_stmt *row,
                                 const struct account_visitor *visitor)
 {
-    (void)rows;
+    (void)messages;
     return visit_hash(row, visitor);
 }
 
 int token_rows_walk(struct token_rows *rows, const struct account_visitor *visitor,
                     enum status *status)
 {
-    static const struct {
-        enum statement which;
-        enum status (*visit)(struct token_rows *rows, sqlite3_stmt *row,
-                             const struct account_visitor *visitor);
-    } tables[] = {{THE_LAST, visit_last}, {ALL, visit_token}, {COMING, visit_coming}};
-    int result = SQLITE_DONE;
+    static const struct row_walk walks[] = {
+        {THE_LAST, visit_last}, {ALL, visit_token}, {COMING, visit_coming}};
 
-    *status = STATUS_OK;
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && result == SQLITE_DONE; i++) {
-        sqlite3_stmt *row = rows->statements[tables[i].which];
-        while (*status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-            rows->arena.used = 0;
-            rows->arena.full = false;
-            *status = tables[i].visit(rows, row, visitor);
-        }
-        if (*status != STATUS_OK)
-            result = SQLITE_DONE;
-        (void)sqlite3_reset(row);
-    }
-    return result == SQLITE_DONE ? SQLITE_OK : result;
+    return row_messages_walk(rows->messages, rows->statements, walks,
+                             sizeof(walks) / sizeof(walks[0]), visitor, status);
 }

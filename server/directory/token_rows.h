@@ -5,14 +5,15 @@
 
 #include <sqlite3.h>
 
-#include "server/directory/accounts_message.h"
+#include "server/directory/row_messages.h"
 
 /* What makes the tables. */
 extern const char token_rows_schema[];
 
 struct token_rows;
 
-int token_rows_open(sqlite3 *database, struct token_rows **rows);
+/* messages: its owner's, which it uses too. */
+int token_rows_open(sqlite3 *database, struct row_messages *messages, struct token_rows **rows);
 void token_rows_close(struct token_rows *rows); /* NULL: nothing */
 void token_rows_reset(struct token_rows *rows); /* after an error; NULL: nothing */
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/statements.h"
+
 #define APPLICATION_ID 0x43454e4e /* "CENN" */
 #define VERSION        1
 #define BUSY_MS        2000
@@ -71,8 +73,7 @@ static enum status failed(struct ledger *ledger, int result, struct ledger_error
     (void)snprintf(error->text, sizeof(error->text), "the ledger of the consumers: %.300s",
                    ledger->database != NULL ? sqlite3_errmsg(ledger->database)
                                             : sqlite3_errstr(result));
-    for (int i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_reset(ledger->statements[i]);
+    statements_reset(ledger->statements, STATEMENTS);
     if (ledger->database != NULL && sqlite3_get_autocommit(ledger->database) == 0)
         (void)sqlite3_exec(ledger->database, "ROLLBACK", NULL, NULL, NULL);
     switch (result & 0xff) {
@@ -87,20 +88,6 @@ static enum status failed(struct ledger *ledger, int result, struct ledger_error
 }
 
 /* ---- opening ---- */
-
-static int ask(struct ledger *ledger, const char *question, int64_t *answer)
-{
-    sqlite3_stmt *statement;
-    int result = sqlite3_prepare_v2(ledger->database, question, -1, &statement, NULL);
-
-    if (result != SQLITE_OK)
-        return result;
-    result = sqlite3_step(statement);
-    if (result == SQLITE_ROW)
-        *answer = sqlite3_column_int64(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return result == SQLITE_ROW ? SQLITE_OK : result;
-}
 
 static int make(struct ledger *ledger)
 {
@@ -123,12 +110,12 @@ static enum status recognise(struct ledger *ledger, bool *fresh, struct ledger_e
     int64_t application = 0;
     int64_t version = 0;
     int64_t tables = 0;
-    int result = ask(ledger, "PRAGMA application_id", &application);
+    int result = statement_ask(ledger->database, "PRAGMA application_id", &application);
 
     if (result == SQLITE_OK)
-        result = ask(ledger, "PRAGMA user_version", &version);
+        result = statement_ask(ledger->database, "PRAGMA user_version", &version);
     if (result == SQLITE_OK)
-        result = ask(ledger, "SELECT count(*) FROM sqlite_schema", &tables);
+        result = statement_ask(ledger->database, "SELECT count(*) FROM sqlite_schema", &tables);
     *fresh = tables == 0 && application == 0;
     if (result == SQLITE_OK && *fresh)
         result = make(ledger);
@@ -140,17 +127,6 @@ static enum status recognise(struct ledger *ledger, bool *fresh, struct ledger_e
                    "the ledger of the consumers: the file is %s; it was left as it is",
                    application == APPLICATION_ID ? "of a newer version" : "of another program");
     return STATUS_INVALID;
-}
-
-static enum status prepare(struct ledger *ledger, struct ledger_error *error)
-{
-    for (int i = 0; i < STATEMENTS; i++) {
-        int result = sqlite3_prepare_v3(ledger->database, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                        &ledger->statements[i], NULL);
-        if (result != SQLITE_OK)
-            return failed(ledger, result, error);
-    }
-    return STATUS_OK;
 }
 
 enum status ledger_open(const char *path, struct ledger **opened, bool *fresh,
@@ -174,8 +150,10 @@ enum status ledger_open(const char *path, struct ledger **opened, bool *fresh,
                               NULL, NULL, NULL);
     enum status status =
         result == SQLITE_OK ? recognise(ledger, fresh, error) : failed(ledger, result, error);
-    if (status == STATUS_OK)
-        status = prepare(ledger, error);
+    if (status == STATUS_OK) {
+        result = statements_prepare(ledger->database, texts, ledger->statements, STATEMENTS);
+        status = result == SQLITE_OK ? STATUS_OK : failed(ledger, result, error);
+    }
     if (status != STATUS_OK)
         ledger_close(ledger);
     else
@@ -187,24 +165,16 @@ void ledger_close(struct ledger *ledger)
 {
     if (ledger == NULL)
         return;
-    for (int i = 0; i < STATEMENTS; i++)
-        (void)sqlite3_finalize(ledger->statements[i]);
+    statements_finalize(ledger->statements, STATEMENTS);
     (void)sqlite3_close(ledger->database);
     free(ledger);
 }
 
 /* ---- reading ---- */
 
-static const char *text_at(sqlite3_stmt *statement, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-
-    return text != NULL ? text : "";
-}
-
 static void copy_text(sqlite3_stmt *statement, int column, char *out, size_t size)
 {
-    (void)snprintf(out, size, "%s", text_at(statement, column));
+    (void)snprintf(out, size, "%s", statement_text(statement, column));
 }
 
 static void bind(sqlite3_stmt *statement, int index, const char *text)
@@ -217,8 +187,7 @@ static enum status done(struct ledger *ledger, enum statement which, int result,
 {
     if (result != SQLITE_DONE && result != SQLITE_ROW)
         return failed(ledger, result, error);
-    (void)sqlite3_reset(ledger->statements[which]);
-    (void)sqlite3_clear_bindings(ledger->statements[which]);
+    statement_rest(ledger->statements[which]);
     return STATUS_OK;
 }
 
@@ -239,7 +208,7 @@ enum status ledger_positions(struct ledger *ledger,
     int result;
 
     while ((result = sqlite3_step(statement)) == SQLITE_ROW)
-        visit(text_at(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1), context);
+        visit(statement_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1), context);
     return done(ledger, POSITIONS, result, error);
 }
 
@@ -251,7 +220,7 @@ enum status ledger_waiting(struct ledger *ledger,
     int result;
 
     while ((result = sqlite3_step(statement)) == SQLITE_ROW)
-        visit(text_at(statement, 0), text_at(statement, 1), context);
+        visit(statement_text(statement, 0), statement_text(statement, 1), context);
     return done(ledger, WAITING, result, error);
 }
 
@@ -279,7 +248,9 @@ enum status ledger_find(struct ledger *ledger, struct ledger_row *row, struct le
 
 static enum status run(struct ledger *ledger, enum statement which, struct ledger_error *error)
 {
-    return done(ledger, which, sqlite3_step(ledger->statements[which]), error);
+    int result = statement_run(ledger->statements[which]);
+
+    return result == SQLITE_OK ? STATUS_OK : failed(ledger, result, error);
 }
 
 enum status ledger_begin(struct ledger *ledger, struct ledger_error *error)
