@@ -11,7 +11,7 @@ import tempfile
 
 import test_redis_tls
 from accounts import free_port
-from cencd import PROGRAM, SystemTest, is_free, wait_until
+from cencd import PROGRAM, SystemTest
 
 CENCCTL = PROGRAM.parent / "cencctl"
 ROLES = ("viewer", "operator", "admin")
@@ -40,10 +40,7 @@ class AdminHttps(SystemTest):
         return self.server
 
     def restart(self):
-        self.server.process.kill()
-        self.server.process.wait()
-        wait_until(lambda: is_free(self.server.port) and is_free(self.port),
-                   "the port is still taken")
+        self.server.kill()
         self.server.start()
 
     # -- by the Unix socket --

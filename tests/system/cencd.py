@@ -110,6 +110,17 @@ def parse_metrics(text):
     return samples
 
 
+def ports_in(settings):
+    """Ports of addresses of this machine, wherever in a configuration they stand."""
+    if isinstance(settings, dict):
+        address = settings.get("address")
+        if isinstance(address, str) and address.startswith("127.0.0.1:"):
+            yield int(address.rpartition(":")[2])
+    if isinstance(settings, (dict, list)):
+        for inner in settings.values() if isinstance(settings, dict) else settings:
+            yield from ports_in(inner)
+
+
 class Cencd:
     """A running server. The configuration is a map; YAML reads JSON. Unless a test says otherwise
     an agent's FIN ends its session at once, so that tests go on."""
@@ -169,6 +180,17 @@ class Cencd:
         else:
             self.process.kill()
             self.process.wait()
+
+    def ports(self):
+        """All that it may listen on."""
+        first, last = map(int, self.config["direct_ports"].get("range", "1-0").split("-"))
+        return {*range(first, last + 1), *ports_in(self.config)}
+
+    def kill(self):
+        """kill -9; the kernel takes a moment more to close what the rings of a process held."""
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: all(is_free(port) for port in self.ports()), "its ports are free")
 
     def stop(self):
         """In order; whatever happened before, the server ends with 0."""

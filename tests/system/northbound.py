@@ -134,16 +134,6 @@ class NorthboundTest(SystemTest):
         return server
 
     @staticmethod
-    def kill(server):
-        """kill -9; the kernel takes a moment to close what the rings of a process held."""
-        server.process.kill()
-        server.process.wait()
-        ports = [server.port, server.ops_port]
-        if not server.north.startswith("unix:"):
-            ports.append(int(server.north.rpartition(":")[2]))
-        wait_until(lambda: all(cencd.is_free(port) for port in ports), "the ports are free")
-
-    @staticmethod
     def hash_of(token):
         return hashlib.sha256(token.encode()).hexdigest()
 

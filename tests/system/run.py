@@ -2,7 +2,8 @@
 
 usage: CENCD_BUILD=FOLDER CENCD_SOURCE=FOLDER run.py test_module
 
-When started by root the tests run as nobody. If nobody can't read the build or the source folder
+When started by root the tests run as a user of the group nobody whom no module that runs at the same
+time has, since some limits (lockable memory, processes) are those of all processes of a user. If he can't read the build or the source folder
 (a clone in a private home), what the tests need is copied into the temporary folder first. In the
 test's environment CENCD_BUILD has cencd, cencctl and bench/fleet, bench/reader, tests/plugin_moods.so;
 CENCD_SOURCE is the tree; TMPDIR, HOME and the current folder are the temporary folder.
@@ -21,7 +22,10 @@ import tempfile
 import time
 
 NOBODY = 65534
-TIME_LIMIT_S = 170  # below ctest's own limit, which would end only this process
+FIRST_USER, USERS = 65000, 64  # ids that belong to nobody; so many for each range of ports
+# below ctest's own limit, which would end only this process
+TIME_LIMIT_S = int(os.environ.get("CENCD_TEST_LIMIT_S", "180")) - 20
+ENDING_LIMIT_S = 10
 PR_SET_CHILD_SUBREAPER = 36
 # Modules that run at the same time have ports of their own: so many ranges, below the kernel's
 # ephemeral ports, and for what needs few of them another so large.
@@ -30,7 +34,8 @@ FIRST_LOW_PORT, LOW_RANGE_PORTS = 5000, 600
 
 
 def take_ports():
-    """Takes a range until this process ends. Returns its holder and what tells the tests."""
+    """Takes a range until this process ends. Returns its number, its holder and what tells the
+    tests."""
     for number in range(RANGES):
         holder = socket.socket(socket.AF_UNIX)
         try:
@@ -39,8 +44,8 @@ def take_ports():
             holder.close()
             continue
         first, low = FIRST_PORT + number * RANGE_PORTS, FIRST_LOW_PORT + number * LOW_RANGE_PORTS
-        return holder, {"CENCD_PORTS": f"{first}-{first + RANGE_PORTS - 1}",
-                        "CENCD_LOW_PORTS": f"{low}-{low + LOW_RANGE_PORTS - 1}"}
+        return number, holder, {"CENCD_PORTS": f"{first}-{first + RANGE_PORTS - 1}",
+                                "CENCD_LOW_PORTS": f"{low}-{low + LOW_RANGE_PORTS - 1}"}
     sys.exit(f"{RANGES} modules of system tests run already")
 
 
@@ -87,7 +92,6 @@ def children():
 
 def end_leftovers():
     """Kills what still runs; returns the names."""
-    time.sleep(0.2)  # what was just told to end may be ending
     names = []
     while left := children():
         for process, name in left.items():
@@ -95,6 +99,13 @@ def end_leftovers():
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
     return names
+
+
+def wait_for_children():
+    """What was just told to end may be ending."""
+    deadline = time.monotonic() + ENDING_LIMIT_S
+    while children() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def stop(*_):
@@ -107,11 +118,11 @@ def main():
     module = sys.argv[1]
     source = pathlib.Path(os.environ["CENCD_SOURCE"])
     build = pathlib.Path(os.environ["CENCD_BUILD"])
+    number, ports, ranges = take_ports()
     identity = {}
     if os.geteuid() == 0:
-        identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-
-    ports, ranges = take_ports()
+        user = FIRST_USER + number * USERS + os.getpid() % USERS
+        identity = {"user": user, "group": NOBODY, "extra_groups": []}
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -121,7 +132,7 @@ def main():
         work = folder / "work"
         work.mkdir(mode=0o700)
         if identity:
-            os.chown(work, NOBODY, NOBODY)
+            os.chown(work, user, NOBODY)
             needed = [build / "cencd", build / "cencctl", build / "bench" / "fleet",
                       source / "tests" / "system"]
             if not readable_by(identity, needed):
@@ -136,6 +147,7 @@ def main():
         except subprocess.TimeoutExpired:
             print(f"not done after {TIME_LIMIT_S} s")
             failed = True
+        wait_for_children()
         leftovers = end_leftovers()
     ports.close()
     if leftovers:

@@ -12,8 +12,7 @@ import subprocess
 import tempfile
 import unittest
 
-from cencd import (Cencd, Modem, PROGRAM, connect_patiently, imei_of, is_closed, is_free,
-                   wait_until)
+from cencd import Cencd, Modem, PROGRAM, connect_patiently, imei_of, is_closed, wait_until
 
 ONE, TWO = imei_of(1), imei_of(2)
 
@@ -38,8 +37,7 @@ class Admin(unittest.TestCase):
         self.server.process.wait()
 
     def restart(self):
-        self.kill()  # its ring lets go of the sockets a moment later
-        wait_until(lambda: is_free(self.server.port), "the port is still taken")
+        self.server.kill()
         self.server.start()
 
     def ctl(self, *words, code=0, stdin=None):

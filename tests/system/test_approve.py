@@ -40,7 +40,7 @@ class Approve(_Admin):
             self.assertEqual(self.unapproved(), [ONE])  # who was entered by hand is approved
             with contextlib.closing(one.agent()) as agent:  # a direct port for everybody
                 self.assertTrue(is_closed(agent))
-            self.assertIn("cause=not_approved", self.server.log())
+            self.server.wait_logged(cause="not_approved")
             self.assertEqual(self.socks_reply(ONE), 2)
             self.assertEqual(self.socks_reply(TWO), 0)
             wait_until(lambda: not self.list("session"), "the session goes on")

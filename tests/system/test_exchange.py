@@ -9,7 +9,6 @@ import pathlib
 import random
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -342,8 +341,7 @@ class Exchange(unittest.TestCase):
                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                          env=self.environment)
             time.sleep(random.random() * 1.5)  # whenever: what is looked for holds at any moment
-            self.server.process.send_signal(signal.SIGKILL)
-            self.server.process.wait()
+            self.server.kill()
             code = importing.wait(LIMIT_S)
             self.server.start()
             projects = {project["name"]: project for project in self.list("project")}

@@ -65,12 +65,6 @@ class Gasps(cencd.SystemTest):
     def gasp_of(self, server, number):
         return server.device(imei_of(number))["last_gasp"]
 
-    def kill(self, server):
-        server.process.kill()
-        server.process.wait()
-        server.wait(lambda: cencd.is_free(server.port) and cencd.is_free(server.ops_port),
-                    "the ports are free")
-
     def known(self, server, number):
         """A device that dialled in and is recorded: before that it is shown, but not yet known."""
         modem = self.modem(server, number)
@@ -89,7 +83,7 @@ class Gasps(cencd.SystemTest):
         server = self.server()
         self.offline(server, 1, 2)
         self.say(server, f"PWRFAIL,{imei_of(1)}")
-        self.kill(server)
+        server.kill()
         gasps = self.journal("last_gasp")
         self.assertEqual(len(gasps), 1)
         self.assertEqual(gasps[0]["device"]["serial"], imei_of(1))
@@ -108,7 +102,7 @@ class Gasps(cencd.SystemTest):
         self.offline(server, *range(5))
         for number in range(5):
             self.say(server, f"PWRFAIL,{imei_of(number)}")
-            self.kill(server)
+            server.kill()
             server.start()
             for other in range(5):
                 self.assertEqual(self.gasp_of(server, other) is not None, other <= number)
@@ -122,7 +116,7 @@ class Gasps(cencd.SystemTest):
         self.assertEqual([gasp["device"]["serial"] for gasp in gasps], [imei_of(77)])
         self.assertTrue(gasps[0]["last_gasp"]["unknown_device"])
         self.assertEqual(server.stats()["devices"], [])
-        self.kill(server)
+        server.kill()
         server.start()
         self.assertEqual(server.stats()["devices"], [])
 
@@ -148,7 +142,7 @@ class Gasps(cencd.SystemTest):
         gasp = self.journal("last_gasp")[0]
         self.assertEqual(restored["power_restored"]["by"], "POWER_RESTORED_BY_LINK")
         self.assertEqual(restored["power_restored"]["last_gasp_sequence"], gasp["sequence"])
-        self.kill(server)
+        server.kill()
         server.start()
         self.assertIsNone(self.gasp_of(server, 3))
 
@@ -171,7 +165,7 @@ class Gasps(cencd.SystemTest):
         self.offline(server, 5)
         self.say(server, f"PWRFAIL,{imei_of(5)}")
         self.say(server, f"PWROK,{imei_of(5)}")
-        self.kill(server)
+        server.kill()
         restored = self.journal("power_restored")
         self.assertEqual([event["power_restored"]["by"] for event in restored],
                          ["POWER_RESTORED_BY_MESSAGE"])

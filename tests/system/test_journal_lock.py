@@ -3,7 +3,6 @@ of the journal don't care; a server that was killed leaves no lock behind."""
 
 import os
 import pathlib
-import signal
 import subprocess
 import unittest
 
@@ -38,8 +37,7 @@ class Lock(cencd.SystemTest):
 
     def test_a_killed_server_leaves_no_lock(self):
         first = self.server()
-        first.process.send_signal(signal.SIGKILL)
-        first.process.wait()
+        first.kill()
         self.server()
 
     def test_a_lock_that_cannot_be_made_is_told(self):

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import socket
 import subprocess
 import threading
@@ -185,8 +184,7 @@ class Kill(cencd.SystemTest):
             server.start()
             self.check_ports(server)
             self.live(server, random.random() * 2)
-            server.process.send_signal(signal.SIGKILL)
-            server.process.wait()
+            server.kill()
             self.check_journal()
         server.start()
         self.check_ports(server)

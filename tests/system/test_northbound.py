@@ -234,7 +234,7 @@ class CallsTest(NorthboundTest):
         stub = self.stub(server)
         key = pb.DeviceKey(scope="default", serial=imei_of(1))
         self.ask(stub.ReportRegistration, pb.ReportRegistrationRequest(device=key, accepted_id="1"))
-        self.kill(server)
+        server.kill()
         server.start()
         waiting = self.stub(server).WatchRegistrations(pb.WatchRegistrationsRequest(),
                                                        metadata=self.bearer())

@@ -61,7 +61,7 @@ class KillTest(NorthboundTest):
                            "the consumer has most of it")
             kills.append(len(consumer.sequences()))
             if turn % 2 == 0:
-                self.kill(server)
+                server.kill()
                 server.start()
             else:
                 consumer.close()

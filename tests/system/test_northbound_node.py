@@ -67,7 +67,7 @@ class NodeTest(NorthboundTest):
         self.start(server, out)
         self.modem(server, 1)
         wait_until(lambda: len(self.sequences(out)) >= len(recorded(server)), "the first events")
-        self.kill(server)
+        server.kill()
         server.start()
         self.modem(server, 2)
         last = recorded(server)[-1]

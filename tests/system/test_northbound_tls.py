@@ -86,9 +86,7 @@ class TlsTest(NorthboundTest):
 
     def test_a_port_that_is_taken(self):
         port = free_ports(1)
-        with socket.socket() as holder:
-            holder.bind(("127.0.0.1", port))
-            holder.listen()
+        with socket.create_server(("127.0.0.1", port)):
             server = self.server(start=False, northbound={"address": f"127.0.0.1:{port}"})
             code, _, text = run("--config", server.config_path)
         self.assertEqual(code, 69)

@@ -53,7 +53,7 @@ class UnixTest(NorthboundTest):
 
     def test_a_file_that_a_killed_server_left(self):
         server = self.on_socket("left.sock")
-        self.kill(server)
+        server.kill()
         # its ring lets go of the socket a moment later
         wait_until(lambda: refuses(self.path), "nobody answers any more")
         self.assertTrue(self.path.exists())

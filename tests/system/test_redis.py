@@ -10,7 +10,7 @@ import socket
 import subprocess
 import unittest
 
-from cencd import LIMIT_S, SystemTest, Task, free_ports, imei_of, is_free, wait_until
+from cencd import LIMIT_S, SystemTest, Task, free_ports, imei_of, wait_until
 
 PASSWORD = "Quokka-1-Numbat"
 
@@ -247,9 +247,7 @@ class RedisTest(SystemTest):
         self.wait_same(server, redis)
         wait_until(lambda: redis("HGET", "cencd:meta:node1", "ahead") == "",
                    "Redis isn't ahead of the journal", server.log)
-        server.process.kill()
-        server.process.wait()
-        wait_until(lambda: is_free(server.port) and is_free(server.ops_port), "ports are free")
+        server.kill()
         server.start()
         self.wait_same(server, redis)
         self.assertEqual(server.stats()["redis"]["rebuilds"], 0)

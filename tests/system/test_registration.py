@@ -102,13 +102,13 @@ class RegistrationTest(NorthboundTest):
         # an event that isn't on the disk yet may be lost by the kill, and is nobody's then
         wait_until(lambda: (imei_of(2), "connected") in [event[1:] for event in on_disk(server)],
                    "it is on the disk")
-        self.kill(server)
+        server.kill()
         server.start()
         self.modem(server, 3)
         reader = self.keep(Reader(path, rows))
         wait_until(lambda: imei_of(3) in serials(rows), "all are told", lambda: rows)
         self.caught_up(server)
-        self.kill(server)
+        server.kill()
         server.start()
         self.modem(server, 4)
         wait_until(lambda: imei_of(4) in serials(rows), "and the last", lambda: rows)

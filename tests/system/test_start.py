@@ -3,6 +3,7 @@ the manual names. One that can start with less says how much that is."""
 
 import ctypes
 import errno
+import mmap
 import os
 import resource
 import socket
@@ -12,7 +13,8 @@ import unittest
 
 from cencd import LIMIT_S, PROGRAM, Cencd, SystemTest, parse_line, ping, wait_until
 
-IO_URING_SETUP = 425  # on every architecture
+IO_URING_SETUP, IO_URING_REGISTER = 425, 427  # on every architecture
+REGISTER_BUFFERS, UNREGISTER_BUFFERS = 0, 1
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
 SECCOMP_MODE_FILTER = 2
 RET_ALLOW, RET_ERRNO = 0x7FFF0000, 0x00050000
@@ -43,6 +45,36 @@ def limit(which, number):
 
 
 class Start(SystemTest):
+    lockable = 4 << 20
+
+    def lock(self):
+        """True if nearly all that is lockable can be locked in one piece by a ring, and was."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        size = self.lockable - (256 << 10)
+        with mmap.mmap(-1, size) as memory:
+            begin = ctypes.c_char.from_buffer(memory)
+            piece = ctypes.create_string_buffer(struct.pack("@PN", ctypes.addressof(begin), size))
+            del begin
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (self.lockable, hard))
+            try:
+                ring = libc.syscall(IO_URING_SETUP, 1, ctypes.create_string_buffer(120))
+                if ring < 0:
+                    return False
+                locked = libc.syscall(IO_URING_REGISTER, ring, REGISTER_BUFFERS, piece, 1) == 0
+                if locked:
+                    libc.syscall(IO_URING_REGISTER, ring, UNREGISTER_BUFFERS, None, 0)
+                os.close(ring)
+                return locked
+            finally:
+                resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
+
+    def wait_lockable(self):
+        """What the rings of a process locked counts for its user until the kernel has taken them
+        down, which is a while after the process has ended."""
+        if os.geteuid() != 0:
+            wait_until(self.lock, "the user's other processes leave memory to lock")
+
     def start(self, server, before_exec=None):
         """(exit code or None if it runs, the lines that are no log lines)"""
         with server.log_path.open("wb") as log:
@@ -76,9 +108,7 @@ class Start(SystemTest):
         return Cencd(changes, start=False, **keywords)
 
     def occupy(self, port):
-        other = self.keep(socket.socket())
-        other.bind(("127.0.0.1", port))
-        other.listen()
+        self.keep(socket.create_server(("127.0.0.1", port)))
 
     def test_listeners_port_is_in_use(self):
         server = self.prepared()
@@ -141,12 +171,14 @@ class Start(SystemTest):
         """As many shards as are of use, and never more than the rings' own descriptors allow."""
         for number in 160, 256, 1024:
             with self.subTest(number=number):
+                self.wait_lockable()
                 server = self.cencd({"server": {"shards": "auto"}},
                                     preexec_fn=limit(resource.RLIMIT_NOFILE, number))
                 shards = server.metric("cencd_shards")
                 self.assertGreater(shards, 1)
                 self.assertLessEqual(shards, number / 6)
-                self.assertIn("RLIMIT_NOFILE", server.logged(module="main", level="warn")[0]["msg"])
+                warning = server.wait_logged(module="main", level="warn")[0]
+                self.assertIn("RLIMIT_NOFILE", warning["msg"])
                 modem = self.modem(server, number)
                 ping(self.agent(modem), modem)
                 server.stop()
@@ -155,7 +187,8 @@ class Start(SystemTest):
         """Rings beyond RLIMIT_MEMLOCK, which other processes of the user share, are not tried."""
         def both():
             resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-            resource.setrlimit(resource.RLIMIT_MEMLOCK, (4 << 20, 4 << 20))
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (self.lockable, self.lockable))
+        self.wait_lockable()
         server = self.cencd({"server": {"shards": "auto"}}, preexec_fn=both)
         self.assertLess(server.metric("cencd_shards"), 170 if os.geteuid() == 0 else 32)
         server.stop()
@@ -169,7 +202,7 @@ class Start(SystemTest):
         room = int(warning["links"])
         self.assertGreater(room, 300)
         self.assertIn("RLIMIT_NOFILE", warning["msg"])
-        self.assertIn(f"{room} links: 2 shards", server.logged(module="main")[0]["room"])
+        self.assertIn(f"{room} links: 2 shards", server.wait_logged(module="main")[0]["room"])
         modems = [self.modem(server, number, register=False) for number in range(room + 180)]
         server.wait(lambda: server.stats()["directory"]["online"] >= room, f"{room} links")
         served = {row["serial"]: row for row in server.stats(devices=1000)["devices"]}
@@ -191,7 +224,7 @@ class Start(SystemTest):
         server = self.cencd(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
                                                                   (64, hard)))
         self.assertIn(f"RLIMIT_NOFILE {min(hard, 1 << 20)}",
-                      server.logged(module="main")[0]["room"])
+                      server.wait_logged(module="main")[0]["room"])
 
     def test_shards_auto(self):
         """One for each processor that the process may use, not that the machine has."""
