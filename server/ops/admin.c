@@ -103,8 +103,10 @@ enum status admin_start(struct server *server, struct admin **started, struct ke
         return explain(error, server->config->server.state_dir, ENOMEM);
     admin->door.server = server;
     admin->door.who = who;
+    admin_refusals_init(&admin->door.refusals);
     enum status status = open_unix(admin, error);
     if (status != STATUS_OK) {
+        admin_refusals_destroy(&admin->door.refusals);
         admin_peers_free(admin->peers);
         free(admin);
         return status;
@@ -129,6 +131,7 @@ void admin_stop(struct admin *admin)
         admin_https_stop(admin->https);
     admin_http_stop(admin->daemon);
     (void)unlink(admin->path);
+    admin_refusals_destroy(&admin->door.refusals);
     admin_peers_free(admin->peers);
     free(admin);
 }

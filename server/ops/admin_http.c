@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "server/base/check.h"
+#include "server/base/log.h"
+#include "server/ops/admin_security.h"
 #include "server/ops/admin_upload.h"
 
 #define CONNECTION_MEMORY 16384u
@@ -154,6 +158,51 @@ static void handle(struct admin_request *request, const char *path, const char *
     json_decref(body);
 }
 
+/* ---- who asks for more than he may ---- */
+
+static const char *resource_of(const char *path)
+{
+    size_t size = strncmp(path, "/v1/", 4) == 0 ? strcspn(path + 4, "/") : 0;
+
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
+        if (strlen(resources[i].name) == size && memcmp(path + 4, resources[i].name, size) == 0)
+            return resources[i].name;
+    return "something else";
+}
+
+static const char *method_called(const char *name)
+{
+    enum admin_method method;
+
+    return read_method(name, &method) ? admin_method_name(method) : "another method";
+}
+
+/* Nothing of what was asked is told but its kind: what is in a path may be a secret. */
+static void tell_refused(struct admin_door *door, const struct admin_request *request,
+                         const char *path, const char *method)
+{
+    static const struct log_context module = {.module = "admin"};
+    struct admin_security security = {.kind = CENC__V1__SECURITY_KIND__SECURITY_KIND_ACTION_REFUSED,
+                                      .actor = &request->actor};
+    struct timespec now;
+    char text[128];
+
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    security.count = admin_refusals_count(
+        &door->refusals, request->actor.name, method_called(method), resource_of(path),
+        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    if (security.count == 0)
+        return;
+    (void)snprintf(text, sizeof(text), "%s %s with the role %s", method_called(method),
+                   resource_of(path), role_name(request->role));
+    security.text = text;
+    log_line(LOG_WARN, &module, "an action was refused",
+             "by=%s via=%s method=\"%s\" resource=\"%s\" role=%s count=%llu", request->actor.name,
+             request->actor.via, method_called(method), resource_of(path), role_name(request->role),
+             (unsigned long long)security.count);
+    admin_security_tell(door->server, &security);
+}
+
 /* ---- the answer ---- */
 
 static enum MHD_Result send_answer(struct admin_request *request)
@@ -217,8 +266,8 @@ static bool keep_body(struct incoming *incoming, const char *data, size_t size)
 
 /* Who may not ask isn't listened to: an answer to the head closes the connection, and the body
  * isn't read. */
-static enum MHD_Result take_head(const struct admin_door *door, struct MHD_Connection *connection,
-                                 const char *path, void **kept)
+static enum MHD_Result take_head(struct admin_door *door, struct MHD_Connection *connection,
+                                 const char *path, const char *method, void **kept)
 {
     struct admin_request request = {
         .server = door->server, .connection = connection, .status = MHD_HTTP_OK};
@@ -227,12 +276,16 @@ static enum MHD_Result take_head(const struct admin_door *door, struct MHD_Conne
     *kept = incoming;
     if (incoming == NULL)
         return MHD_NO;
-    if (!door->who(door, &request))
+    if (!door->who(door, &request)) {
+        if (request.status == MHD_HTTP_FORBIDDEN)
+            tell_refused(door, &request, path, method);
         return send_answer(&request);
+    }
     incoming->is_import = strcmp(path, "/v1/import") == 0;
     if (incoming->is_import && request.role < ROLE_ADMIN) {
         admin_refuse(&request, MHD_HTTP_FORBIDDEN, "forbidden",
                      "this takes the role admin, yours is %s", role_name(request.role));
+        tell_refused(door, &request, path, method);
         return send_answer(&request);
     }
     if (incoming->is_import)
@@ -246,12 +299,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   const char *path, const char *method, const char *version,
                                   const char *data, size_t *size, void **kept)
 {
-    const struct admin_door *door = context;
+    struct admin_door *door = context;
     struct incoming *incoming = *kept;
 
     (void)version;
     if (incoming == NULL)
-        return take_head(door, connection, path, kept);
+        return take_head(door, connection, path, method, kept);
     if (*size > 0) {
         bool good = keep_body(incoming, data, *size);
         *size = 0;
@@ -266,6 +319,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         .status = MHD_HTTP_OK,
     };
     handle(&request, path, method, incoming);
+    if (request.status == MHD_HTTP_FORBIDDEN)
+        tell_refused(door, &request, path, method);
     return send_answer(&request);
 }
 

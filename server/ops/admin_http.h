@@ -4,6 +4,7 @@
 #ifndef CENCD_OPS_ADMIN_HTTP_H
 #define CENCD_OPS_ADMIN_HTTP_H
 
+#include "server/ops/admin_refusals.h"
 #include "server/ops/admin_request.h"
 
 struct admin_door {
@@ -11,6 +12,7 @@ struct admin_door {
     /* Who asks: fills the request's actor and role, both outlast the request's head. False: nobody
      * who may, and that has been answered. Called before a body is read. */
     bool (*who)(const struct admin_door *door, struct admin_request *request);
+    struct admin_refusals refusals; /* of those who came through it */
 };
 
 struct admin_limits {

@@ -6,13 +6,12 @@
 #include <strings.h>
 #include <time.h>
 
-#include "codec/proto/event.h"
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/ops/admin_security.h"
 
 #define SCHEME        "Bearer "
 #define TOKEN_MAX     256u /* longer ones are nobody's, and aren't hashed */
-#define EVENT_MAX     1024u
 #define UNKNOWN_TOKEN ""
 
 static const struct log_context module = {.module = "admin"};
@@ -31,85 +30,33 @@ static uint64_t clock_ms(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- events ---- */
-
-struct pending {
-    struct journal_entry entry;
-    uint8_t bytes[EVENT_MAX];
-};
-
-static void recorded(struct journal_entry *entry, enum status status)
-{
-    (void)status;
-    free(container_of(entry, struct pending, entry));
-}
-
-/* What the journal doesn't take now is in the log all the same. */
-static void append(struct journal *journal, Cenc__V1__Event *event)
-{
-    struct pending *pending = calloc(1, sizeof(*pending));
-    size_t size = 0;
-
-    if (pending == NULL)
-        return;
-    CHECK(event_pack(event, pending->bytes, sizeof(pending->bytes), &size) == CODEC_OK);
-    pending->entry.data = pending->bytes;
-    pending->entry.size = (uint32_t)size;
-    pending->entry.kind = JOURNAL_EVENT;
-    pending->entry.class = JOURNAL_NORMAL;
-    pending->entry.done = recorded;
-    if (journal_append(journal, &pending->entry) != STATUS_OK)
-        free(pending);
-}
-
-struct failure {
-    const char *token; /* its name; "": unknown */
-    const char *verdict;
-    const struct address *peer;
-    uint64_t count;
-};
-
-static void record(const struct server *server, Cenc__V1__SecurityKind kind,
-                   const struct failure *failure)
-{
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__SecurityEvent body = CENC__V1__SECURITY_EVENT__INIT;
-    Cenc__V1__Endpoint peer = CENC__V1__ENDPOINT__INIT;
-    char address[ADDRESS_TEXT_SIZE];
-    char text[64];
-
-    (void)snprintf(text, sizeof(text), "access token: %s", failure->verdict);
-    peer.address = address_format_ip(failure->peer, address);
-    peer.port = failure->peer->port;
-    body.kind = kind;
-    body.account = proto_string(failure->token);
-    body.peer = &peer;
-    body.text = text;
-    body.count = failure->count;
-    event.node = proto_string(server->config->server.node);
-    event.received_unix_ms = (int64_t)clock_ms(CLOCK_REALTIME);
-    event.body_case = CENC__V1__EVENT__BODY_SECURITY_EVENT;
-    event.security_event = &body;
-    append(server->journal, &event);
-}
-
 /* ---- failures ---- */
 
-static void tell(const struct server *server, const struct failure *failure, bool locked_out)
+static void tell(const struct admin_request *request, const char *verdict,
+                 const struct attempt_news *news)
 {
     char peer[ADDRESS_TEXT_SIZE];
+    char text[64];
+    struct admin_security security = {
+        .kind = CENC__V1__SECURITY_KIND__SECURITY_KIND_LOGIN_FAILED,
+        .actor = &request->actor,
+        .text = text,
+        .count = news->count,
+    };
 
-    (void)address_format_ip(failure->peer, peer);
-    if (failure->count > 0) {
+    (void)snprintf(text, sizeof(text), "access token: %s", verdict);
+    (void)address_format_ip(&request->actor.peer, peer);
+    if (news->count > 0) {
         log_line(LOG_WARN, &module, "an access token was refused",
-                 "token=%s peer=%s verdict=%s count=%" PRIu64, failure->token, peer,
-                 failure->verdict, failure->count);
-        record(server, CENC__V1__SECURITY_KIND__SECURITY_KIND_LOGIN_FAILED, failure);
+                 "token=%s peer=%s verdict=%s count=%" PRIu64, request->actor.name, peer, verdict,
+                 news->count);
+        admin_security_tell(request->server, &security);
     }
-    if (locked_out) {
+    if (news->locked_out) {
         log_line(LOG_WARN, &module, "too many refused access tokens: held off for a while",
                  "peer=%s", peer);
-        record(server, CENC__V1__SECURITY_KIND__SECURITY_KIND_LOCKED_OUT, failure);
+        security.kind = CENC__V1__SECURITY_KIND__SECURITY_KIND_LOCKED_OUT;
+        admin_security_tell(request->server, &security);
     }
 }
 
@@ -133,7 +80,7 @@ static bool count_failure(struct admin_tokens *tokens, const struct address *pee
     return *wait_ms == 0;
 }
 
-static void refuse(struct admin_tokens *tokens, struct admin_request *request, const char *name,
+static void refuse(struct admin_tokens *tokens, struct admin_request *request,
                    enum token_verdict verdict)
 {
     const struct address *peer = &request->actor.peer;
@@ -149,9 +96,7 @@ static void refuse(struct admin_tokens *tokens, struct admin_request *request, c
         return;
     }
     count(&tokens->counters.verdicts[verdict]);
-    const struct failure failure = {
-        .token = name, .verdict = token_verdict_name(verdict), .peer = peer, .count = news.count};
-    tell(request->server, &failure, news.locked_out);
+    tell(request, token_verdict_name(verdict), &news);
     refuse_unknown(request);
 }
 
@@ -199,13 +144,13 @@ static bool who(const struct admin_door *door, struct admin_request *request)
         return false;
     }
     enum token_verdict verdict = check(request, given, &pass);
+    memcpy(request->actor.name, pass.name, sizeof(request->actor.name));
     if (verdict != TOKEN_GOOD) {
-        refuse(tokens, request, pass.name, verdict);
+        refuse(tokens, request, verdict);
         return false;
     }
     count(&tokens->counters.verdicts[TOKEN_GOOD]);
     succeeded(tokens, request);
-    memcpy(request->actor.name, pass.name, sizeof(request->actor.name));
     request->role = pass.role;
     return true;
 }
@@ -218,6 +163,7 @@ enum status admin_tokens_init(struct admin_tokens *tokens, struct server *server
         return STATUS_NO_MEMORY;
     tokens->trust = trust;
     tokens->door = (struct admin_door){.server = server, .who = who};
+    admin_refusals_init(&tokens->door.refusals);
     CHECK(pthread_mutex_init(&tokens->lock, NULL) == 0);
     return STATUS_OK;
 }
@@ -227,5 +173,6 @@ void admin_tokens_destroy(struct admin_tokens *tokens)
     if (tokens->attempts == NULL)
         return;
     (void)pthread_mutex_destroy(&tokens->lock);
+    admin_refusals_destroy(&tokens->door.refusals);
     free(tokens->attempts);
 }

@@ -71,6 +71,30 @@ class Roles(AdminHttps):
         self.assertEqual(json.loads(dump)["actor"]["peer"]["address"], "127.0.0.1")
 
 
+    def test_a_refused_action_is_audited(self):
+        self.serve()
+        viewer, desk = self.token("panel"), self.token("desk", "operator")
+        for token, method, path in ((viewer, "POST", "/v1/projects"), (desk, "POST", "/v1/import"),
+                                    (desk, "DELETE", f"/v1/agents/{viewer}"),
+                                    (desk, "DELETE", "/v1/" + viewer), (desk, "TRACE", "/v1/x")):
+            for _ in range(3):
+                self.assertIn(self.ask(method, path, token)[0], (403, 405))
+        self.assertEqual(self.ask("GET", "/v1/projects", viewer)[0], 200)
+        self.server.stop()
+        audit = subprocess.run([CENCCTL, "audit", self.state / "journal"], capture_output=True,
+                               text=True, timeout=60, check=True).stdout
+        refused = [line.split(maxsplit=3)[2:] for line in audit.splitlines()
+                   if "action_refused" in line]
+        # each once, however often it was tried, and no word of what else the path said
+        self.assertEqual([(who, re.sub(r"from 127.0.0.1:\d+, 1 times", "", what))
+                          for who, what in refused],
+                         [("panel", "action_refused : POST projects with the role viewer"),
+                          ("desk", "action_refused : POST import with the role operator"),
+                          ("desk", "action_refused : DELETE agents with the role operator"),
+                          ("desk", "action_refused : DELETE something else with the role operator")])
+        self.assertNotIn(viewer, audit)
+
+
 class Tokens(AdminHttps):
     def test_the_life_of_a_token(self):
         self.serve()
