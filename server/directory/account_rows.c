@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/item_event.h"
 #include "server/directory/row_messages.h"
 #include "server/directory/statements.h"
 #include "server/directory/token_rows.h"
@@ -296,39 +297,22 @@ int account_rows_clear(struct account_rows *rows)
 static enum status visit_project(struct row_messages *messages, sqlite3_stmt *row,
                                  const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ProjectAdded body = CENC__V1__PROJECT_ADDED__INIT;
-
-    body.item =
-        (Cenc__V1__Project *)row_message_read(messages, row, 0, &cenc__v1__project__descriptor);
-    event.body_case = CENC__V1__EVENT__BODY_PROJECT_ADDED;
-    event.project_added = &body;
-    return visitor->event(&event, visitor->context);
+    return item_event_visit(visitor, CENC__V1__EVENT__BODY_PROJECT_ADDED,
+                            row_message_read(messages, row, 0, &cenc__v1__project__descriptor));
 }
 
 static enum status visit_group(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__GroupAdded body = CENC__V1__GROUP_ADDED__INIT;
-
-    body.item = (Cenc__V1__Group *)row_message_read(messages, row, 0, &cenc__v1__group__descriptor);
-    event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
-    event.group_added = &body;
-    return visitor->event(&event, visitor->context);
+    return item_event_visit(visitor, CENC__V1__EVENT__BODY_GROUP_ADDED,
+                            row_message_read(messages, row, 0, &cenc__v1__group__descriptor));
 }
 
 static enum status visit_channel(struct row_messages *messages, sqlite3_stmt *row,
                                  const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ChannelAdded body = CENC__V1__CHANNEL_ADDED__INIT;
-
-    body.item =
-        (Cenc__V1__Channel *)row_message_read(messages, row, 0, &cenc__v1__channel__descriptor);
-    event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
-    event.channel_added = &body;
-    return visitor->event(&event, visitor->context);
+    return item_event_visit(visitor, CENC__V1__EVENT__BODY_CHANNEL_ADDED,
+                            row_message_read(messages, row, 0, &cenc__v1__channel__descriptor));
 }
 
 static enum status visit_secret(struct row_messages *messages, sqlite3_stmt *row, int column,
@@ -352,16 +336,13 @@ static enum status visit_secret(struct row_messages *messages, sqlite3_stmt *row
 static enum status visit_agent(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__AgentAdded body = CENC__V1__AGENT_ADDED__INIT;
+    ProtobufCMessage *item = row_message_read(messages, row, 0, &cenc__v1__agent__descriptor);
     enum status status = STATUS_OK;
 
-    body.item = (Cenc__V1__Agent *)row_message_read(messages, row, 0, &cenc__v1__agent__descriptor);
-    if (body.item != NULL)
-        status = visit_secret(messages, row, 1, body.item, visitor);
-    event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
-    event.agent_added = &body;
-    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+    if (item != NULL)
+        status = visit_secret(messages, row, 1, (const Cenc__V1__Agent *)item, visitor);
+    return status == STATUS_OK ? item_event_visit(visitor, CENC__V1__EVENT__BODY_AGENT_ADDED, item)
+                               : status;
 }
 
 static enum status visit_binding(struct row_messages *messages, sqlite3_stmt *row,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/directory/internal.h"
+#include "server/directory/item_event.h"
 #include "server/directory/tokens_apply.h"
 
 char *cidr_text(const struct cidr *cidr, char text[static CIDR_TEXT_SIZE])
@@ -123,38 +124,24 @@ void secret_message(uint32_t id, uint64_t revision, const struct password_hash *
 
 enum status accounts_last_ids(const struct last_ids *last, const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__Project project_item = CENC__V1__PROJECT__INIT;
-    Cenc__V1__Group group_item = CENC__V1__GROUP__INIT;
-    Cenc__V1__Agent agent_item = CENC__V1__AGENT__INIT;
-    Cenc__V1__Channel channel_item = CENC__V1__CHANNEL__INIT;
-    Cenc__V1__ProjectRemoved project_body = CENC__V1__PROJECT_REMOVED__INIT;
-    Cenc__V1__GroupRemoved group_body = CENC__V1__GROUP_REMOVED__INIT;
-    Cenc__V1__AgentRemoved agent_body = CENC__V1__AGENT_REMOVED__INIT;
-    Cenc__V1__ChannelRemoved channel_body = CENC__V1__CHANNEL_REMOVED__INIT;
+    Cenc__V1__Project project = CENC__V1__PROJECT__INIT;
+    Cenc__V1__Group group = CENC__V1__GROUP__INIT;
+    Cenc__V1__Agent agent = CENC__V1__AGENT__INIT;
+    Cenc__V1__Channel channel = CENC__V1__CHANNEL__INIT;
 
-    project_item.id = last->project;
-    group_item.id = last->group;
-    agent_item.id = last->agent;
-    channel_item.id = last->channel;
-    project_body.item = &project_item;
-    group_body.item = &group_item;
-    agent_body.item = &agent_item;
-    channel_body.item = &channel_item;
-    event.body_case = CENC__V1__EVENT__BODY_PROJECT_REMOVED;
-    event.project_removed = &project_body;
-    enum status status = visitor->event(&event, visitor->context);
-    event.body_case = CENC__V1__EVENT__BODY_GROUP_REMOVED;
-    event.group_removed = &group_body;
+    project.id = last->project;
+    group.id = last->group;
+    agent.id = last->agent;
+    channel.id = last->channel;
+    enum status status =
+        item_event_visit(visitor, CENC__V1__EVENT__BODY_PROJECT_REMOVED, &project.base);
     if (status == STATUS_OK)
-        status = visitor->event(&event, visitor->context);
-    event.body_case = CENC__V1__EVENT__BODY_AGENT_REMOVED;
-    event.agent_removed = &agent_body;
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_GROUP_REMOVED, &group.base);
     if (status == STATUS_OK)
-        status = visitor->event(&event, visitor->context);
-    event.body_case = CENC__V1__EVENT__BODY_CHANNEL_REMOVED;
-    event.channel_removed = &channel_body;
-    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_AGENT_REMOVED, &agent.base);
+    if (status == STATUS_OK)
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_CHANNEL_REMOVED, &channel.base);
+    return status;
 }
 
 static enum status walk_projects(struct directory *directory, const struct account_visitor *visitor)
@@ -163,14 +150,9 @@ static enum status walk_projects(struct directory *directory, const struct accou
     struct project_info info = {0};
 
     while (status == STATUS_OK && projects_list(directory, info.id, &info, 1) == 1) {
-        Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-        Cenc__V1__ProjectAdded body = CENC__V1__PROJECT_ADDED__INIT;
         Cenc__V1__Project item;
         project_message(&info, &item);
-        body.item = &item;
-        event.body_case = CENC__V1__EVENT__BODY_PROJECT_ADDED;
-        event.project_added = &body;
-        status = visitor->event(&event, visitor->context);
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_PROJECT_ADDED, &item.base);
     }
     return status;
 }
@@ -181,14 +163,9 @@ static enum status walk_groups(struct directory *directory, const struct account
     struct group_info info = {0};
 
     while (status == STATUS_OK && groups_list(directory, info.id, &info, 1) == 1) {
-        Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-        Cenc__V1__GroupAdded body = CENC__V1__GROUP_ADDED__INIT;
         Cenc__V1__Group item;
         group_message(&info, &item);
-        body.item = &item;
-        event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
-        event.group_added = &body;
-        status = visitor->event(&event, visitor->context);
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_GROUP_ADDED, &item.base);
     }
     return status;
 }
@@ -199,14 +176,9 @@ static enum status walk_channels(struct directory *directory, const struct accou
     struct channel_info info = {0};
 
     while (status == STATUS_OK && channels_list(directory, info.id, &info, 1) == 1) {
-        Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-        Cenc__V1__ChannelAdded body = CENC__V1__CHANNEL_ADDED__INIT;
         Cenc__V1__Channel item;
         channel_message(&info, &item);
-        body.item = &item;
-        event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
-        event.channel_added = &body;
-        status = visitor->event(&event, visitor->context);
+        status = item_event_visit(visitor, CENC__V1__EVENT__BODY_CHANNEL_ADDED, &item.base);
     }
     return status;
 }
@@ -227,8 +199,6 @@ static bool copy_secret(struct directory *directory, const struct agent_info *in
 static enum status walk_agent(struct directory *directory, const struct agent_info *info,
                               struct agent_message *message, const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__AgentAdded body = CENC__V1__AGENT_ADDED__INIT;
     Cenc__Private__V1__Record record = CENC__PRIVATE__V1__RECORD__INIT;
     Cenc__Private__V1__AgentSecret secret;
     struct password_hash hash;
@@ -241,11 +211,10 @@ static enum status walk_agent(struct directory *directory, const struct agent_in
         status = visitor->private(&record, visitor->context);
         OPENSSL_cleanse(&hash, sizeof(hash));
     }
+    if (status != STATUS_OK)
+        return status;
     agent_message(directory, info, message);
-    body.item = &message->agent;
-    event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
-    event.agent_added = &body;
-    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+    return item_event_visit(visitor, CENC__V1__EVENT__BODY_AGENT_ADDED, &message->agent.base);
 }
 
 static enum status walk_agents(struct directory *directory, const struct account_visitor *visitor)

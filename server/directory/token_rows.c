@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/item_event.h"
 #include "server/directory/statements.h"
 #include "server/directory/tokens_apply.h"
 
@@ -149,14 +150,11 @@ static enum status visit_hash(sqlite3_stmt *row, const struct account_visitor *v
 static enum status visit_token(struct row_messages *messages, sqlite3_stmt *row,
                                const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__TokenAdded body = CENC__V1__TOKEN_ADDED__INIT;
-
-    body.item = (Cenc__V1__Token *)row_message_read(messages, row, 1, &cenc__v1__token__descriptor);
-    event.body_case = CENC__V1__EVENT__BODY_TOKEN_ADDED;
-    event.token_added = &body;
+    ProtobufCMessage *item = row_message_read(messages, row, 1, &cenc__v1__token__descriptor);
     enum status status = visit_hash(row, visitor);
-    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+
+    return status == STATUS_OK ? item_event_visit(visitor, CENC__V1__EVENT__BODY_TOKEN_ADDED, item)
+                               : status;
 }
 
 static enum status visit_last(struct row_messages *messages, sqlite3_stmt *row,

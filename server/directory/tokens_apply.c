@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/directory/internal.h"
+#include "server/directory/item_event.h"
 #include "server/directory/named_facts.h"
 
 _Static_assert((int)CENC__V1__ROLE__ROLE_VIEWER == (int)ROLE_VIEWER &&
@@ -153,8 +154,6 @@ static bool copy_hash(struct directory *directory, uint32_t id, uint8_t hash[TOK
 static enum status walk_token(struct directory *directory, const struct token_info *info,
                               const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__TokenAdded body = CENC__V1__TOKEN_ADDED__INIT;
     struct token_hash_message secret;
     struct token_message message;
     uint8_t hash[TOKEN_HASH_SIZE];
@@ -165,23 +164,17 @@ static enum status walk_token(struct directory *directory, const struct token_in
         status = visitor->private(&secret.record, visitor->context);
     }
     token_message(info, &message);
-    body.item = &message.token;
-    event.body_case = CENC__V1__EVENT__BODY_TOKEN_ADDED;
-    event.token_added = &body;
-    return status == STATUS_OK ? visitor->event(&event, visitor->context) : status;
+    return status == STATUS_OK
+               ? item_event_visit(visitor, CENC__V1__EVENT__BODY_TOKEN_ADDED, &message.token.base)
+               : status;
 }
 
 enum status tokens_last_id(uint32_t last, const struct account_visitor *visitor)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__Token item = CENC__V1__TOKEN__INIT;
-    Cenc__V1__TokenRemoved body = CENC__V1__TOKEN_REMOVED__INIT;
 
     item.id = last;
-    body.item = &item;
-    event.body_case = CENC__V1__EVENT__BODY_TOKEN_REMOVED;
-    event.token_removed = &body;
-    return visitor->event(&event, visitor->context);
+    return item_event_visit(visitor, CENC__V1__EVENT__BODY_TOKEN_REMOVED, &item.base);
 }
 
 enum status tokens_walk(struct directory *directory, const struct account_visitor *visitor)
