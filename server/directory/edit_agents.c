@@ -111,38 +111,20 @@ static enum edit_result pack_agent(const struct edit_scene *scene, struct edit *
                                    const struct agent_info *former, const struct agent_info *info,
                                    struct edit_records *records)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__AgentAdded added = CENC__V1__AGENT_ADDED__INIT;
-    Cenc__V1__AgentChanged changed = CENC__V1__AGENT_CHANGED__INIT;
-    Cenc__V1__AgentRemoved removed = CENC__V1__AGENT_REMOVED__INIT;
+    struct item_event made;
     struct agent_message item;
     struct agent_message before;
 
     agent_message(scene->directory, info, &item);
     agent_message(scene->directory, former, &before);
-    added.item = removed.item = changed.item = &item.agent;
-    changed.former = &before.agent;
-    changed.password_changed = edit->password.log2_n != 0;
-    if (strcmp(former->name, info->name) != 0)
-        changed.former_name = before.agent.name;
-    switch (edit->kind) {
-    case EDIT_AGENT_ADD:
-        event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
-        event.agent_added = &added;
-        break;
-    case EDIT_AGENT_CHANGE:
-        event.body_case = CENC__V1__EVENT__BODY_AGENT_CHANGED;
-        event.agent_changed = &changed;
-        break;
-    default:
-        event.body_case = CENC__V1__EVENT__BODY_AGENT_REMOVED;
-        event.agent_removed = &removed;
-        break;
-    }
+    edit_make_event(edit, EDIT_AGENT_ADD, CENC__V1__EVENT__BODY_AGENT_ADDED, &item.agent.base,
+                    &before.agent.base, &made);
+    if (edit->kind == EDIT_AGENT_CHANGE)
+        made.body.agent_changed.password_changed = edit->password.log2_n != 0;
     edit->id = info->id;
     edit->revision = info->revision;
     pack_secret(scene, edit, info, records);
-    return edit_pack(scene, edit, &event, records);
+    return edit_pack(scene, edit, &made.event, records);
 }
 
 enum edit_result edit_prepare_agent(const struct edit_scene *scene, struct edit *edit,

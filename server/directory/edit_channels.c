@@ -10,37 +10,18 @@ static enum edit_result pack_channel(const struct edit_scene *scene, struct edit
                                      const struct channel_info *former, struct channel_info *info,
                                      struct edit_records *records)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ChannelAdded added = CENC__V1__CHANNEL_ADDED__INIT;
-    Cenc__V1__ChannelChanged changed = CENC__V1__CHANNEL_CHANGED__INIT;
-    Cenc__V1__ChannelRemoved removed = CENC__V1__CHANNEL_REMOVED__INIT;
+    struct item_event made;
     Cenc__V1__Channel item;
     Cenc__V1__Channel before;
 
     channel_message(info, &item);
     channel_message(former, &before);
-    added.item = removed.item = changed.item = &item;
-    changed.former = &before;
-    if (strcmp(former->name, info->name) != 0)
-        changed.former_name = before.name;
-    switch (edit->kind) {
-    case EDIT_CHANNEL_ADD:
-        event.body_case = CENC__V1__EVENT__BODY_CHANNEL_ADDED;
-        event.channel_added = &added;
-        break;
-    case EDIT_CHANNEL_CHANGE:
-        event.body_case = CENC__V1__EVENT__BODY_CHANNEL_CHANGED;
-        event.channel_changed = &changed;
-        break;
-    default:
-        event.body_case = CENC__V1__EVENT__BODY_CHANNEL_REMOVED;
-        event.channel_removed = &removed;
-        break;
-    }
-    event.project = item.project;
+    edit_make_event(edit, EDIT_CHANNEL_ADD, CENC__V1__EVENT__BODY_CHANNEL_ADDED, &item.base,
+                    &before.base, &made);
+    made.event.project = item.project;
     edit->id = info->id;
     edit->revision = info->revision;
-    return edit_pack(scene, edit, &event, records);
+    return edit_pack(scene, edit, &made.event, records);
 }
 
 static enum edit_result take_project(const struct edit_scene *scene, struct edit *edit,

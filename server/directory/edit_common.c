@@ -120,6 +120,32 @@ static_assert(ID_MAX < 1u << 20, "a revision of a device holds three ids");
 
 /* ---- packing ---- */
 
+#define IN_ORDER(object)                                                                           \
+    static_assert(EDIT_##object##_CHANGE == EDIT_##object##_ADD + 1 &&                             \
+                      EDIT_##object##_REMOVE == EDIT_##object##_ADD + 2 &&                         \
+                      CENC__V1__EVENT__BODY_##object##_CHANGED ==                                  \
+                          CENC__V1__EVENT__BODY_##object##_ADDED + 1 &&                            \
+                      CENC__V1__EVENT__BODY_##object##_REMOVED ==                                  \
+                          CENC__V1__EVENT__BODY_##object##_ADDED + 2,                              \
+                  "added, changed, removed")
+
+IN_ORDER(PROJECT);
+IN_ORDER(GROUP);
+IN_ORDER(AGENT);
+IN_ORDER(CHANNEL);
+IN_ORDER(TOKEN);
+
+void edit_make_event(const struct edit *edit, enum edit_kind add, Cenc__V1__Event__BodyCase added,
+                     ProtobufCMessage *item, ProtobufCMessage *former, struct item_event *made)
+{
+    unsigned step = edit->kind - add;
+
+    CHECK(step <= 2);
+    item_event_make(made, (Cenc__V1__Event__BodyCase)(added + step), item);
+    if (edit->kind == add + 1)
+        item_event_former(made, former);
+}
+
 struct actor {
     Cenc__V1__Actor actor;
     Cenc__V1__Endpoint peer;

@@ -4,6 +4,7 @@
 
 #include "server/directory/accounts_message.h"
 #include "server/directory/edit.h"
+#include "server/directory/item_event.h"
 #include "server/directory/places.h"
 
 #define EDIT_PRIVATE_MAX (DETAILS_MAX + 1024u)
@@ -48,6 +49,10 @@ bool edit_takes(const struct edit *edit, uint32_t field);
 /* The rest of `to` becomes zeros. */
 void edit_copy(char *to, const char *from, size_t size);
 enum edit_result edit_check_revision(struct edit *edit, uint64_t revision);
+/* The event of an edit that adds, changes or removes an object: `add` and `added` are the first of
+ * three kinds and bodies. former is what it was, when it is changed. */
+void edit_make_event(const struct edit *edit, enum edit_kind add, Cenc__V1__Event__BodyCase added,
+                     ProtobufCMessage *item, ProtobufCMessage *former, struct item_event *made);
 enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,
                            Cenc__V1__Event *event, struct edit_records *records);
 

@@ -76,36 +76,17 @@ static enum edit_result pack_project(const struct edit_scene *scene, struct edit
                                      const struct project_info *former, struct project_info *info,
                                      struct edit_records *records)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__ProjectAdded added = CENC__V1__PROJECT_ADDED__INIT;
-    Cenc__V1__ProjectChanged changed = CENC__V1__PROJECT_CHANGED__INIT;
-    Cenc__V1__ProjectRemoved removed = CENC__V1__PROJECT_REMOVED__INIT;
+    struct item_event made;
     Cenc__V1__Project item;
     Cenc__V1__Project before;
 
     project_message(info, &item);
     project_message(former, &before);
-    added.item = removed.item = changed.item = &item;
-    changed.former = &before;
-    if (strcmp(former->name, info->name) != 0)
-        changed.former_name = before.name;
-    switch (edit->kind) {
-    case EDIT_PROJECT_ADD:
-        event.body_case = CENC__V1__EVENT__BODY_PROJECT_ADDED;
-        event.project_added = &added;
-        break;
-    case EDIT_PROJECT_CHANGE:
-        event.body_case = CENC__V1__EVENT__BODY_PROJECT_CHANGED;
-        event.project_changed = &changed;
-        break;
-    default:
-        event.body_case = CENC__V1__EVENT__BODY_PROJECT_REMOVED;
-        event.project_removed = &removed;
-        break;
-    }
+    edit_make_event(edit, EDIT_PROJECT_ADD, CENC__V1__EVENT__BODY_PROJECT_ADDED, &item.base,
+                    &before.base, &made);
     edit->id = info->id;
     edit->revision = info->revision;
-    return edit_pack(scene, edit, &event, records);
+    return edit_pack(scene, edit, &made.event, records);
 }
 
 enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edit *edit,
@@ -149,37 +130,18 @@ static enum edit_result pack_group(const struct edit_scene *scene, struct edit *
                                    const struct group_info *former, struct group_info *info,
                                    struct edit_records *records)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__GroupAdded added = CENC__V1__GROUP_ADDED__INIT;
-    Cenc__V1__GroupChanged changed = CENC__V1__GROUP_CHANGED__INIT;
-    Cenc__V1__GroupRemoved removed = CENC__V1__GROUP_REMOVED__INIT;
+    struct item_event made;
     Cenc__V1__Group item;
     Cenc__V1__Group before;
 
     group_message(info, &item);
     group_message(former, &before);
-    added.item = removed.item = changed.item = &item;
-    changed.former = &before;
-    if (strcmp(former->name, info->name) != 0)
-        changed.former_name = before.name;
-    switch (edit->kind) {
-    case EDIT_GROUP_ADD:
-        event.body_case = CENC__V1__EVENT__BODY_GROUP_ADDED;
-        event.group_added = &added;
-        break;
-    case EDIT_GROUP_CHANGE:
-        event.body_case = CENC__V1__EVENT__BODY_GROUP_CHANGED;
-        event.group_changed = &changed;
-        break;
-    default:
-        event.body_case = CENC__V1__EVENT__BODY_GROUP_REMOVED;
-        event.group_removed = &removed;
-        break;
-    }
-    event.project = item.project;
+    edit_make_event(edit, EDIT_GROUP_ADD, CENC__V1__EVENT__BODY_GROUP_ADDED, &item.base,
+                    &before.base, &made);
+    made.event.project = item.project;
     edit->id = info->id;
     edit->revision = info->revision;
-    return edit_pack(scene, edit, &event, records);
+    return edit_pack(scene, edit, &made.event, records);
 }
 
 static enum edit_result begin_group(const struct edit_scene *scene, struct edit *edit,

@@ -22,37 +22,19 @@ static enum edit_result pack_token(const struct edit_scene *scene, struct edit *
                                    const struct token_info *former, const struct token_info *info,
                                    struct edit_records *records)
 {
-    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
-    Cenc__V1__TokenAdded added = CENC__V1__TOKEN_ADDED__INIT;
-    Cenc__V1__TokenChanged changed = CENC__V1__TOKEN_CHANGED__INIT;
-    Cenc__V1__TokenRemoved removed = CENC__V1__TOKEN_REMOVED__INIT;
+    struct item_event made;
     struct token_message item;
     struct token_message before;
 
     token_message(info, &item);
     token_message(former, &before);
-    added.item = removed.item = changed.item = &item.token;
-    changed.former = &before.token;
-    if (strcmp(former->name, info->name) != 0)
-        changed.former_name = before.token.name;
-    switch (edit->kind) {
-    case EDIT_TOKEN_ADD:
-        event.body_case = CENC__V1__EVENT__BODY_TOKEN_ADDED;
-        event.token_added = &added;
+    edit_make_event(edit, EDIT_TOKEN_ADD, CENC__V1__EVENT__BODY_TOKEN_ADDED, &item.token.base,
+                    &before.token.base, &made);
+    if (edit->kind == EDIT_TOKEN_ADD)
         pack_hash(scene, edit, info, records);
-        break;
-    case EDIT_TOKEN_CHANGE:
-        event.body_case = CENC__V1__EVENT__BODY_TOKEN_CHANGED;
-        event.token_changed = &changed;
-        break;
-    default:
-        event.body_case = CENC__V1__EVENT__BODY_TOKEN_REMOVED;
-        event.token_removed = &removed;
-        break;
-    }
     edit->id = info->id;
     edit->revision = info->revision;
-    return edit_pack(scene, edit, &event, records);
+    return edit_pack(scene, edit, &made.event, records);
 }
 
 static enum edit_result take(const struct edit_scene *scene, struct edit *edit,
