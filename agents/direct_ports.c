@@ -8,6 +8,7 @@
 #include "agents/account.h"
 #include "server/base/check.h"
 #include "server/bridge/session.h"
+#include "server/link/door.h"
 
 #define RETRY_MS 5000u
 
@@ -204,14 +205,8 @@ static void open_port(struct direct_port *port)
 {
     struct shard *shard = port->shard;
     struct address address = shard->server->config->direct_ports.bind;
-    static const struct listen_options options = {
-        .backlog = 16,
-        .nodelay = true,
-        .keepalive_idle_s = 60,
-        .keepalive_interval_s = 15,
-        .keepalive_count = 4,
-        .user_timeout_ms = 120000,
-    };
+    struct listen_options options = door_options(16);
+    options.user_timeout_ms = 120000;
     address.port = port->port;
     port->listener.ops = &port_ops;
     port->listener.accepts = &port->accept;

@@ -5,8 +5,8 @@
 
 #include "agents/visitor.h"
 #include "server/base/check.h"
+#include "server/link/door.h"
 #include "server/link/listening.h"
-#include "server/reactor/tls.h"
 
 #define ACCEPT_DEPTH 2u
 
@@ -28,23 +28,13 @@ struct ways {
 static enum status open_tls(const struct config_way *way, struct tls_context **context,
                             struct kernel_error *error)
 {
-    struct tls_error why;
-    struct tls_options options = {
-        .role = TLS_SERVER,
-        .verify = way->tls.client_ca[0] != '\0' ? TLS_VERIFY_REQUIRED : TLS_VERIFY_NONE,
-        .minimum = TLS_1_2,
-        .certificate = way->tls.certificate,
-        .key = way->tls.key,
-        .ca = way->tls.client_ca,
+    static const struct tls_options options = {
+        .verify = TLS_VERIFY_REQUIRED,
         .allow_truncation = true, /* agents that close without a word end their session */
     };
-    if (!config_tls_enabled(&way->tls))
-        return STATUS_OK;
-    enum status status = tls_context_create(&options, context, &why);
-    if (status != STATUS_OK)
-        (void)snprintf(error->text, sizeof error->text, "agents' listener %s: %.*s", way->name, 150,
-                       why.text);
-    return status;
+    char whose[CONFIG_NAME_SIZE + 32];
+    (void)snprintf(whose, sizeof whose, "agents' listener %s", way->name);
+    return door_tls(&way->tls, options, whose, context, error);
 }
 
 enum status ways_open(struct server *server, struct kernel_error *error)

@@ -8,6 +8,7 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/link/datagrams.h"
+#include "server/link/door.h"
 
 uint32_t listening_find(const struct server *server, const char *name)
 {
@@ -33,14 +34,9 @@ static struct listen_options options_of(const struct config_listener *listener)
 
 static struct listen_options options_of_way(const struct config_way *way)
 {
-    return (struct listen_options){
-        .backlog = (int)way->backlog,
-        .nodelay = true,
-        .keepalive_idle_s = 60,
-        .keepalive_interval_s = 15,
-        .keepalive_count = 4,
-        .user_timeout_ms = 120000,
-    };
+    struct listen_options options = door_options((int)way->backlog);
+    options.user_timeout_ms = 120000;
+    return options;
 }
 
 #define DATAGRAM_ROOM 420u /* bytes of the buffer that a short datagram takes */

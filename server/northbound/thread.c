@@ -1,41 +1,71 @@
 #include "server/northbound/thread.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "server/base/check.h"
 #include "server/base/log.h"
 #include "server/base/unix_socket.h"
+#include "server/link/door.h"
 #include "server/northbound/northbound.h"
+#include "server/reactor/thread.h"
 
-#define BACKLOG      1024
-#define SOCKET_MODE  0660
-#define OTHER_SLOTS  16u
-#define STOP_TURN_MS 20
+#define BACKLOG     1024
+#define SOCKET_MODE 0660
+#define OTHER_SLOTS 16u
 
 static const struct log_context module = {.module = "northbound"};
 
 struct northbound_thread {
     struct server *server;
-    pthread_t thread;
-    pthread_barrier_t barrier; /* with the caller: made; quiet; the journal's threads ended */
-    struct reactor *reactor;
+    struct reactor_thread thread;
     struct northbound *northbound;
     struct tls_context *tls;
-    struct kernel_error *error;
-    enum status status;
     int socket;
     char ledger_path[CONFIG_PATH_SIZE + 32];
-    _Atomic bool stop;
     bool stopped;
 };
 
 /* ---- in the thread ---- */
+
+static struct northbound_thread *of(const struct reactor_thread *thread)
+{
+    return container_of(thread, struct northbound_thread, thread);
+}
+
+static enum status begin(struct reactor_thread *thread, struct kernel_error *error)
+{
+    struct northbound_thread *self = of(thread);
+    const struct northbound_settings settings = {
+        .config = self->server->config,
+        .journal = self->server->journal,
+        .directory = self->server->directory,
+        .reactor = thread->reactor,
+        .ledger_path = self->ledger_path,
+        .socket = self->socket,
+        .tls = self->tls,
+    };
+
+    return northbound_create(&settings, &self->northbound, error);
+}
+
+static void stopped(void *context)
+{
+    ((struct northbound_thread *)context)->stopped = true;
+}
+
+static void stop(struct reactor_thread *thread)
+{
+    northbound_stop(of(thread)->northbound, stopped, of(thread));
+}
+
+static bool quiet(const struct reactor_thread *thread)
+{
+    return of(thread)->stopped;
+}
+
+static const struct reactor_thread_ops thread_ops = {.begin = begin, .stop = stop, .quiet = quiet};
 
 /* As many connections as the process may have descriptors. */
 static uint32_t slots(const struct config *config)
@@ -48,116 +78,43 @@ static uint32_t slots(const struct config *config)
     return (uint32_t)wanted;
 }
 
-static enum status create(struct northbound_thread *self)
+static enum status start_thread(struct northbound_thread *self, struct kernel_error *error)
 {
-    struct server *server = self->server;
-    struct reactor_config reactor = {
-        .limits = {.slots = slots(server->config),
+    const struct reactor_config config = {
+        .limits = {.slots = slots(self->server->config),
                    .reserved_slots = 1,
                    .buffer_count = {256, 16},
                    .buffer_size = {4096, 65536}},
         .owner = self,
     };
-    struct northbound_settings settings = {
-        .config = server->config,
-        .journal = server->journal,
-        .directory = server->directory,
-        .ledger_path = self->ledger_path,
-        .socket = self->socket,
-        .tls = self->tls,
-    };
-    enum status status = reactor_create(&reactor, &self->reactor, self->error);
 
-    if (status != STATUS_OK)
-        return status;
-    settings.reactor = self->reactor;
-    return northbound_create(&settings, &self->northbound, self->error);
-}
-
-static void stopped(void *context)
-{
-    ((struct northbound_thread *)context)->stopped = true;
-}
-
-static void *thread_main(void *argument)
-{
-    struct northbound_thread *self = argument;
-    bool begun = false;
-
-    self->status = create(self);
-    pthread_barrier_wait(&self->barrier);
-    if (self->status != STATUS_OK)
-        return NULL; /* the process ends */
-    while (!self->stopped || !reactor_idle(self->reactor)) {
-        bool stop = atomic_load_explicit(&self->stop, memory_order_relaxed);
-        if (stop && !begun)
-            northbound_stop(self->northbound, stopped, self);
-        begun = begun || stop;
-        (void)reactor_turn(self->reactor, stop ? STOP_TURN_MS : -1);
-    }
-    pthread_barrier_wait(&self->barrier);
-    pthread_barrier_wait(&self->barrier);
-    reactor_destroy(self->reactor);
-    return NULL;
+    return reactor_thread_start(&self->thread, &thread_ops, &config, error);
 }
 
 /* ---- in the caller's ---- */
 
-static enum status open_tls(struct northbound_thread *self)
+static enum status open_tls(struct northbound_thread *self, struct kernel_error *error)
 {
-    const struct config_tls *config = &self->server->config->northbound.tls;
-    struct tls_options options = {
-        .role = TLS_SERVER,
-        .verify = config->client_ca[0] != '\0' ? TLS_VERIFY_OPTIONAL : TLS_VERIFY_NONE,
-        .certificate = config->certificate,
-        .key = config->key,
-        .ca = config->client_ca,
-        .alpn = "h2",
-    };
-    struct tls_error error;
+    static const struct tls_options options = {.verify = TLS_VERIFY_OPTIONAL, .alpn = "h2"};
 
-    if (!config_tls_enabled(config))
-        return STATUS_OK;
-    enum status status = tls_context_create(&options, &self->tls, &error);
-    if (status != STATUS_OK)
-        (void)snprintf(self->error->text, sizeof(self->error->text), "northbound.tls: %.220s",
-                       error.text);
-    return status == STATUS_OK ? STATUS_OK : STATUS_INVALID;
+    return door_tls(&self->server->config->northbound.tls, options, "northbound.tls", &self->tls,
+                    error);
 }
 
-static enum status no_listening(struct northbound_thread *self, const char *where, int error)
+static enum status open_socket(struct northbound_thread *self, struct kernel_error *error)
 {
-    (void)snprintf(self->error->text, sizeof(self->error->text),
-                   "northbound.address: can't listen on %.150s: %s", where, strerrordesc_np(error));
-    return STATUS_REFUSED;
-}
+    const struct config *config = self->server->config;
 
-static enum status open_unix(struct northbound_thread *self)
-{
-    const char *path = self->server->config->northbound.socket;
-
-    self->socket = unix_socket_listen(path, SOCKET_MODE, BACKLOG, 0);
-    return self->socket >= 0 ? STATUS_OK : no_listening(self, path, -self->socket);
-}
-
-static enum status open_socket(struct northbound_thread *self)
-{
-    static const struct listen_options options = {
-        .backlog = BACKLOG,
-        .nodelay = true,
-        .keepalive_idle_s = 60,
-        .keepalive_interval_s = 15,
-        .keepalive_count = 4,
-    };
-    struct address address = self->server->config->northbound.address;
-    char text[ADDRESS_TEXT_SIZE];
-
-    if (address.family == 0)
-        return open_unix(self);
-    self->socket = kernel_listen(&address, &options);
-    if (self->socket >= 0)
-        return STATUS_OK;
-    return no_listening(self, address_format(&address, text), -self->socket);
+    if (config->northbound.address.family != 0) {
+        self->socket =
+            door_listen(&config->northbound.address, BACKLOG, "northbound.address", error);
+    } else {
+        self->socket = unix_socket_listen(config->northbound.socket, SOCKET_MODE, BACKLOG, 0);
+        if (self->socket < 0)
+            door_cannot_listen("northbound.address", config->northbound.socket, -self->socket,
+                               error);
+    }
+    return self->socket >= 0 ? STATUS_OK : STATUS_REFUSED;
 }
 
 enum status northbound_thread_start(struct server *server, struct northbound_thread **started,
@@ -172,19 +129,15 @@ enum status northbound_thread_start(struct server *server, struct northbound_thr
         return STATUS_NO_MEMORY;
     }
     self->server = server;
-    self->error = error;
     (void)snprintf(self->ledger_path, sizeof(self->ledger_path), "%s/northbound.sqlite",
                    server->config->server.state_dir);
-    enum status status = open_tls(self);
+    enum status status = open_tls(self, error);
     if (status == STATUS_OK)
-        status = open_socket(self);
+        status = open_socket(self, error);
+    if (status == STATUS_OK)
+        status = start_thread(self, error);
     if (status != STATUS_OK)
         return status;
-    CHECK(pthread_barrier_init(&self->barrier, NULL, 2) == 0);
-    CHECK(pthread_create(&self->thread, NULL, thread_main, self) == 0);
-    pthread_barrier_wait(&self->barrier);
-    if (self->status != STATUS_OK)
-        return self->status;
     server->northbound = self->northbound;
     log_line(LOG_INFO, &module, "listening", "address=%s tls=%s consumers=%zu",
              server->config->northbound.socket[0] != '\0'
@@ -198,16 +151,12 @@ enum status northbound_thread_start(struct server *server, struct northbound_thr
 void northbound_thread_stop(struct northbound_thread *self)
 {
     self->server->northbound = NULL;
-    atomic_store(&self->stop, true);
-    kernel_wake(NULL, reactor_kernel(self->reactor));
-    pthread_barrier_wait(&self->barrier);
+    reactor_thread_stop(&self->thread);
 }
 
 void northbound_thread_free(struct northbound_thread *self)
 {
-    pthread_barrier_wait(&self->barrier);
-    pthread_join(self->thread, NULL);
-    pthread_barrier_destroy(&self->barrier);
+    reactor_thread_free(&self->thread);
     kernel_listen_close(self->socket);
     if (self->server->config->northbound.socket[0] != '\0')
         (void)unlink(self->server->config->northbound.socket);
