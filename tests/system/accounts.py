@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import secrets
 import shutil
 import socket
@@ -16,7 +15,7 @@ import ssl
 import subprocess
 import tempfile
 
-from cencd import FIRST_LOW_PORT, LAST_LOW_PORT, LIMIT_S, Modem, SystemTest, Task, imei_of, is_free, read_exactly
+from cencd import LIMIT_S, Modem, SystemTest, Task, free_low_ports, imei_of, read_exactly
 
 NAME, SECRET = "petrov", "Quagga7Okapi"
 HERE, AWAY, KEPT, UNKNOWN = 1, 2, 3, 999
@@ -42,9 +41,7 @@ def field(number, value):
 
 def free_port():
     """Below those among which a server's other ports are chosen."""
-    while True:
-        if is_free(port := random.randrange(FIRST_LOW_PORT, LAST_LOW_PORT)):
-            return port
+    return free_low_ports(1)
 
 
 def agent_row(identity, name, password, sources=(), extended=False, max_sessions=0):

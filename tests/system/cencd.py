@@ -50,13 +50,26 @@ def is_free(port):
     return True
 
 
-def free_ports(count):
-    """The first of `count` free ports in a row."""
-    for _ in range(1000):
-        first = random.randrange(FIRST_PORT, LAST_PORT - count)
-        if all(is_free(port) for port in range(first, first + count)):
-            return first
-    raise AssertionError(f"no {count} free ports in a row")
+def giver_of_ports(first, last):
+    """A function that returns the first of `count` free ports in a row. Each time they are further
+    up, since what was given out before may be opened only later; after the last come the first."""
+    at = random.randint(first, last)
+
+    def give(count):
+        nonlocal at
+        for _ in range(last - first):
+            if at + count > last + 1:
+                at = first
+            taken = [port for port in range(at, at + count) if not is_free(port)]
+            given, at = at, taken[-1] + 1 if taken else at + count
+            if not taken:
+                return given
+        raise AssertionError(f"no {count} free ports in a row")
+    return give
+
+
+free_ports = giver_of_ports(FIRST_PORT, LAST_PORT)
+free_low_ports = giver_of_ports(FIRST_LOW_PORT, LAST_LOW_PORT)
 
 
 # ---- waiting ----

@@ -11,6 +11,7 @@ CENCD_SOURCE is the tree; TMPDIR, HOME and the current folder are the temporary 
 A process that a test leaves running is named, ended, and fails the test."""
 
 import ctypes
+import itertools
 import os
 import pathlib
 import shutil
@@ -22,31 +23,37 @@ import tempfile
 import time
 
 NOBODY = 65534
-FIRST_USER, USERS = 65000, 64  # ids that belong to nobody; so many for each range of ports
+FIRST_USER, USERS = 65000, 32  # ids that belong to nobody; so many for each range of ports
 # below ctest's own limit, which would end only this process
 TIME_LIMIT_S = int(os.environ.get("CENCD_TEST_LIMIT_S", "180")) - 20
 ENDING_LIMIT_S = 10
 PR_SET_CHILD_SUBREAPER = 36
 # Modules that run at the same time have ports of their own: so many ranges, below the kernel's
 # ephemeral ports, and for what needs few of them another so large.
-FIRST_PORT, RANGE_PORTS, RANGES = 10000, 2700, 8
-FIRST_LOW_PORT, LOW_RANGE_PORTS = 5000, 600
+FIRST_PORT, RANGE_PORTS, RANGES = 10000, 1400, 16
+FIRST_LOW_PORT, LOW_RANGE_PORTS = 5000, 300
+PORTS_LIMIT_S = 60
 
 
 def take_ports():
-    """Takes a range until this process ends. Returns its number, its holder and what tells the
-    tests."""
-    for number in range(RANGES):
+    """Takes a range until this process ends, as soon as one is left. Returns its number, its holder
+    and what tells the tests."""
+    deadline = time.monotonic() + PORTS_LIMIT_S
+    for number in itertools.cycle(range(RANGES)):
         holder = socket.socket(socket.AF_UNIX)
         try:
             holder.bind(f"\0cencd-test-ports-{number}")
         except OSError:
             holder.close()
+            if number == RANGES - 1:
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.1)
             continue
         first, low = FIRST_PORT + number * RANGE_PORTS, FIRST_LOW_PORT + number * LOW_RANGE_PORTS
         return number, holder, {"CENCD_PORTS": f"{first}-{first + RANGE_PORTS - 1}",
                                 "CENCD_LOW_PORTS": f"{low}-{low + LOW_RANGE_PORTS - 1}"}
-    sys.exit(f"{RANGES} modules of system tests run already")
+    sys.exit(f"{RANGES} modules of system tests run, and don't end")
 
 
 def readable_by(identity, paths):
