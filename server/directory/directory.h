@@ -69,7 +69,7 @@ struct device_info {
     uint64_t last_seen_utc_ms; /* registered, or a session began or ended */
     struct address peer;       /* of the newest link */
     struct link_ref link;      /* id 0: offline */
-    uint32_t epoch;            /* link epoch: grows with every link of the device */
+    uint32_t epoch;            /* link epoch: every link of the device has a higher one */
     uint32_t listener;         /* index in the configuration, or DIRECTORY_NO_LISTENER */
     uint16_t direct_port;      /* 0: none leased */
     uint8_t signal_csq;        /* PLUGIN_SIGNAL_UNKNOWN */
@@ -88,6 +88,7 @@ struct directory_config {
     uint32_t flap_window_s;
     uint32_t network_prefix_v4;
     uint32_t network_prefix_v6;
+    uint32_t first_epoch;                    /* no link of this run has a lower one */
     bool recorded;                           /* a device counts as new until directory_recorded */
     const struct config_listener *listeners; /* whose names the store keeps; may be NULL */
     size_t listener_count;

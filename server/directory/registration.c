@@ -27,6 +27,13 @@ static bool lease_port(struct directory *directory, struct device *device)
     return device->direct_port != 0;
 }
 
+/* What a run gave before it was killed may be on no disk: the next run begins beyond it. */
+static uint32_t next_epoch(const struct directory *directory, const struct device *device)
+{
+    uint32_t next = device->epoch + 1;
+    return next > directory->config.first_epoch ? next : directory->config.first_epoch;
+}
+
 /* True if it is another kind, model, firmware, hardware or port than before. */
 static bool attach(struct directory *directory, struct stripe *stripe, struct device *device,
                    const struct registration *registration)
@@ -45,7 +52,7 @@ static bool attach(struct directory *directory, struct stripe *stripe, struct de
     device->listener = (uint16_t)registration->listener;
     device->bytes = (struct link_bytes){0};
     device->state = DEVICE_IDLE;
-    device->epoch++;
+    device->epoch = next_epoch(directory, device);
     return changed;
 }
 

@@ -1,8 +1,7 @@
 /* Devices of which the journal doesn't say what memory says, since its queue was full: connections,
  * their ends and changes that were refused. They are remembered, and their present state is told as
  * soon as there is room: of a connected device that it is, of another one what it is, that it is
- * gone, and with which link epoch. So whatever memory has is in the journal or on its way there,
- * and no epoch is given twice, whenever the process dies.
+ * gone, and with which link epoch. So whatever memory has is in the journal or on its way there.
  *
  * Each shard tells of the devices whose newest link is, or was, its own. What it remembers is
  * bounded by the number of devices. All in the shard's thread. */

@@ -45,6 +45,8 @@ static enum status create_parts(struct server *server)
         .listener_count = config->listener_count,
         .recorded = config->server.state_dir[0] != '\0',
     };
+    if (directory.recorded)
+        directory.first_epoch = (uint32_t)(server->started_utc_ms / 1000);
     server->shards = calloc(server->shard_count, sizeof *server->shards);
     server->listener_links = calloc(config->listener_count, sizeof *server->listener_links);
     if (server->shards == NULL || server->listener_links == NULL)

@@ -47,7 +47,8 @@ void site_start(struct site *site, uint64_t nofile)
         .nofile = nofile, .memlock_bytes = UINT64_MAX, .processors = 1};
     server_plan(site->config, &machine, &site->plan);
     SEEDS_REQUIRE(site->plan.links > 0);
-    SEEDS_REQUIRE(server_create(site->config, &site->plan, 0, &site->server, &error) == STATUS_OK);
+    SEEDS_REQUIRE(server_create(site->config, &site->plan, sim_now_ms(site->sim), &site->server,
+                                &error) == STATUS_OK);
     for (int role = 0; site->server->durable != NULL && role < DURABLE_ROLES; role++)
         SEEDS_REQUIRE(durable_create(site->server->durable, (enum durable_role)role, &error) ==
                       STATUS_OK);

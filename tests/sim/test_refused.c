@@ -282,6 +282,24 @@ static void who_is_gone_is_told_later(void **state)
     assert_int_equal(device.changed_epoch, 4);
 }
 
+/* The journal knows link 1 alone, and whoever saw 2 to 4 isn't to see them again. */
+static void what_was_never_told_is_not_given_again(void **state)
+{
+    static struct caller caller;
+    (void)state;
+    come_and_go(&caller);
+    site_run(site, 4000);
+    assert_int_equal(epoch(), 4);
+    state_crash(&state_site, true, NULL);
+    state_set_disk(&state_site, 0, 0, 0);
+    state_start(&state_site);
+    dial_in(&caller);
+    uint32_t given = epoch();
+    assert_true(given > 4);
+    stop();
+    assert_int_equal(device.epoch, given);
+}
+
 /* The disk is well again only during the stop. */
 static void a_stop_tells_it(void **state)
 {
@@ -307,10 +325,14 @@ static void a_stop_gives_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_class_is_told_once),   cmocka_unit_test(a_second_time_is_told_again),
-        cmocka_unit_test(who_stops_tells_it),        cmocka_unit_test(who_is_there_is_told_later),
-        cmocka_unit_test(who_is_gone_is_told_later), cmocka_unit_test(a_stop_tells_it),
+        cmocka_unit_test(each_class_is_told_once),
+        cmocka_unit_test(a_second_time_is_told_again),
+        cmocka_unit_test(who_stops_tells_it),
+        cmocka_unit_test(who_is_there_is_told_later),
+        cmocka_unit_test(who_is_gone_is_told_later),
+        cmocka_unit_test(a_stop_tells_it),
         cmocka_unit_test(a_stop_gives_up),
+        cmocka_unit_test(what_was_never_told_is_not_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

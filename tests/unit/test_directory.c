@@ -159,6 +159,23 @@ static void test_comes_back(void **state)
     directory_free(directory);
 }
 
+static void test_links_of_a_later_run(void **state)
+{
+    struct directory_config config = usual;
+    struct registration r;
+    struct link_ref link = reference(1);
+
+    (void)state;
+    config.first_epoch = 100;
+    struct directory *directory = create(&config);
+    assert_int_equal(enter(directory, "1", 1, &r), REGISTERED_NEW);
+    assert_int_equal(r.epoch, 100);
+    assert_true(directory_release(directory, r.device, &link, 5000));
+    assert_int_equal(enter(directory, "1", 2, &r), REGISTERED_AGAIN);
+    assert_int_equal(r.epoch, 101);
+    directory_free(directory);
+}
+
 static void test_occupied_and_outdated(void **state)
 {
     struct directory *directory = create(&usual);
@@ -645,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_first_registration),
         cmocka_unit_test(test_scope_is_part_of_identity),
         cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_links_of_a_later_run),
         cmocka_unit_test(test_occupied_and_outdated),
         cmocka_unit_test(test_other_network),
         cmocka_unit_test(test_same_link_again),
