@@ -187,6 +187,35 @@ static const struct device *find_also_removed(struct directory *directory, const
     return device;
 }
 
+/* On one of them who comes waits for an operator. */
+static bool scope_needs_approval(const struct directory *directory, const char *scope)
+{
+    const struct directory_config *config = &directory->config;
+
+    for (size_t i = 0; config->listeners != NULL && i < config->listener_count; i++)
+        if (config->listeners[i].admission == CONFIG_APPROVE &&
+            strcmp(config->listeners[i].scope, scope) == 0)
+            return true;
+    return false;
+}
+
+/* Tells the first event that is left of a device whether it is approved? */
+static bool tells_approval(const Cenc__V1__Event *event)
+{
+    switch (event->body_case) {
+    case CENC__V1__EVENT__BODY_DEVICE_ADDED:
+        return event->device_added->state != NULL;
+    case CENC__V1__EVENT__BODY_DEVICE_CHANGED:
+        return event->device_changed->state != NULL;
+    case CENC__V1__EVENT__BODY_DEVICE_APPROVED:
+    case CENC__V1__EVENT__BODY_ACCESS_STARTED: /* an agent was let through */
+    case CENC__V1__EVENT__BODY_ACCESS_FINISHED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 enum status directory_apply_event(struct directory *directory, const Cenc__V1__Event *event,
                                   uint64_t sequence)
 {
@@ -203,5 +232,11 @@ enum status directory_apply_event(struct directory *directory, const Cenc__V1__E
     const struct device *device = find_also_removed(directory, event->device->scope, serial);
     if (device == NULL || !directory_facts(directory, device, &facts, &texts))
         facts_init(&facts, event->device->scope, text);
-    return replay_apply(event, sequence, &facts) ? directory_restore(directory, &facts) : STATUS_OK;
+    bool known = facts.known && !facts.removed;
+    if (!replay_apply(event, sequence, &facts))
+        return STATUS_OK;
+    /* what told it is gone, with the store: better asked for once more than let through */
+    if (!known && !tells_approval(event) && scope_needs_approval(directory, facts.scope))
+        facts.unapproved = true;
+    return directory_restore(directory, &facts);
 }

@@ -5,7 +5,7 @@ import contextlib
 import socket
 
 from accounts import free_port
-from cencd import Cencd, Modem, imei_of, is_closed, read_exactly, wait_until
+from cencd import Cencd, Modem, imei_of, is_closed, is_free, read_exactly, wait_until
 from test_admin import Admin as _Admin
 
 ONE, TWO, THREE = imei_of(1), imei_of(2), imei_of(3)
@@ -18,6 +18,10 @@ class Approve(_Admin):
             {"name": "socks", "kind": "socks5", "address": f"127.0.0.1:{self.socks}"}]}},
                             {"admission": "approve"})
         self.addCleanup(self.kill)
+
+    def stop(self):
+        self.server.stop()
+        wait_until(lambda: is_free(self.server.port), "the port is still taken")
 
     def unapproved(self):
         return [one["serial"] for one in self.list("device", "--unapproved")]
@@ -54,6 +58,27 @@ class Approve(_Admin):
             self.ctl("device", "approve", ONE)  # what is so already is done
             self.assertEqual(self.socks_reply(ONE), 0)
         self.assertIn("device_approved", self.ctl("audit"))
+        self.restart()
+        self.assertEqual(self.unapproved(), [])
+
+    def test_after_the_loss_of_what_told_it(self):
+        """Store and the journal's first segment are gone: a device that had never been approved was
+        let in."""
+        self.begin()
+        Modem(self.server, 1).close()
+        self.stop()
+        first = sorted((self.state / "journal").iterdir())
+        self.server.start()
+        Modem(self.server, 1).close()
+        self.stop()
+        for path in first + list(self.state.glob("directory.sqlite*")):
+            path.unlink()
+        for _ in range(2):  # as loaded from the journal, then from the store
+            self.server.start()
+            self.assertEqual(self.unapproved(), [ONE])
+            self.stop()
+        self.server.start()
+        self.ctl("device", "approve", ONE)
         self.restart()
         self.assertEqual(self.unapproved(), [])
 

@@ -13,7 +13,10 @@
 
 #define FIRST_PORT 20000u
 
-static const struct config_listener listeners[] = {{.name = "one"}, {.name = "two"}};
+static const struct config_listener listeners[] = {
+    {.name = "one"},
+    {.name = "two"},
+    {.name = "strict", .scope = "strict", .admission = CONFIG_APPROVE}};
 
 static struct directory *make_directory(void)
 {
@@ -23,7 +26,7 @@ static struct directory *make_directory(void)
         .last_port = FIRST_PORT + 15,
         .recorded = true,
         .listeners = listeners,
-        .listener_count = 2,
+        .listener_count = 3,
     };
     struct directory *directory = NULL;
 
@@ -109,6 +112,38 @@ static void test_an_approval_stays(void **state)
     told.epoch = 2;
     apply(bench, CENC__V1__EVENT__BODY_DEVICE_ADDED, &told, 1005);
     assert_true(info_of(bench, "1").unapproved); /* it came again, as a new one */
+}
+
+/* The store was lost, and the journal begins later than the device: whether an operator had let it
+ * in nobody knows, and it was let in. */
+static void test_without_its_beginning_it_waits_for_an_operator(void **state)
+{
+    struct bench *bench = *state;
+    const struct device *device = NULL;
+    const struct {
+        const char *serial;
+        const char *scope;
+        Cenc__V1__Event__BodyCase body;
+        bool unapproved;
+    } firsts[] = {
+        {"1", "strict", CENC__V1__EVENT__BODY_CONNECTED, true},
+        {"2", "strict", CENC__V1__EVENT__BODY_LAST_GASP, true},
+        {"3", "strict", CENC__V1__EVENT__BODY_ACCESS_FINISHED, false},
+        {"4", "strict", CENC__V1__EVENT__BODY_DEVICE_APPROVED, false},
+        {"5", "strict", CENC__V1__EVENT__BODY_DEVICE_CHANGED, false},
+        {"6", "", CENC__V1__EVENT__BODY_CONNECTED, false},
+    };
+
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+        struct told told = {.scope = firsts[i].scope, .serial = firsts[i].serial, .epoch = 1};
+        apply(bench, firsts[i].body, &told, 1000 + i);
+        device = directory_find(bench->directory, firsts[i].scope, firsts[i].serial);
+        assert_non_null(device);
+        assert_int_equal(device_unapproved(bench->directory, device), firsts[i].unapproved);
+        told.epoch = 2;
+        apply(bench, CENC__V1__EVENT__BODY_CONNECTED, &told, 2000);
+        assert_int_equal(device_unapproved(bench->directory, device), firsts[i].unapproved);
+    }
 }
 
 static void test_gasps(void **state)
@@ -293,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_BENCH(test_older_links_change_nothing),
         WITH_BENCH(test_an_approval_stays),
+        WITH_BENCH(test_without_its_beginning_it_waits_for_an_operator),
         WITH_BENCH(test_gasps),
         WITH_BENCH(test_a_removed_device_comes_back_as_a_new_one),
         WITH_BENCH(test_a_note_changes_only_by_name),
