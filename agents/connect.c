@@ -157,6 +157,7 @@ const struct visitor_kind connect_kind = {
     .way = {.path = SESSION_HTTP_CONNECT,
             .joined = connect_joined,
             .ended = connect_ended,
+            .is_stopped = visitor_is_stopped,
             .leaving = visitor_leaving,
             .closed = visitor_closed},
     .read = connect_read_head,

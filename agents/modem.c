@@ -254,6 +254,7 @@ const struct visitor_kind modem_kind = {
             .ended = modem_ended,
             .kept = modem_kept,
             .look = modem_look,
+            .is_stopped = visitor_is_stopped,
             .leaving = visitor_leaving,
             .closed = visitor_closed},
     .read = modem_read,

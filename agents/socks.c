@@ -172,6 +172,7 @@ const struct visitor_kind socks_kind = {
     .way = {.path = SESSION_SOCKS5,
             .joined = socks_joined,
             .ended = socks_ended,
+            .is_stopped = visitor_is_stopped,
             .leaving = visitor_leaving,
             .closed = visitor_closed},
     .read = socks_read,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/link/listening.h"
 #include "server/reactor/tls.h"
 
 static const struct visitor_kind *const kinds[] = {
@@ -299,6 +300,16 @@ bool visitor_ended(struct session *session, enum close_reason reason, bool was_j
     return is_there;
 }
 
+bool visitor_is_stopped(const struct session *session)
+{
+    const struct visitor *visitor = visitor_of(session);
+    const struct server *server = session->shard->server;
+    size_t way = (size_t)(visitor->config - server->config->agents.listeners);
+    const struct listening *entry =
+        &server->listening->entries[server->config->listener_count + way];
+    return atomic_load(&entry->drops) != visitor->drops;
+}
+
 void visitor_leaving(struct session *session)
 {
     struct visitor *visitor = visitor_of(session);
@@ -333,8 +344,8 @@ static void begin(struct visitor *visitor, struct tls_context *tls)
         session_refuse(session, CLOSE_LIMIT_MEMORY);
 }
 
-void visitor_accept(struct shard *shard, const struct config_way *config, uint32_t slot,
-                    const struct address *peer, struct tls_context *tls)
+void visitor_accept(struct shard *shard, const struct config_way *config, uint32_t drops,
+                    uint32_t slot, const struct address *peer, struct tls_context *tls)
 {
     struct visitor *visitor = calloc(1, sizeof *visitor);
     if (visitor == NULL || !sources_enter(shard->server->visitor_sources, peer)) {
@@ -345,6 +356,7 @@ void visitor_accept(struct shard *shard, const struct config_way *config, uint32
     }
     visitor->kind = kinds[config->kind];
     visitor->config = config;
+    visitor->drops = drops;
     timer_init(&visitor->timer, NULL);
     visitor->session = session_accept(shard, slot, peer, &visitor->kind->way, visitor);
     if (visitor->session == NULL) {

@@ -34,6 +34,7 @@ struct visitor {
     struct session *session;
     const struct visitor_kind *kind;
     const struct config_way *config;
+    uint32_t drops;      /* of its listener, as its shard knew when it came (listening.h) */
     struct login *login; /* under way, or NULL */
     struct account account;
     struct timer timer; /* deadline of the greeting; of a modem also idleness and escape */
@@ -49,9 +50,9 @@ struct visitor {
     struct hayes modem;
 };
 
-/* A connection was accepted. */
-void visitor_accept(struct shard *shard, const struct config_way *config, uint32_t slot,
-                    const struct address *peer, struct tls_context *tls);
+/* A connection was accepted; drops: see struct visitor. */
+void visitor_accept(struct shard *shard, const struct config_way *config, uint32_t drops,
+                    uint32_t slot, const struct address *peer, struct tls_context *tls);
 
 static inline struct visitor *visitor_of(const struct session *session)
 {
@@ -82,6 +83,7 @@ enum visitor_next visitor_refuse(struct visitor *visitor, enum close_reason reas
 
 /* The way functions that all kinds share. */
 bool visitor_ended(struct session *session, enum close_reason reason, bool was_joined);
+bool visitor_is_stopped(const struct session *session);
 void visitor_leaving(struct session *session);
 void visitor_closed(struct session *session);
 

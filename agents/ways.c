@@ -101,7 +101,9 @@ static void on_accepted(struct listener *accepting, uint32_t slot, const struct 
     else if (!has_room(server))
         agent_refuse(shard, slot, peer, NULL, CLOSE_LIMIT_VISITORS);
     else
-        visitor_accept(shard, way, slot, peer, server->way_tls[listener->index]);
+        visitor_accept(shard, way,
+                       shard->listening[server->config->listener_count + listener->index].drops,
+                       slot, peer, server->way_tls[listener->index]);
     review(listener);
 }
 

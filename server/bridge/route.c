@@ -88,7 +88,10 @@ static void arrive_by_move(struct stream_move *move, struct reactor *reactor)
     session->moving = false;
     session_enter_shard(session, shard_of(reactor));
     session_registry_update(session);
-    arrive(session);
+    if (session->way->is_stopped != NULL && session->way->is_stopped(session))
+        session_drop(session, CLOSE_LISTENER_STOPPED);
+    else
+        arrive(session);
 }
 
 void session_route(struct session *session)

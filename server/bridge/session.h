@@ -59,6 +59,9 @@ struct session_way {
     void (*kept)(struct session *session);
     /* Bytes from the agent in a session; it may take some away from the front. */
     void (*look)(struct session *session, struct chunk *chunk);
+    /* In another shard than it came to: its listener was stopped meanwhile with all that had come
+     * by it, and here that may be over already. */
+    bool (*is_stopped)(const struct session *session);
     /* The connection leaves its shard, or is closed: timers are to be stopped. */
     void (*leaving)(struct session *session);
     /* The connection is gone; the visitor's memory may be released. */

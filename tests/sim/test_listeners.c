@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "server/bridge/registry.h"
 #include "server/directory/edit.h"
 #include "server/directory/halts.h"
 #include "server/link/link.h"
@@ -193,6 +194,43 @@ static void agents_listeners_too(void **unused)
     tear_down();
 }
 
+/* Once, a session that was between two shards when its listener was stopped with all that came by
+ * it arrived where the stop had been seen to already, and went on. */
+static void whoever_is_on_the_way_between_shards_too(void **unused)
+{
+    struct session_facts session;
+    struct sim_options options;
+    (void)unused;
+    sim_options_calm(&options, 7);
+    options.delay = 300; /* of a thousand things: so that a move takes its time */
+    state_load(&state, &options, yaml);
+    start();
+    dial_in();
+    site_run(site, 1000);
+    uint32_t socks = listening_find(site->server, "socks");
+    for (int moment = 0; moment < 240; moment++) {
+        caller_dial(&other, site, "127.0.0.1", SOCKS);
+        caller_say_bytes(&other, (const uint8_t *)"\5\1\0", 3);
+        caller_say_bytes(&other, (const uint8_t *)"\5\1\0\3\17" CALLER_SERIAL "\0\1", 22);
+        for (int step = 0; step < moment / 3; step++)
+            if (!site_step(site))
+                sim_advance(site->sim, 1);
+        listening_take(site->server, socks, true);
+        listening_tell(site->server);
+        site_run(site, 1000);
+        assert_int_equal(sessions_list(site->server, 0, &session, 1), 0);
+        caller_reset(&other);
+        site_run(site, 1000);
+        assert_int_equal(atomic_load(&site->server->sessions), 0);
+        assert_int_equal(atomic_load(&site->server->visitors), 0);
+        assert_int_equal(listening_open(site->server, socks), 0);
+        listening_give(site->server, socks);
+        listening_tell(site->server);
+        site_run(site, 1000);
+    }
+    tear_down();
+}
+
 static void datagrams_too(void **unused)
 {
     (void)unused;
@@ -306,6 +344,7 @@ int main(void)
         cmocka_unit_test(a_stopped_listener_is_closed_and_its_links_stay),
         cmocka_unit_test(links_are_closed_when_asked),
         cmocka_unit_test(agents_listeners_too),
+        cmocka_unit_test(whoever_is_on_the_way_between_shards_too),
         cmocka_unit_test(datagrams_too),
         cmocka_unit_test(it_is_kept_over_a_restart),
         cmocka_unit_test(a_port_that_was_taken_is_told),
