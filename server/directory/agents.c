@@ -6,16 +6,18 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "server/directory/accounts.h"
+#include "server/directory/copies.h"
 #include "server/directory/internal.h"
 
 /* ---- copies ---- */
 
-static void copy_agent(struct named *named, struct agent_info *info)
+static void copy_agent(const struct accounts *accounts, struct named *named, void *out)
 {
+    struct agent_info *info = out;
     struct agent *agent = agent_of(named);
     const struct agent_rights *rights = &agent->rights;
 
+    (void)accounts;
     memset(info, 0, sizeof(*info));
     info->id = named->id;
     info->revision = named->revision;
@@ -39,39 +41,26 @@ static void copy_agent(struct named *named, struct agent_info *info)
         info->sources[i] = rights->sources[i];
 }
 
+static const struct copies copies_of_agents = {
+    .table = offsetof(struct accounts, agents),
+    .size = sizeof(struct agent_info),
+    .copy = copy_agent,
+};
+
 bool agent_get(struct directory *directory, struct agent_ref ref, struct agent_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_get(&accounts->agents, ref.id);
-
-    if (named != NULL)
-        copy_agent(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_get(directory, &copies_of_agents, ref.id, info);
 }
 
 bool agent_find(struct directory *directory, const char *name, struct agent_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_find(&accounts->agents, 0, name);
-
-    if (named != NULL)
-        copy_agent(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_find(directory, &copies_of_agents, 0, name, info);
 }
 
 size_t agents_list(struct directory *directory, uint32_t after, struct agent_info *infos,
                    size_t capacity)
 {
-    struct accounts *accounts = accounts_read(directory);
-    size_t count = 0;
-
-    for (size_t at = named_after(&accounts->agents, after);
-         at < accounts->agents.count && count < capacity; at++)
-        copy_agent(accounts->agents.entries[at], &infos[count++]);
-    accounts_unlock(accounts);
-    return count;
+    return copies_list(directory, &copies_of_agents, after, infos, capacity);
 }
 
 bool agent_name(struct directory *directory, struct agent_ref ref,

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "server/directory/accounts.h"
+#include "server/directory/copies.h"
 #include "server/directory/internal.h"
 
-static void copy_channel(const struct accounts *accounts, struct named *named,
-                         struct channel_info *info)
+static void copy_channel(const struct accounts *accounts, struct named *named, void *out)
 {
+    struct channel_info *info = out;
     struct channel *channel = channel_of(named);
 
     *info = (struct channel_info){
@@ -28,39 +28,26 @@ static void copy_channel(const struct accounts *accounts, struct named *named,
     (void)snprintf(info->settings.host, sizeof(info->settings.host), "%s", channel->host);
 }
 
+static const struct copies copies_of_channels = {
+    .table = offsetof(struct accounts, channels),
+    .size = sizeof(struct channel_info),
+    .copy = copy_channel,
+};
+
 bool channel_get(struct directory *directory, uint32_t id, struct channel_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_get(&accounts->channels, id);
-
-    if (named != NULL && info != NULL)
-        copy_channel(accounts, named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_get(directory, &copies_of_channels, id, info);
 }
 
 bool channel_find(struct directory *directory, const char *name, struct channel_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_find(&accounts->channels, 0, name);
-
-    if (named != NULL && info != NULL)
-        copy_channel(accounts, named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_find(directory, &copies_of_channels, 0, name, info);
 }
 
 size_t channels_list(struct directory *directory, uint32_t after, struct channel_info *infos,
                      size_t capacity)
 {
-    struct accounts *accounts = accounts_read(directory);
-    size_t count = 0;
-
-    for (size_t at = named_after(&accounts->channels, after);
-         at < accounts->channels.count && count < capacity; at++)
-        copy_channel(accounts, accounts->channels.entries[at], &infos[count++]);
-    accounts_unlock(accounts);
-    return count;
+    return copies_list(directory, &copies_of_channels, after, infos, capacity);
 }
 
 void channels_count(struct directory *directory, struct channel_counts *counts)

@@ -3,15 +3,17 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "server/directory/accounts.h"
+#include "server/directory/copies.h"
 #include "server/directory/internal.h"
 
 /* ---- copies ---- */
 
-static void copy_project(struct named *named, struct project_info *info)
+static void copy_project(const struct accounts *accounts, struct named *named, void *out)
 {
+    struct project_info *info = out;
     struct project *project = project_of(named);
 
+    (void)accounts;
     *info = (struct project_info){
         .id = named->id,
         .revision = named->revision,
@@ -22,9 +24,15 @@ static void copy_project(struct named *named, struct project_info *info)
     memcpy(info->note, named->note, sizeof(info->note));
 }
 
-static void copy_group(const struct accounts *accounts, struct named *named,
-                       struct group_info *info)
+static const struct copies copies_of_projects = {
+    .table = offsetof(struct accounts, projects),
+    .size = sizeof(struct project_info),
+    .copy = copy_project,
+};
+
+static void copy_group(const struct accounts *accounts, struct named *named, void *out)
 {
+    struct group_info *info = out;
     const struct named *project = named_get(&accounts->projects, named->within);
 
     *info = (struct group_info){
@@ -38,6 +46,12 @@ static void copy_group(const struct accounts *accounts, struct named *named,
     memcpy(info->name, named->name, sizeof(info->name));
     memcpy(info->note, named->note, sizeof(info->note));
 }
+
+static const struct copies copies_of_groups = {
+    .table = offsetof(struct accounts, groups),
+    .size = sizeof(struct group_info),
+    .copy = copy_group,
+};
 
 static void copy_binding(const struct accounts *accounts, const struct binding *binding,
                          struct binding_info *info)
@@ -58,47 +72,23 @@ static void copy_binding(const struct accounts *accounts, const struct binding *
 
 bool project_get(struct directory *directory, uint32_t id, struct project_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_get(&accounts->projects, id);
-
-    if (named != NULL && info != NULL)
-        copy_project(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_get(directory, &copies_of_projects, id, info);
 }
 
 bool project_find(struct directory *directory, const char *name, struct project_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_find(&accounts->projects, 0, name);
-
-    if (named != NULL && info != NULL)
-        copy_project(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_find(directory, &copies_of_projects, 0, name, info);
 }
 
 bool group_get(struct directory *directory, uint32_t id, struct group_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_get(&accounts->groups, id);
-
-    if (named != NULL && info != NULL)
-        copy_group(accounts, named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_get(directory, &copies_of_groups, id, info);
 }
 
 bool group_find(struct directory *directory, uint32_t project, const char *name,
                 struct group_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_find(&accounts->groups, project, name);
-
-    if (named != NULL && info != NULL)
-        copy_group(accounts, named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_find(directory, &copies_of_groups, project, name, info);
 }
 
 struct binding *binding_called(const struct accounts *accounts, const char *listener)
@@ -125,27 +115,13 @@ bool binding_find(struct directory *directory, const char *listener, struct bind
 size_t projects_list(struct directory *directory, uint32_t after, struct project_info *infos,
                      size_t capacity)
 {
-    struct accounts *accounts = accounts_read(directory);
-    size_t count = 0;
-
-    for (size_t at = named_after(&accounts->projects, after);
-         at < accounts->projects.count && count < capacity; at++)
-        copy_project(accounts->projects.entries[at], &infos[count++]);
-    accounts_unlock(accounts);
-    return count;
+    return copies_list(directory, &copies_of_projects, after, infos, capacity);
 }
 
 size_t groups_list(struct directory *directory, uint32_t after, struct group_info *infos,
                    size_t capacity)
 {
-    struct accounts *accounts = accounts_read(directory);
-    size_t count = 0;
-
-    for (size_t at = named_after(&accounts->groups, after);
-         at < accounts->groups.count && count < capacity; at++)
-        copy_group(accounts, accounts->groups.entries[at], &infos[count++]);
-    accounts_unlock(accounts);
-    return count;
+    return copies_list(directory, &copies_of_groups, after, infos, capacity);
 }
 
 size_t bindings_list(struct directory *directory, size_t from, struct binding_info *infos,

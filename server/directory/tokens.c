@@ -6,15 +6,17 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "server/directory/accounts.h"
+#include "server/directory/copies.h"
 #include "server/directory/internal.h"
 
 #define RANDOM_BYTES 32u
 
-static void copy_token(struct named *named, struct token_info *info)
+static void copy_token(const struct accounts *accounts, struct named *named, void *out)
 {
+    struct token_info *info = out;
     struct token *token = token_of(named);
 
+    (void)accounts;
     *info = (struct token_info){
         .id = named->id,
         .revision = named->revision,
@@ -26,39 +28,26 @@ static void copy_token(struct named *named, struct token_info *info)
     memcpy(info->note, named->note, sizeof(info->note));
 }
 
+static const struct copies copies_of_tokens = {
+    .table = offsetof(struct accounts, tokens),
+    .size = sizeof(struct token_info),
+    .copy = copy_token,
+};
+
 bool token_get(struct directory *directory, uint32_t id, struct token_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_get(&accounts->tokens, id);
-
-    if (named != NULL)
-        copy_token(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_get(directory, &copies_of_tokens, id, info);
 }
 
 bool token_find(struct directory *directory, const char *name, struct token_info *info)
 {
-    struct accounts *accounts = accounts_read(directory);
-    struct named *named = named_find(&accounts->tokens, 0, name);
-
-    if (named != NULL)
-        copy_token(named, info);
-    accounts_unlock(accounts);
-    return named != NULL;
+    return copies_find(directory, &copies_of_tokens, 0, name, info);
 }
 
 size_t tokens_list(struct directory *directory, uint32_t after, struct token_info *infos,
                    size_t capacity)
 {
-    struct accounts *accounts = accounts_read(directory);
-    size_t count = 0;
-
-    for (size_t at = named_after(&accounts->tokens, after);
-         at < accounts->tokens.count && count < capacity; at++)
-        copy_token(accounts->tokens.entries[at], &infos[count++]);
-    accounts_unlock(accounts);
-    return count;
+    return copies_list(directory, &copies_of_tokens, after, infos, capacity);
 }
 
 size_t tokens_count(struct directory *directory)
