@@ -55,6 +55,10 @@ void edit_make_event(const struct edit *edit, enum edit_kind add, Cenc__V1__Even
                      ProtobufCMessage *item, ProtobufCMessage *former, struct item_event *made);
 enum edit_result edit_pack(const struct edit_scene *scene, struct edit *edit,
                            Cenc__V1__Event *event, struct edit_records *records);
+/* The same into other memory; edit may be NULL: nobody asked for it. */
+enum codec_result edit_pack_event(const struct edit_scene *scene, const struct edit *edit,
+                                  Cenc__V1__Event *event, uint8_t *out, size_t capacity,
+                                  size_t *size);
 
 enum edit_result edit_prepare_project(const struct edit_scene *scene, struct edit *edit,
                                       struct edit_records *records);
