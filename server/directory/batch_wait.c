@@ -1,9 +1,9 @@
 /* Batches as their callers see them: any thread. */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "server/base/check.h"
+#include "server/base/monotonic.h"
 #include "server/directory/editor_internal.h"
 
 void editor_submit_batch(struct editor *editor, struct edit_batch *batch)
@@ -53,10 +53,8 @@ static void tell_waiter(struct edit_batch *batch)
 static void wait_for(struct editor *editor, struct edit_batch *batch, struct waiter *waiter,
                      uint32_t patience_s)
 {
-    struct timespec until;
+    const struct timespec until = monotonic_in_seconds(patience_s);
 
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-    until.tv_sec += patience_s;
     CHECK(pthread_mutex_lock(&waiter->lock) == 0);
     while (!waiter->done &&
            pthread_cond_timedwait(&waiter->told, &waiter->lock, &until) != ETIMEDOUT) {
@@ -74,13 +72,9 @@ static void wait_for(struct editor *editor, struct edit_batch *batch, struct wai
 void editor_do_batch(struct editor *editor, struct edit_batch *batch, uint32_t patience_s)
 {
     struct waiter waiter = {.done = false};
-    pthread_condattr_t monotonic;
 
     CHECK(pthread_mutex_init(&waiter.lock, NULL) == 0);
-    CHECK(pthread_condattr_init(&monotonic) == 0);
-    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&waiter.told, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
+    monotonic_condition_init(&waiter.told);
     atomic_store(&batch->cancelled, false);
     batch->waiter = &waiter;
     batch->done = tell_waiter;

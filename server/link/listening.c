@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/base/monotonic.h"
 #include "server/link/datagrams.h"
 #include "server/link/door.h"
 
@@ -98,17 +98,13 @@ enum status listening_create(struct server *server)
 {
     size_t count = server->config->listener_count + server->config->agents.listener_count;
     struct listening_table *table = calloc(1, sizeof *table + count * sizeof table->entries[0]);
-    pthread_condattr_t monotonic;
     if (table == NULL)
         return STATUS_NO_MEMORY;
     table->count = (uint32_t)count;
     for (uint32_t i = 0; i < count; i++)
         atomic_init(&table->entries[i].socket, -1);
     CHECK(pthread_mutex_init(&table->lock, NULL) == 0);
-    CHECK(pthread_condattr_init(&monotonic) == 0);
-    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&table->closed, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
+    monotonic_condition_init(&table->closed);
     server->listening = table;
     return STATUS_OK;
 }
@@ -160,9 +156,7 @@ bool listening_closed(const struct server *server, uint32_t index)
 bool listening_await_closed(struct server *server, uint32_t index, uint32_t seconds)
 {
     struct listening_table *table = server->listening;
-    struct timespec until;
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-    until.tv_sec += seconds;
+    const struct timespec until = monotonic_in_seconds(seconds);
     CHECK(pthread_mutex_lock(&table->lock) == 0);
     while (!listening_closed(server, index) &&
            pthread_cond_timedwait(&table->closed, &table->lock, &until) != ETIMEDOUT) {

@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "server/base/check.h"
 #include "server/base/log.h"
+#include "server/base/monotonic.h"
 #include "server/ops/http.h"
 
 struct ops {
@@ -20,26 +20,17 @@ struct ops {
     bool stopping;
 };
 
-static struct timespec in_one_second(void)
-{
-    struct timespec due;
-
-    CHECK(clock_gettime(CLOCK_MONOTONIC, &due) == 0);
-    due.tv_sec++;
-    return due;
-}
-
 /* Looks at the shards once a second. */
 static void *watch(void *argument)
 {
     struct ops *ops = argument;
-    struct timespec due = in_one_second();
+    struct timespec due = monotonic_in_seconds(1);
 
     CHECK(pthread_mutex_lock(&ops->lock) == 0);
     while (!ops->stopping) {
         if (pthread_cond_timedwait(&ops->stop_asked, &ops->lock, &due) == ETIMEDOUT) {
             health_sample(ops->health);
-            due = in_one_second();
+            due = monotonic_in_seconds(1);
         }
     }
     CHECK(pthread_mutex_unlock(&ops->lock) == 0);
@@ -68,12 +59,7 @@ static enum status start_threads(struct ops *ops, const struct server *server,
 
 static void init_lock(struct ops *ops)
 {
-    pthread_condattr_t monotonic;
-
-    CHECK(pthread_condattr_init(&monotonic) == 0);
-    CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&ops->stop_asked, &monotonic) == 0);
-    (void)pthread_condattr_destroy(&monotonic);
+    monotonic_condition_init(&ops->stop_asked);
     CHECK(pthread_mutex_init(&ops->lock, NULL) == 0);
 }
 
