@@ -4,7 +4,7 @@ registered, and reads two meters through their direct ports. Then a neighbourhoo
 redis-cli shows the last gasps, and that they are over when power is back. Stays until Ctrl-C; with
 --once it ends then, with 0 if everything was seen, else naming the step that is missing.
 
-usage: CENCD_BUILD=FOLDER demo.py [--once] [--devices N] [--limit-s N]
+usage: CENCD_BUILD=FOLDER demo.py [--once] [--devices N] [--limit-s N] [--ports FIRST-LAST]
 
 CENCD_BUILD is the build folder with cencd, bench/fleet and bench/reader (build/release of this
 tree if it isn't set). Everything is on loopback, on free ports, with a temporary folder."""
@@ -116,11 +116,20 @@ def is_free(port):
     return True
 
 
-def free_ports(count):
-    """The first of `count` free ports in a row, outside the range that the kernel uses itself."""
+def port_ranges():
+    """Ports outside the range that the kernel uses itself."""
     path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
     low, high = (int(word) for word in path.read_text(encoding="ascii").split())
-    ranges = [(10000, low - 1), (high + 1, 65535), (1024, low - 1)]
+    return [(10000, low - 1), (high + 1, 65535), (1024, low - 1)]
+
+
+def parse_ports(text):
+    first, last = (int(word) for word in text.split("-"))
+    return [(first, last)]
+
+
+def free_ports(ranges, count):
+    """The first of `count` free ports in a row."""
     for first, last in ranges:
         for _ in range(50):
             if last - first + 1 < count:
@@ -143,7 +152,7 @@ class Demo:
         self.server = None
         self.fleet = None
         ports = options.devices + 50
-        self.listener_port = free_ports(ports + 3)
+        self.listener_port = free_ports(options.ports or port_ranges(), ports + 3)
         self.ops_port = self.listener_port + 1
         self.redis_port = self.listener_port + 2
         self.direct_ports = (self.listener_port + 3, self.listener_port + 2 + ports)
@@ -402,6 +411,8 @@ def main():
     parser.add_argument("--devices", type=int, default=300, help="modems (default 300)")
     parser.add_argument("--limit-s", type=int, default=60, metavar="N",
                         help="how long a step may take (default 60)")
+    parser.add_argument("--ports", type=parse_ports, metavar="FIRST-LAST",
+                        help="where to look for free ports (default: outside the kernel's own)")
     options = parser.parse_args()
     if not 2 <= options.devices <= 5000:
         parser.error("--devices: expected 2 to 5000")

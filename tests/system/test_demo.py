@@ -33,7 +33,8 @@ class DemoTest(unittest.TestCase):
 
     def start(self, *options, build=BUILD, **changes):
         environment = dict(os.environ, CENCD_BUILD=str(build), TMPDIR=str(self.folder), **changes)
-        demo = subprocess.Popen(["/usr/bin/python3", "-B", DEMO, "--devices", "12", *options],
+        demo = subprocess.Popen(["/usr/bin/python3", "-B", DEMO, "--devices", "12", "--ports",
+                                 os.environ.get("CENCD_PORTS", "10000-32000"), *options],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=environment)
         self.addCleanup(demo.kill)

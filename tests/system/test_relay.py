@@ -16,11 +16,13 @@ CELLS = "64 B with 1 session,512 B with 64 sessions,bulk,churn"
 
 
 def processes_of(build):
-    """Process ids of programs that run from the build."""
+    """Process ids of this test's programs that run from the build: they have its environment."""
     found = []
+    mine = b"TMPDIR=" + os.fsencode(os.environ["TMPDIR"]) + b"\0"
     for entry in pathlib.Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and os.readlink(entry / "exe").startswith(str(build)):
+            if (entry.name.isdigit() and os.readlink(entry / "exe").startswith(str(build))
+                    and mine in (entry / "environ").read_bytes()):
                 found.append(entry.name)
         except OSError:
             pass
