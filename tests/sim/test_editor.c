@@ -4,7 +4,6 @@
  * what was in force is still in force; of a batch all or nothing; and in the end every device that
  * waits on a bound port is where it belongs. */
 #include <cenc/v1/events.pb-c.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,13 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "codec/proto/event.h"
 #include "config/config.h"
-#include "server/base/log.h"
 #include "server/directory/batch_run.h"
 #include "server/directory/editor_internal.h"
 #include "server/directory/internal.h"
@@ -29,6 +26,7 @@
 #include "tests/history/history.h"
 #include "tests/sim/directory_text.h"
 #include "tests/sim/duo.h"
+#include "tests/sim/quiet_log.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/state_site.h"
 
@@ -767,7 +765,7 @@ static void edits_outlast_crashes(void **state)
     (void)state;
     memset(&seen, 0, sizeof seen);
     seeds_run("editor", 200, run_seed);
-    if (getenv("SIM_SEED") || getenv("SIM_SEEDS"))
+    if (!seeds_all())
         return;
     for (enum edit_result result = EDIT_DONE; result <= EDIT_CONFLICT; result++)
         assert_true(seen.results[result] > 0);
@@ -779,11 +777,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edits_outlast_crashes),
     };
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)
-        return 1;
-    int result = cmocka_run_group_tests(tests, NULL, NULL);
-    log_stop();
-    (void)close(null);
-    return result;
+    return cmocka_run_group_tests(tests, quiet_log_start, quiet_log_stop);
 }

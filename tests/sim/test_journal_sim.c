@@ -533,7 +533,7 @@ static void what_was_told_survives_every_crash(void **state)
     (void)state;
     memset(&seen, 0, sizeof seen);
     seeds_run("journal", 3000, run_seed);
-    if (!getenv("SIM_SEED") && !getenv("SIM_SEEDS"))
+    if (seeds_all())
         assert_true(seen.crashes > 0 && seen.failures > 0 && seen.not_durable > 0 &&
                     seen.torn > 0 && seen.forgotten > 0 && seen.batches > 0 &&
                     seen.batches_failed > 0 && seen.batches_abandoned > 0 &&

@@ -1,18 +1,16 @@
 /* What the northbound does by the clock, in a time that passes quickly: pings, statuses and
  * announcements again. */
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "codec/proto/text.h"
-#include "server/base/log.h"
 #include "tests/sim/north.h"
+#include "tests/sim/quiet_log.h"
 #include "tests/sim/seeds.h"
 
 static void begin(uint64_t seed)
@@ -308,11 +306,5 @@ int main(void)
         cmocka_unit_test(last_activity_is_in_a_status),
         cmocka_unit_test(announced_again_until_the_answer),
     };
-    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (null < 0 || log_start(null, LOG_ERROR) != STATUS_OK)
-        return 1;
-    int result = cmocka_run_group_tests(tests, NULL, NULL);
-    log_stop();
-    (void)close(null);
-    return result;
+    return cmocka_run_group_tests(tests, quiet_log_start, quiet_log_stop);
 }
