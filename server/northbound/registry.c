@@ -55,12 +55,15 @@ static void remember(const char *scope, const char *serial, void *context)
 
 static void write_on(struct registry *registry);
 
-/* The state becomes what the ledger says: an answer outlasts an announcement. */
-static enum status write_change(struct northbound *northbound, struct ledger_row *change)
+/* An answer outlasts an announcement, so *became is what the ledger says. The change itself stays
+ * as it is: if the transaction fails, the same is written again. */
+static enum status write_change(struct northbound *northbound, const struct ledger_row *change,
+                                enum ledger_state *became)
 {
     struct registry *registry = &northbound->registry;
     struct ledger_row known;
 
+    *became = change->state;
     if (change->state == LEDGER_NONE)
         return ledger_remove(northbound->ledger, change->scope, change->serial, &registry->error);
     enum status status = ledger_put(northbound->ledger, change, &registry->error);
@@ -68,7 +71,7 @@ static enum status write_change(struct northbound *northbound, struct ledger_row
         return status;
     known = *change;
     status = ledger_find(northbound->ledger, &known, &registry->error);
-    change->state = known.state;
+    *became = known.state;
     return status;
 }
 
@@ -79,7 +82,7 @@ static void write_changes(void *argument)
     enum status status = ledger_begin(northbound->ledger, &registry->error);
 
     for (size_t i = 0; i < registry->writing && status == STATUS_OK; i++)
-        status = write_change(northbound, &registry->changes[i]);
+        status = write_change(northbound, &registry->changes[i], &registry->became[i]);
     if (status == STATUS_OK)
         status = ledger_put_sequence(northbound->ledger, registry->writing_to, &registry->error);
     if (status == STATUS_OK)
@@ -148,7 +151,7 @@ static void apply(struct registry *registry)
 {
     for (size_t i = 0; i < registry->writing; i++) {
         const struct ledger_row *change = &registry->changes[i];
-        if (change->state == LEDGER_WAITING)
+        if (registry->became[i] == LEDGER_WAITING)
             announce(registry, change);
         else
             waiting_remove(&registry->waiting, change->scope, change->serial);

@@ -31,7 +31,8 @@ struct registry {
     uint64_t taken;                            /* from the feed */
     struct ledger_row changes[REGISTRY_BATCH]; /* taken, not yet applied; state NONE: removed */
     size_t count;
-    size_t writing; /* of them, by the helper thread */
+    size_t writing;                           /* of them, by the helper thread */
+    enum ledger_state became[REGISTRY_BATCH]; /* what the ledger has of each, once written */
     uint64_t writing_to;
     struct operation work;
     struct ledger_error error;
