@@ -376,7 +376,9 @@ static const struct config_key northbound_keys[] = {
     {"tls", CONFIG_SECTION, .section = &northbound_tls_section, .help = "HTTP/2 over TLS."},
     {"max_connections", CONFIG_INTEGER, GLOBAL(northbound.max_connections), .minimum = 1,
      .maximum = 65536, .fallback = "1024", .unit = "connections",
-     .help = "Connections at the same time; beyond them, new ones are closed at once."},
+     .help =
+         "Connections at the same time; beyond them one on which nobody logged in gives way, or "
+         "the new one is closed at once."},
     {"consumers", CONFIG_CONSUMERS, GLOBAL(northbound.consumers), GLOBAL(northbound.consumer_count),
      .minimum = 0, .maximum = CONFIG_MAX_CONSUMERS, .fallback = "[]", .section = &consumer_section,
      .help = "Who may call; each has a position of its own in the events."},

@@ -15,6 +15,7 @@
 #define CONNECTION_WINDOW (1024u * 1024)
 #define LAST_WORDS_MS     1000u
 #define QUEUED_MAX        (512u * 1024) /* given to the reactor and not yet taken by the peer */
+#define LEAVING_MAX       8u            /* connections beyond the limit, while others are closing */
 
 static const struct log_context module = {.module = "northbound"};
 
@@ -300,6 +301,7 @@ static struct http2_connection *connection_make(struct http2_service *service,
     connection->peer = *peer;
     connection->heard_ms = now_ms(service);
     connection->idle_since_ms = connection->heard_ms;
+    connection->answered_ms = connection->heard_ms;
     list_init(&connection->node);
     list_init(&connection->dirty);
     list_init(&connection->streams);
@@ -317,10 +319,33 @@ static struct http2_connection *connection_make(struct http2_service *service,
     return connection;
 }
 
+/* Whoever knows nobody's token could hold all places otherwise, by coming again and again. */
+static bool send_stranger_away(struct http2_service *service)
+{
+    for (struct list *node = service->connections.next; node != &service->connections;
+         node = node->next) {
+        struct http2_connection *connection = container_of(node, struct http2_connection, node);
+        if (connection->known || connection->closing)
+            continue;
+        http2_close(connection, CLOSE_LIMIT_CONSUMERS);
+        return true;
+    }
+    return false;
+}
+
+static bool is_full(struct http2_service *service)
+{
+    uint64_t count = atomic_load(&service->counters.connections);
+
+    if (count < service->limits.connections)
+        return false;
+    return count >= service->limits.connections + LEAVING_MAX || !send_stranger_away(service);
+}
+
 void http2_accept(struct http2_service *service, uint32_t slot, const struct address *peer)
 {
     struct http2_connection *connection = NULL;
-    bool full = atomic_load(&service->counters.connections) >= service->limits.connections;
+    bool full = is_full(service);
 
     http2_count(&service->counters.accepted, 1);
     if (!full && !service->draining)
@@ -368,13 +393,15 @@ static void finish_drain(struct http2_connection *connection)
                   connection->service->draining ? CLOSE_SERVER_STOPPING : CLOSE_CONSUMER_IDLE);
 }
 
-/* It doesn't begin, however slowly it goes about it; or it doesn't answer. */
-static bool is_dead(const struct http2_connection *connection, uint64_t silent_ms, uint64_t idle_ms)
+/* It doesn't begin, however slowly it goes about it; or it doesn't answer. A stranger's request
+ * that doesn't come to its end is none, either. */
+static bool is_dead(const struct http2_connection *connection, uint64_t silent_ms,
+                    uint64_t unanswered_ms)
 {
     const struct http2_limits *limits = &connection->service->limits;
 
-    if (!connection->greeted)
-        return idle_ms >= limits->answer_s * 1000ull;
+    if (!connection->greeted || (!connection->known && connection->stream_count > 0))
+        return unanswered_ms >= limits->answer_s * 1000ull;
     return connection->ping_sent && silent_ms >= (limits->silence_s + limits->answer_s) * 1000ull;
 }
 
@@ -388,7 +415,7 @@ static void check_connection(struct http2_connection *connection)
     if (connection->last_words) {
         if (now - connection->last_words_ms >= LAST_WORDS_MS)
             http2_close(connection, connection->reason);
-    } else if (is_dead(connection, silent_ms, idle_ms)) {
+    } else if (is_dead(connection, silent_ms, now - connection->answered_ms)) {
         http2_close(connection, CLOSE_CONSUMER_TIMEOUT);
     } else if (connection->draining) {
         finish_drain(connection);

@@ -97,7 +97,7 @@ struct http2_limits {
     uint32_t silence_s;       /* then the peer is asked whether it is there, by PING */
     uint32_t answer_s;        /* for the answer, and for a new connection's first frames */
     uint32_t idle_s;          /* a connection without a request is closed; a stranger's after
-                                 answer_s */
+                                 answer_s, also if it only doesn't come to the end of one */
     uint32_t ping_interval_s; /* a client that asks more often thrice is sent away */
 };
 
@@ -144,6 +144,7 @@ struct http2_connection {
     uint64_t heard_ms;
     uint64_t pinged_ms;     /* by the client */
     uint64_t idle_since_ms; /* no stream since */
+    uint64_t answered_ms;   /* a request was answered to its end, or the connection came */
     uint64_t last_words_ms;
 };
 
@@ -152,7 +153,8 @@ enum status http2_service_start(struct http2_service *service) MUST_CHECK;
 /* All connections are gone. */
 void http2_service_stop(struct http2_service *service);
 
-/* Takes an accepted slot. Beyond limits.connections, or without memory, it is closed at once. */
+/* Takes an accepted slot. Beyond limits.connections the stranger who is there longest gives way to
+ * it; if all are known, or without memory, it is closed at once. */
 void http2_accept(struct http2_service *service, uint32_t slot, const struct address *peer);
 
 /* Tells all clients to go elsewhere (GOAWAY); connections end when their requests have. */

@@ -41,6 +41,8 @@ void http2_stream_free(struct http2_stream *stream)
     atomic_fetch_sub_explicit(&connection->service->counters.streams, 1, memory_order_relaxed);
     if (connection->stream_count == 0)
         connection->idle_since_ms = reactor_now_ms(connection->service->reactor);
+    if (stream->finished)
+        connection->answered_ms = reactor_now_ms(connection->service->reactor);
     if (stream->opened)
         connection->service->ops->gone(stream);
     for (int i = 0; i < HTTP2_HEADERS; i++)

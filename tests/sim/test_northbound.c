@@ -169,10 +169,12 @@ static void a_consumer_gets_all_events_in_order(void **state)
     seeds_run("northbound", 300, run_seed);
 }
 
-/* Somebody who connects, speaks HTTP/2 and never logs in holds a place that others need. */
+/* Somebody who connects, speaks HTTP/2 and never logs in holds a place that others need: also one
+ * who never ends the only request that a stranger may make. */
 static void a_stranger_is_sent_away(uint64_t seed)
 {
     static const struct address from = {.ip = {10, 0, 0, 3}, .family = 4};
+    static const char nobody[] = "somebody-somebody-somebody-somebody";
     struct sim_options options;
     memset(&world, 0, sizeof world);
     sim_options_calm(&options, seed);
@@ -180,8 +182,10 @@ static void a_stranger_is_sent_away(uint64_t seed)
     north_start();
     UNTIL(hes_connect(&world.hes, world.sim, &world.address, &from));
     world.hes.got = got;
-    if (sim_chance(world.sim, 500))
-        hes_call(&world.hes, "/cenc.v1.Northbound/Events", "somebody-somebody-somebody-somebody");
+    if (sim_chance(world.sim, 300))
+        hes_call(&world.hes, "/cenc.v1.Northbound/Events", nobody);
+    else if (sim_chance(world.sim, 500))
+        hes_call(&world.hes, "/grpc.health.v1.Health/Check", nobody);
     uint64_t came_ms = sim_now_ms(world.sim);
     for (unsigned i = 0; !world.hes.closed || sim_peer_state(world.hes.peer) == SIM_PEER_CONNECTED;
          i++) {

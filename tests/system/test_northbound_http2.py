@@ -195,16 +195,23 @@ class Http2Test(NorthboundTest):
         self.quiet(server)
 
     def test_more_connections_than_allowed(self):
+        """Whoever has logged in keeps his place. A stranger gives way to one who comes later, else a
+        few of them could keep all consumers out."""
         server = self.server(northbound={"max_connections": 2})
-        held = [self.connect(server) for _ in range(2)]
-        for connection in held:
+        strangers = [self.connect(server) for _ in range(2)]
+        for connection in strangers:
             connection.sendall(PREFACE + frame(SETTINGS, 0, 0))
             self.assertTrue(connection.recv(1))
+        stubs = [self.stub(server) for _ in range(2)]
+        for stub, stranger in zip(stubs, strangers):
+            self.ask(stub.ListDevices, pb.ListDevicesRequest())
+            read_to_end(stranger)
+        server.wait_closed("limit", "consumers", 2)
         self.assertEqual(read_to_end(self.connect(server)), b"")
-        server.wait_closed("limit", "consumers")
-        held[0].close()
-        server.wait(lambda: server.metric("cencd_northbound_connections") == 1, "there is room")
-        self.ask(self.stub(server).ListDevices, pb.ListDevicesRequest())
+        server.wait_closed("limit", "consumers", 3)
+        for stub in stubs:
+            self.ask(stub.ListDevices, pb.ListDevicesRequest())
+        self.assertEqual(server.metric("cencd_northbound_accepts_total"), 5)
 
     @unittest.skipUnless(shutil.which("h2load"), "h2load is not installed")
     def test_h2load(self):
