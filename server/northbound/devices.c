@@ -17,7 +17,7 @@
     1u /* of ListDevicesResponse; GetDeviceResponse's device, ListLinksResponse's links */
 #define FIELD_TOKEN    2u
 #define FIELD_SEQUENCE 3u
-#define NO_SUCH_DEVICE "there is no such device"
+#define TOKEN_SIZE     64u /* of pages: three numbers */
 
 /* A page on its way through the helper thread; outlives its call. */
 struct page {
@@ -50,16 +50,29 @@ struct search {
     size_t visits;
 };
 
+void northbound_no_device(struct grpc_call *call, const Cenc__V1__DeviceKey *key)
+{
+    char scope[GRPC_NAME_SHOWN];
+    char serial[GRPC_NAME_SHOWN];
+
+    grpc_finish(call, GRPC_NOT_FOUND,
+                "consumer %s sees no device of scope \"%s\" and serial \"%s\"",
+                call->consumer->config->name, grpc_shown(key != NULL ? key->scope : "", scope),
+                grpc_shown(key != NULL ? key->serial : "", serial));
+}
+
 bool northbound_check_projects(struct grpc_call *call, char *const *projects, size_t count)
 {
+    char shown[GRPC_NAME_SHOWN];
+
     if (count > PROJECTS_MAX) {
-        grpc_finish(call, GRPC_INVALID_ARGUMENT, "more than %u projects", PROJECTS_MAX);
+        grpc_finish(call, GRPC_INVALID_ARGUMENT, "%zu projects; at most %u", count, PROJECTS_MAX);
         return false;
     }
     for (size_t i = 0; i < count; i++)
         if (!consumer_sees(call->consumer, projects[i], strlen(projects[i]))) {
-            grpc_finish(call, GRPC_PERMISSION_DENIED, "the project %.96s may not be seen",
-                        projects[i]);
+            grpc_finish(call, GRPC_PERMISSION_DENIED, "project \"%s\" isn't one of consumer %s's",
+                        grpc_shown(projects[i], shown), call->consumer->config->name);
             return false;
         }
     return true;
@@ -98,25 +111,45 @@ static uint64_t run_search(struct search *search, uint64_t from)
 
 /* ---- tokens of pages ---- */
 
-/* "SEQUENCE.POSITION" */
+/* "SEQUENCE.RUN.POSITION" */
+static bool parse_token(const char *token, uint64_t numbers[static 3])
+{
+    const char *at = token;
+    char *end = NULL;
+
+    if (strlen(token) >= TOKEN_SIZE || strspn(token, "0123456789.") != strlen(token))
+        return false;
+    for (int i = 0; i < 3; i++) {
+        numbers[i] = strtoull(at, &end, 10);
+        if (end == at || *end != (i < 2 ? '.' : '\0'))
+            return false;
+        at = end + 1;
+    }
+    return true;
+}
+
+/* In another run of the server devices may stand in another order. */
 static bool read_token(struct grpc_call *call, const char *token, uint64_t *sequence,
                        uint64_t *position)
 {
-    char *end = NULL;
+    uint64_t numbers[3];
 
     *sequence = northbound_told(call->northbound) + 1;
     *position = 0;
     if (token[0] == '\0')
         return true;
-    if (strspn(token, "0123456789.") == strlen(token) && strlen(token) < 42) {
-        *sequence = strtoull(token, &end, 10);
-        if (*end == '.' && end[1] != '\0')
-            *position = strtoull(end + 1, &end, 10);
-        if (*end == '\0' && *position > 0)
-            return true;
+    if (!parse_token(token, numbers)) {
+        grpc_finish(call, GRPC_INVALID_ARGUMENT, "page_token is no next_page_token of an answer");
+        return false;
     }
-    grpc_finish(call, GRPC_INVALID_ARGUMENT, "page_token is none that was given");
-    return false;
+    if (numbers[1] != call->northbound->run) {
+        grpc_finish(call, GRPC_ABORTED,
+                    "page_token is from before a restart of the server: begin with the first page");
+        return false;
+    }
+    *sequence = numbers[0];
+    *position = numbers[2];
+    return true;
 }
 
 static bool read_size(struct grpc_call *call, uint32_t wanted, size_t *size)
@@ -124,7 +157,7 @@ static bool read_size(struct grpc_call *call, uint32_t wanted, size_t *size)
     *size = wanted == 0 ? PAGE_DEFAULT : wanted;
     if (*size <= PAGE_MAX)
         return true;
-    grpc_finish(call, GRPC_INVALID_ARGUMENT, "page_size is at most %u", PAGE_MAX);
+    grpc_finish(call, GRPC_INVALID_ARGUMENT, "page_size is %u; at most %u", wanted, PAGE_MAX);
     return false;
 }
 
@@ -145,10 +178,12 @@ static bool put_item(uint8_t *out, size_t *at, uint32_t field, const ProtobufCMe
     return true;
 }
 
-static void put_token(uint8_t *out, size_t *at, uint64_t sequence, uint64_t next)
+static void put_token(const struct northbound *northbound, uint8_t *out, size_t *at,
+                      uint64_t sequence, uint64_t next)
 {
-    char token[48];
-    int size = snprintf(token, sizeof(token), "%" PRIu64 ".%" PRIu64, sequence, next);
+    char token[TOKEN_SIZE];
+    int size = snprintf(token, sizeof(token), "%" PRIu64 ".%" PRIu64 ".%" PRIu64, sequence,
+                        northbound->run, next);
 
     if (next == 0)
         return;
@@ -216,11 +251,13 @@ static void write_page(struct page *page)
             good = put_item(out, &size, field, &message.record.base);
     }
     if (page->single && good && size == 0) {
-        grpc_finish(page->call, GRPC_NOT_FOUND, NO_SUCH_DEVICE);
+        const Cenc__V1__DeviceKey key = {.scope = page->rows[0].scope,
+                                         .serial = page->rows[0].serial};
+        northbound_no_device(page->call, &key);
         return;
     }
     if (!page->single) {
-        put_token(out, &size, page->sequence, page->next);
+        put_token(northbound, out, &size, page->sequence, page->next);
         size += wire_put_tag(out + size, FIELD_SEQUENCE, WIRE_VARINT);
         size += wire_put_varint(out + size, page->sequence);
     }
@@ -346,7 +383,7 @@ static void get_device(struct grpc_call *call, const uint8_t *data, size_t size)
     if (device != NULL)
         directory_get(call->northbound->directory, device, &info);
     if (device == NULL || !consumer_sees(call->consumer, info.project, strlen(info.project))) {
-        grpc_finish(call, GRPC_NOT_FOUND, NO_SUCH_DEVICE);
+        northbound_no_device(call, request->device);
         return;
     }
     page = page_make(call, 1);
@@ -401,7 +438,7 @@ static void list_links(struct grpc_call *call, const uint8_t *data, size_t size)
     }
     if (out == NULL)
         return;
-    put_token(out, &at, sequence, next);
+    put_token(call->northbound, out, &at, sequence, next);
     finish_page(call, at, good);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/base/log.h"
 #include "server/northbound/filter.h"
 #include "server/northbound/internal.h"
 #include "server/northbound/window.h"
@@ -16,6 +17,8 @@
 #define FIELD_NEWEST   3u
 #define FIELD_SEQUENCE 1u  /* of Event */
 #define OVERHEAD       64u /* more than tags, sizes and numbers of a message and its last event */
+
+static const struct log_context module = {.module = "northbound"};
 
 struct events {
     struct grpc_call *call;
@@ -227,7 +230,9 @@ static bool choose_start(struct grpc_call *call, const Cenc__V1__Subscribe *subs
         *from = subscribe->from_sequence;
         if (*from > 0 && *from <= INT64_MAX)
             return true;
-        grpc_finish(call, GRPC_INVALID_ARGUMENT, "from_sequence is missing; the first is 1");
+        grpc_finish(call, GRPC_INVALID_ARGUMENT,
+                    "from_sequence is %" PRIu64 "; with START_SEQUENCE it is 1 to %" PRId64, *from,
+                    INT64_MAX);
         return false;
     case CENC__V1__START__START_OLDEST:
         *from = oldest > 0 ? oldest : 1;
@@ -236,7 +241,8 @@ static bool choose_start(struct grpc_call *call, const Cenc__V1__Subscribe *subs
         *from = journal_committed(call->northbound->journal) + 1;
         return true;
     default:
-        grpc_finish(call, GRPC_INVALID_ARGUMENT, "start has no such value");
+        grpc_finish(call, GRPC_INVALID_ARGUMENT, "start %d isn't known here",
+                    (int)subscribe->start);
         return false;
     }
 }
@@ -293,6 +299,29 @@ static void take_place(struct grpc_call *call)
     http2_count(&consumer->counters.streams, 1);
 }
 
+static void log_subscribed(const struct grpc_call *call, const Cenc__V1__Subscribe *wanted,
+                           uint64_t from)
+{
+    char peer[ADDRESS_TEXT_SIZE];
+
+    log_line(LOG_INFO, &module, "a consumer takes events",
+             "consumer=%s peer=%s from=%" PRIu64 " filtered=%s", call->consumer->config->name,
+             address_format(&call->stream->connection->peer, peer), from,
+             wanted->filter != NULL ? "yes" : "no");
+}
+
+static bool check_name(struct grpc_call *call, const char *wanted)
+{
+    const char *name = call->consumer->config->name;
+    char shown[GRPC_NAME_SHOWN];
+
+    if (wanted[0] == '\0' || strcmp(wanted, name) == 0)
+        return true;
+    grpc_finish(call, GRPC_PERMISSION_DENIED, "the login is consumer %s's, not %s's", name,
+                grpc_shown(wanted, shown));
+    return false;
+}
+
 static void subscribe(struct grpc_call *call, const Cenc__V1__Subscribe *wanted)
 {
     struct events *events = events_of(call);
@@ -300,12 +329,11 @@ static void subscribe(struct grpc_call *call, const Cenc__V1__Subscribe *wanted)
     uint64_t committed = journal_committed(call->northbound->journal);
     uint64_t from;
 
-    if (wanted->consumer[0] != '\0' && strcmp(wanted->consumer, call->consumer->config->name) != 0)
-        grpc_finish(call, GRPC_PERMISSION_DENIED, "the token is of another consumer");
-    if (call->finished || !choose_start(call, wanted, &from) || !choose_window(call, wanted) ||
-        !choose_filter(call, wanted->filter))
+    if (!check_name(call, wanted->consumer) || !choose_start(call, wanted, &from) ||
+        !choose_window(call, wanted) || !choose_filter(call, wanted->filter))
         return;
     take_place(call);
+    log_subscribed(call, wanted, from);
     events->subscribed = true;
     /* from the future: nothing of what is to come may be acknowledged */
     events->through = from - 1 < committed ? from - 1 : committed;
@@ -336,6 +364,12 @@ static void acknowledge(struct grpc_call *call, uint64_t sequence)
     feed_resume(&events->follower);
 }
 
+static void refuse_request(struct events *events, const char *why)
+{
+    detach(events);
+    grpc_finish(events->call, GRPC_INVALID_ARGUMENT, "%s", why);
+}
+
 static void request(struct grpc_call *call, const uint8_t *data, size_t size)
 {
     struct events *events = events_of(call);
@@ -344,15 +378,22 @@ static void request(struct grpc_call *call, const uint8_t *data, size_t size)
 
     if (message == NULL)
         return;
-    bool first = message->request_case == CENC__V1__EVENTS_REQUEST__REQUEST_SUBSCRIBE;
-    if (first == events->subscribed ||
-        message->request_case == CENC__V1__EVENTS_REQUEST__REQUEST__NOT_SET)
-        grpc_finish(call, GRPC_INVALID_ARGUMENT,
-                    "the first request subscribes, all others acknowledge");
-    else if (first)
-        subscribe(call, message->subscribe);
-    else
-        acknowledge(call, message->acknowledge->sequence);
+    switch (message->request_case) {
+    case CENC__V1__EVENTS_REQUEST__REQUEST_SUBSCRIBE:
+        if (events->subscribed)
+            refuse_request(events, "this stream has subscribed already");
+        else
+            subscribe(call, message->subscribe);
+        break;
+    case CENC__V1__EVENTS_REQUEST__REQUEST_ACKNOWLEDGE:
+        if (events->subscribed)
+            acknowledge(call, message->acknowledge->sequence);
+        else
+            refuse_request(events, "an acknowledgement came before the stream has subscribed");
+        break;
+    default:
+        refuse_request(events, "a request without subscribe or acknowledge");
+    }
 }
 
 /* ---- life ---- */
@@ -382,6 +423,11 @@ static void gone(struct grpc_call *call)
     struct events *events = events_of(call);
 
     detach(events);
+    if (events->subscribed)
+        log_line(LOG_INFO, &module, "a consumer takes events no longer",
+                 "consumer=%s status=%s through=%" PRIu64 " acknowledged=%" PRIu64,
+                 call->consumer->config->name, grpc_code_name(call->code), events->through,
+                 call->consumer->position);
     window_free(&events->window);
     filter_free(events->filter);
 }

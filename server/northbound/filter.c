@@ -6,6 +6,7 @@
 
 #include "codec/proto/event.h"
 #include "server/base/siphash.h"
+#include "server/northbound/grpc.h"
 
 #define KIND_BITS 256u /* field numbers of bodies are below */
 
@@ -50,13 +51,16 @@ void filter_free(struct filter *filter)
 static enum status take_projects(struct filter *filter, const Cenc__V1__EventFilter *wanted,
                                  char *error)
 {
+    char shown[GRPC_NAME_SHOWN];
+
     filter->projects = calloc(wanted->n_projects + 1, sizeof(char *));
     if (filter->projects == NULL)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < wanted->n_projects; i++) {
         const char *name = wanted->projects[i];
         if (!consumer_sees(filter->consumer, name, strlen(name))) {
-            (void)snprintf(error, FILTER_ERROR_SIZE, "the project %.96s may not be seen", name);
+            (void)snprintf(error, FILTER_ERROR_SIZE, "project \"%s\" isn't one of consumer %s's",
+                           grpc_shown(name, shown), filter->consumer->config->name);
             return STATUS_REFUSED;
         }
         filter->projects[i] = strdup(name);
@@ -81,12 +85,15 @@ static const ProtobufCFieldDescriptor *body_of(const char *kind)
 static enum status take_kinds(struct filter *filter, const Cenc__V1__EventFilter *wanted,
                               char *error)
 {
+    char shown[GRPC_NAME_SHOWN];
+
     filter->by_kind = wanted->n_kinds > 0;
     for (size_t i = 0; i < wanted->n_kinds; i++) {
         const ProtobufCFieldDescriptor *field = body_of(wanted->kinds[i]);
         if (field == NULL) {
-            (void)snprintf(error, FILTER_ERROR_SIZE, "there is no kind %.64s of events",
-                           wanted->kinds[i]);
+            (void)snprintf(error, FILTER_ERROR_SIZE,
+                           "there are no events of kind \"%s\"; kinds are as in \"last_gasp\"",
+                           grpc_shown(wanted->kinds[i], shown));
             return STATUS_INVALID;
         }
         filter->kinds[field->id] = true;

@@ -11,7 +11,7 @@
 
 #define FILTER_MAX_NAMES   100u
 #define FILTER_MAX_DEVICES 1000u
-#define FILTER_ERROR_SIZE  200u
+#define FILTER_ERROR_SIZE  240u
 
 struct filter;
 

@@ -1,14 +1,19 @@
 #include "server/northbound/grpc.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/base/check.h"
+#include "server/base/log.h"
 #include "server/northbound/internal.h"
 
-#define FINE_MS 1000u /* timers below are fine ones */
+#define FINE_MS    1000u /* timers below are fine ones */
+#define LOG_GAP_MS 1000u /* between lines about strangers' calls */
+
+static const struct log_context module = {.module = "northbound"};
 
 static struct northbound *northbound_of(const struct http2_stream *stream)
 {
@@ -89,6 +94,8 @@ uint8_t *grpc_reserve(struct grpc_call *call, size_t size)
 {
     uint8_t *memory;
 
+    if (!call->finished && call->stream->finished) /* reset, for want of memory */
+        grpc_finish(call, GRPC_RESOURCE_EXHAUSTED, "the server has not enough memory");
     if (call->finished)
         return NULL;
     memory = http2_reserve(call->stream, GRPC_PREFIX_SIZE + size);
@@ -164,7 +171,8 @@ static void begin_message(struct grpc_call *call)
 
     call->message_size = 0;
     if (call->unframe.compressed)
-        grpc_finish(call, GRPC_UNIMPLEMENTED, "compressed messages aren't understood");
+        grpc_finish(call, GRPC_UNIMPLEMENTED,
+                    "compressed messages aren't understood: send them as they are");
     else if (size > maximum)
         grpc_finish(call, GRPC_RESOURCE_EXHAUSTED, "a request of %u bytes; at most %u are taken",
                     size, maximum);
@@ -230,9 +238,10 @@ static void ended(struct http2_stream *stream)
 
 /* ---- the beginning ---- */
 
+static const char bearer[] = "bearer ";
+
 static struct consumer *who_calls(struct http2_stream *stream)
 {
-    static const char bearer[] = "bearer ";
     const char *authorization = http2_header(stream, HTTP2_AUTHORIZATION);
     const struct consumers *consumers = &northbound_of(stream)->consumers;
     struct consumer *consumer = NULL;
@@ -243,8 +252,57 @@ static struct consumer *who_calls(struct http2_stream *stream)
     }
     if (strncasecmp(authorization, bearer, sizeof(bearer) - 1) == 0)
         consumer = consumers_by_token(consumers, authorization + sizeof(bearer) - 1);
-    http2_forget(stream, HTTP2_AUTHORIZATION);
     return consumer;
+}
+
+/* Why who_calls knows nobody. The subject is the caller's own. */
+static void say_why(const struct http2_stream *stream, char text[static GRPC_STATUS_MAX])
+{
+    const char *authorization = http2_header(stream, HTTP2_AUTHORIZATION);
+
+    if (authorization == NULL && stream->connection->subject != NULL)
+        (void)snprintf(
+            text, GRPC_STATUS_MAX,
+            "no consumer has the certificate's subject \"%.180s\", and there is no token",
+            stream->connection->subject);
+    else if (authorization == NULL)
+        (void)snprintf(text, GRPC_STATUS_MAX,
+                       "there is no token: send the metadata \"authorization: Bearer TOKEN\"");
+    else if (strncasecmp(authorization, bearer, sizeof(bearer) - 1) != 0)
+        (void)snprintf(text, GRPC_STATUS_MAX, "the authorization isn't \"Bearer TOKEN\"");
+    else
+        (void)snprintf(text, GRPC_STATUS_MAX, "no consumer has this token");
+}
+
+/* Strangers may come as fast as they like; a line a second is enough to find them. */
+static void refuse_stranger(struct http2_stream *stream)
+{
+    struct northbound *northbound = northbound_of(stream);
+    uint64_t now = reactor_now_ms(northbound->reactor);
+    char text[GRPC_STATUS_MAX];
+    char quoted[4 * GRPC_STATUS_MAX];
+    char peer[ADDRESS_TEXT_SIZE];
+
+    say_why(stream, text);
+    http2_count(&northbound->counters.unauthenticated, 1);
+    northbound->strangers++;
+    if (northbound->stranger_logged_ms == 0 || now - northbound->stranger_logged_ms >= LOG_GAP_MS) {
+        log_line(LOG_WARN, &module, "a call without a login", "peer=%s reason=%s count=%" PRIu64,
+                 address_format(&stream->connection->peer, peer),
+                 log_quote(text, quoted, sizeof(quoted)), northbound->strangers);
+        northbound->strangers = 0;
+        northbound->stranger_logged_ms = now;
+    }
+    refuse(stream, "200", GRPC_UNAUTHENTICATED, text);
+}
+
+static void refuse_path(struct http2_stream *stream, const char *path)
+{
+    char shown[GRPC_NAME_SHOWN];
+    char text[GRPC_STATUS_MAX];
+
+    (void)snprintf(text, sizeof(text), "there is no method %s here", grpc_shown(path, shown));
+    refuse(stream, "200", GRPC_UNIMPLEMENTED, text);
 }
 
 static bool is_http_good(struct http2_stream *stream)
@@ -316,17 +374,17 @@ static void opened(struct http2_stream *stream)
         return;
     method = northbound_method(path != NULL ? path : "");
     if (method == NULL) {
-        refuse(stream, "200", GRPC_UNIMPLEMENTED, "there is no such method here");
+        refuse_path(stream, path != NULL ? path : "");
         return;
     }
     consumer = who_calls(stream);
-    if (consumer == NULL && !method->open) {
-        http2_count(&northbound_of(stream)->counters.unauthenticated, 1);
-        refuse(stream, "200", GRPC_UNAUTHENTICATED, "no token, or one that nobody has");
+    if (consumer == NULL && !method->open)
+        refuse_stranger(stream);
+    http2_forget(stream, HTTP2_AUTHORIZATION);
+    if (consumer == NULL && !method->open)
         return;
-    }
     if (consumer != NULL)
-        stream->connection->known = true;
+        stream->connection->known = consumer->config->name;
     begin_call(stream, method, consumer);
 }
 
@@ -345,8 +403,10 @@ static void gone(struct http2_stream *stream)
     if (call == NULL)
         return;
     timer_stop(&call->deadline);
-    if (!call->finished)
+    if (!call->finished) {
         http2_count(&call->northbound->counters.codes[GRPC_CANCELLED], 1);
+        call->code = GRPC_CANCELLED;
+    }
     call->finished = true; /* nothing can be written any more */
     if (call->method->gone != NULL)
         call->method->gone(call);

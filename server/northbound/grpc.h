@@ -8,14 +8,17 @@
 #define CENCD_NORTHBOUND_GRPC_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <string.h>
 
 #include "codec/grpc/grpc.h"
 #include "codec/proto/pack.h"
+#include "codec/proto/text.h"
 #include "server/northbound/http2.h"
 
 #define GRPC_REQUEST_MAX      PROTO_PACKED_MAX /* bytes of one message of a client */
 #define GRPC_OPEN_REQUEST_MAX 1024u            /* the same of a stranger */
 #define GRPC_STATUS_MAX       256u             /* of the text of a status */
+#define GRPC_NAME_SHOWN       100u             /* of a name that a client gave, in such a text */
 
 struct northbound;
 struct consumer;
@@ -46,7 +49,7 @@ struct grpc_call {
     size_t message_size;
     uint32_t requests;
     bool finished;
-    enum grpc_code code; /* once finished */
+    enum grpc_code code; /* once finished; when it is gone, GRPC_CANCELLED if the client left */
     _Alignas(16) uint8_t state[];
 };
 
@@ -57,6 +60,13 @@ extern const struct http2_ops grpc_http2_ops;
  * are ignored. */
 void grpc_finish(struct grpc_call *call, enum grpc_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What a client gave, fit to be shown in such a sentence: printable, cut after a whole character.
+ * Returns out. */
+static inline const char *grpc_shown(const char *text, char out[static GRPC_NAME_SHOWN])
+{
+    (void)proto_text(text, strlen(text), out, GRPC_NAME_SHOWN);
+    return out;
+}
 /* The same with metadata beside the status, at most four. */
 void grpc_finish_with(struct grpc_call *call, enum grpc_code code, const char *text,
                       const struct http2_trailer *trailers, size_t count);

@@ -8,12 +8,10 @@
 #include "server/base/check.h"
 #include "server/base/log.h"
 
-#define TICK_MS           1000u
 #define STAGING_BYTES     (64u * 1024)
 #define FRAME_MAX         (16u * 1024 + 9) /* as nghttp2 makes them */
 #define STREAM_WINDOW     (256u * 1024)
 #define CONNECTION_WINDOW (1024u * 1024)
-#define LAST_WORDS_MS     1000u
 #define QUEUED_MAX        (512u * 1024) /* given to the reactor and not yet taken by the peer */
 #define LEAVING_MAX       8u            /* connections beyond the limit, while others are closing */
 
@@ -257,9 +255,10 @@ void http2_close(struct http2_connection *connection, enum close_reason reason)
     list_remove(&connection->dirty);
     http2_count(&connection->service->counters.closed[reason], 1);
     log_line(LOG_INFO, &module, "a consumer's connection is closed",
-             "peer=%s layer=%s cause=%s streams=%u tls=%s", address_format(&connection->peer, peer),
-             close_layer(reason), close_cause(reason), connection->stream_count,
-             log_quote(tls, quoted, sizeof(quoted)));
+             "consumer=%s peer=%s layer=%s cause=%s streams=%u tls=%s",
+             connection->known != NULL ? connection->known : "\"\"",
+             address_format(&connection->peer, peer), close_layer(reason), close_cause(reason),
+             connection->stream_count, log_quote(tls, quoted, sizeof(quoted)));
     stream_close(&connection->stream); /* the requests go in `closed` */
 }
 
@@ -370,81 +369,6 @@ void http2_accept(struct http2_service *service, uint32_t slot, const struct add
     http2_touch(connection);
 }
 
-/* ---- time ---- */
-
-static void drain(struct http2_connection *connection)
-{
-    connection->draining = true;
-    (void)nghttp2_submit_shutdown_notice(connection->session);
-    http2_touch(connection);
-}
-
-/* The client has had a second to learn of it: the last request is known now. */
-static void finish_drain(struct http2_connection *connection)
-{
-    if (!connection->goaway_sent)
-        (void)nghttp2_submit_goaway(connection->session, NGHTTP2_FLAG_NONE,
-                                    nghttp2_session_get_last_proc_stream_id(connection->session),
-                                    NGHTTP2_NO_ERROR, NULL, 0);
-    connection->goaway_sent = true;
-    http2_touch(connection);
-    if (connection->stream_count == 0)
-        http2_end(connection,
-                  connection->service->draining ? CLOSE_SERVER_STOPPING : CLOSE_CONSUMER_IDLE);
-}
-
-/* It doesn't begin, however slowly it goes about it; or it doesn't answer. A stranger's request
- * that doesn't come to its end is none, either. */
-static bool is_dead(const struct http2_connection *connection, uint64_t silent_ms,
-                    uint64_t unanswered_ms)
-{
-    const struct http2_limits *limits = &connection->service->limits;
-
-    if (!connection->greeted || (!connection->known && connection->stream_count > 0))
-        return unanswered_ms >= limits->answer_s * 1000ull;
-    return connection->ping_sent && silent_ms >= (limits->silence_s + limits->answer_s) * 1000ull;
-}
-
-static void check_connection(struct http2_connection *connection)
-{
-    const struct http2_limits *limits = &connection->service->limits;
-    uint64_t now = now_ms(connection->service);
-    uint64_t silent_ms = now - connection->heard_ms;
-    uint64_t idle_ms = now - connection->idle_since_ms;
-
-    if (connection->last_words) {
-        if (now - connection->last_words_ms >= LAST_WORDS_MS)
-            http2_close(connection, connection->reason);
-    } else if (is_dead(connection, silent_ms, now - connection->answered_ms)) {
-        http2_close(connection, CLOSE_CONSUMER_TIMEOUT);
-    } else if (connection->draining) {
-        finish_drain(connection);
-    } else if (connection->stream_count == 0 &&
-               idle_ms >= (connection->known ? limits->idle_s : limits->answer_s) * 1000ull) {
-        drain(connection);
-    } else if (silent_ms >= limits->silence_s * 1000ull && !connection->ping_sent) {
-        connection->ping_sent = true;
-        (void)nghttp2_submit_ping(connection->session, NGHTTP2_FLAG_NONE, NULL);
-        http2_touch(connection);
-    }
-}
-
-static void tick(struct timer *timer)
-{
-    struct http2_service *service = container_of(timer, struct http2_service, tick);
-    struct list *next;
-
-    /* none is freed from in here: that takes a completion */
-    for (struct list *node = service->connections.next; node != &service->connections;
-         node = next) {
-        struct http2_connection *connection = container_of(node, struct http2_connection, node);
-        next = node->next;
-        if (!connection->closing)
-            check_connection(connection);
-    }
-    timer_repeat(service->reactor, &service->tick, TICK_MS);
-}
-
 /* ---- the service ---- */
 
 enum status http2_service_start(struct http2_service *service)
@@ -460,8 +384,7 @@ enum status http2_service_start(struct http2_service *service)
     http2_set_callbacks(service->callbacks);
     nghttp2_option_set_no_auto_window_update(service->options, 1);
     nghttp2_option_set_max_send_header_block_length(service->options, HTTP2_HEADER_BYTES);
-    timer_init(&service->tick, tick);
-    timer_start(service->reactor, &service->tick, TICK_MS);
+    http2_watch_time(service);
     return STATUS_OK;
 }
 
@@ -474,17 +397,6 @@ void http2_service_stop(struct http2_service *service)
     service->callbacks = NULL;
     service->options = NULL;
     service->staging = NULL;
-}
-
-void http2_drain(struct http2_service *service)
-{
-    service->draining = true;
-    for (struct list *node = service->connections.next; node != &service->connections;
-         node = node->next) {
-        struct http2_connection *connection = container_of(node, struct http2_connection, node);
-        if (!connection->closing && !connection->draining)
-            drain(connection);
-    }
 }
 
 void http2_end_all(struct http2_service *service, enum close_reason reason)

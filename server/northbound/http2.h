@@ -128,12 +128,13 @@ struct http2_connection {
     struct list hungry; /* streams that wait for room and have it */
     nghttp2_session *session;
     struct address peer;
-    char *subject; /* of the client's certificate; NULL: it has shown none */
+    char *subject;     /* of the client's certificate; NULL: it has shown none */
+    const char *known; /* who logged in last, set by the owner; NULL: nobody. Strangers are soon
+                          sent away */
     uint32_t stream_count;
     uint8_t ping_strikes;
     bool in_session; /* inside of nghttp2: nothing may be sent now */
     bool greeted;    /* the client's SETTINGS came */
-    bool known;      /* somebody logged in; set by the owner. Strangers are soon sent away */
     bool ping_sent;
     bool draining;
     bool goaway_sent;
@@ -200,6 +201,8 @@ void http2_reset(struct http2_stream *stream, uint32_t code);
 
 void http2_set_callbacks(nghttp2_session_callbacks *callbacks);
 void http2_stream_free(struct http2_stream *stream);
+/* Looks at all connections every second, until the service stops. */
+void http2_watch_time(struct http2_service *service);
 /* Something is to be sent: soon. */
 void http2_touch(struct http2_connection *connection);
 /* Ends the connection when all that is queued is sent, at most in a second. */

@@ -13,6 +13,8 @@
 #ifndef CENCD_NORTHBOUND_INTERNAL_H
 #define CENCD_NORTHBOUND_INTERNAL_H
 
+#include <cenc/v1/northbound.pb-c.h>
+
 #include "server/directory/directory.h"
 #include "server/journal/told.h"
 #include "server/northbound/feed.h"
@@ -51,11 +53,14 @@ struct northbound {
     struct journal_point point; /* the directory will have all up to there */
     bool point_taken;
     uint64_t told;               /* the directory has all up to there */
+    uint64_t run;                /* tells this run of the server from others, in page tokens */
     struct list health_watchers; /* health.c */
     struct list status_watchers; /* status.c */
     bool serving;                /* as they were told last */
     uint32_t jobs;               /* under way in the helper thread */
     struct timer tick;
+    uint64_t strangers; /* calls without a login that no line of the log tells yet */
+    uint64_t stranger_logged_ms;
     bool stopping;
     uint8_t stop_step; /* northbound.c */
     uint32_t stop_ticks;
@@ -103,6 +108,8 @@ void health_tick(struct northbound *northbound);
 
 /* A list of projects in a request: PERMISSION_DENIED (false) if one may not be seen. */
 bool northbound_check_projects(struct grpc_call *call, char *const *projects, size_t count);
+/* Ends the call with NOT_FOUND. key may be NULL. */
+void northbound_no_device(struct grpc_call *call, const Cenc__V1__DeviceKey *key);
 /* Is the project wanted by the list (empty: all) and seen by the consumer? */
 bool northbound_wants(const struct consumer *consumer, char *const *projects, size_t count,
                       const char *project);

@@ -261,6 +261,7 @@ enum status northbound_create(const struct northbound_settings *settings,
     northbound->directory = settings->directory;
     northbound->reactor = settings->reactor;
     northbound->serving = true;
+    northbound->run = reactor_utc_ms(settings->reactor);
     uint64_t oldest = journal_oldest(northbound->journal);
     northbound->told = oldest > 0 ? oldest - 1 : 0;
     list_init(&northbound->health_watchers);

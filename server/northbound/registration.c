@@ -127,8 +127,8 @@ static void watch_request(struct grpc_call *call, const uint8_t *data, size_t si
     watch->call = call;
     watch->repeat_s = request->repeat_s == 0 ? REPEAT_DEFAULT_S : request->repeat_s;
     if (watch->repeat_s < REPEAT_MIN_S || watch->repeat_s > REPEAT_MAX_S) {
-        grpc_finish(call, GRPC_INVALID_ARGUMENT, "repeat_s is %u to %u", REPEAT_MIN_S,
-                    REPEAT_MAX_S);
+        grpc_finish(call, GRPC_INVALID_ARGUMENT, "repeat_s is %u; it is %u to %u, or 0",
+                    watch->repeat_s, REPEAT_MIN_S, REPEAT_MAX_S);
         return;
     }
     if (!copy_projects(watch, request->projects, request->n_projects)) {
@@ -300,24 +300,31 @@ static void look_up(void *argument)
     report->status = ledger_find(report->northbound->ledger, &report->known, &report->error);
 }
 
-/* Printable, and not too long. */
-static bool copy_text(const char *text, char out[static LEDGER_TEXT_SIZE])
+/* Texts are shown as they were given, so they hold nothing that would have to be rewritten. */
+static bool copy_text(struct grpc_call *call, const char *text, char out[static LEDGER_TEXT_SIZE])
 {
-    return proto_text(text, strlen(text), out, LEDGER_TEXT_SIZE);
+    if (strlen(text) >= LEDGER_TEXT_SIZE)
+        grpc_finish(call, GRPC_INVALID_ARGUMENT, "the answer's text has %zu bytes; at most %u",
+                    strlen(text), LEDGER_TEXT_SIZE - 1);
+    else if (!proto_text(text, strlen(text), out, LEDGER_TEXT_SIZE))
+        grpc_finish(call, GRPC_INVALID_ARGUMENT,
+                    "the answer's text has a backslash or an unprintable character");
+    return !call->finished;
 }
 
-static bool read_answer(struct report *report, const Cenc__V1__ReportRegistrationRequest *request)
+static bool read_answer(struct grpc_call *call, struct ledger_row *wanted,
+                        const Cenc__V1__ReportRegistrationRequest *request)
 {
-    struct ledger_row *wanted = &report->wanted;
-
     switch (request->answer_case) {
     case CENC__V1__REPORT_REGISTRATION_REQUEST__ANSWER_ACCEPTED_ID:
         wanted->state = LEDGER_ACCEPTED;
-        return copy_text(request->accepted_id, wanted->id);
+        return copy_text(call, request->accepted_id, wanted->id);
     case CENC__V1__REPORT_REGISTRATION_REQUEST__ANSWER_REFUSED_REASON:
         wanted->state = LEDGER_REFUSED;
-        return copy_text(request->refused_reason, wanted->reason);
+        return copy_text(call, request->refused_reason, wanted->reason);
     default:
+        grpc_finish(call, GRPC_INVALID_ARGUMENT,
+                    "there is no answer: set accepted_id or refused_reason");
         return false;
     }
 }
@@ -341,7 +348,7 @@ static struct report *report_make(struct grpc_call *call,
     struct report *report;
 
     if (device == NULL) {
-        grpc_finish(call, GRPC_NOT_FOUND, "there is no such device");
+        northbound_no_device(call, request->device);
         return NULL;
     }
     report = calloc(1, sizeof(*report));
@@ -349,10 +356,7 @@ static struct report *report_make(struct grpc_call *call,
         grpc_finish(call, GRPC_RESOURCE_EXHAUSTED, "the server has not enough memory");
         return NULL;
     }
-    if (!read_answer(report, request)) {
-        grpc_finish(call, GRPC_INVALID_ARGUMENT,
-                    "the answer is missing, is longer than %u bytes, or isn't printable",
-                    LEDGER_TEXT_SIZE - 1);
+    if (!read_answer(call, &report->wanted, request)) {
         free(report);
         return NULL;
     }

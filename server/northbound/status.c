@@ -317,8 +317,10 @@ static bool read_request(struct device_watch *status, const Cenc__V1__WatchDevic
     status->repeat_s = request->repeat_s == 0 ? REPEAT_DEFAULT_S : request->repeat_s;
     if (status->coalesce_ms < COALESCE_MIN_MS || status->coalesce_ms > COALESCE_MAX_MS ||
         status->repeat_s < REPEAT_MIN_S || status->repeat_s > REPEAT_MAX_S) {
-        grpc_finish(call, GRPC_INVALID_ARGUMENT, "coalesce_ms is %u to %u, repeat_s %u to %u",
-                    COALESCE_MIN_MS, COALESCE_MAX_MS, REPEAT_MIN_S, REPEAT_MAX_S);
+        grpc_finish(call, GRPC_INVALID_ARGUMENT,
+                    "coalesce_ms is %u, repeat_s %u; they are %u to %u and %u to %u, or 0",
+                    status->coalesce_ms, status->repeat_s, COALESCE_MIN_MS, COALESCE_MAX_MS,
+                    REPEAT_MIN_S, REPEAT_MAX_S);
         return false;
     }
     if (!northbound_check_projects(call, request->projects, request->n_projects))

@@ -316,12 +316,13 @@ static void test_filters_that_are_refused(void **state)
     wanted.n_kinds = 1;
     wanted.kinds = kinds;
     assert_int_equal(filter_create(&consumer, &wanted, &filter, error), STATUS_INVALID);
-    assert_string_equal(error, "there is no kind node of events");
+    assert_string_equal(error,
+                        "there are no events of kind \"node\"; kinds are as in \"last_gasp\"");
     wanted.n_kinds = 0;
     wanted.n_projects = 1;
     wanted.projects = projects;
     assert_int_equal(filter_create(&consumer, &wanted, &filter, error), STATUS_REFUSED);
-    assert_string_equal(error, "the project south may not be seen");
+    assert_string_equal(error, "project \"south\" isn't one of consumer north's");
 }
 
 /* ---- the ledger ---- */
