@@ -37,16 +37,10 @@ static enum status put_project(struct accounts *accounts, const Cenc__V1__Projec
 
 static enum status remove_project(struct accounts *accounts, const Cenc__V1__Project *item)
 {
-    struct named *named = item != NULL ? named_get(&accounts->projects, item->id) : NULL;
-
-    if (item == NULL)
-        return STATUS_INVALID;
-    if (item->id <= ID_MAX)
-        raise_last_id(&accounts->last_project, item->id);
-    if (named == NULL)
-        return STATUS_OK;
-    named_remove(&accounts->projects, named);
-    return id_name_set(accounts, &accounts->project_names, item->id, NULL);
+    return item != NULL
+               ? named_facts_remove(accounts, &accounts->projects, &accounts->project_names,
+                                    &accounts->last_project, item->id)
+               : STATUS_INVALID;
 }
 
 static void count_group(struct accounts *accounts, uint32_t project, int by)
@@ -83,17 +77,14 @@ static enum status put_group(struct accounts *accounts, const Cenc__V1__Group *i
 
 static enum status remove_group(struct accounts *accounts, const Cenc__V1__Group *item)
 {
-    struct named *named = item != NULL ? named_get(&accounts->groups, item->id) : NULL;
+    const struct named *named = item != NULL ? named_get(&accounts->groups, item->id) : NULL;
 
     if (item == NULL)
         return STATUS_INVALID;
-    if (item->id <= ID_MAX)
-        raise_last_id(&accounts->last_group, item->id);
-    if (named == NULL)
-        return STATUS_OK;
-    count_group(accounts, named->within, -1);
-    named_remove(&accounts->groups, named);
-    return id_name_set(accounts, &accounts->group_names, item->id, NULL);
+    if (named != NULL)
+        count_group(accounts, named->within, -1);
+    return named_facts_remove(accounts, &accounts->groups, &accounts->group_names,
+                              &accounts->last_group, item->id);
 }
 
 /* ---- agents ---- */
@@ -198,15 +189,9 @@ static enum status put_agent(struct accounts *accounts, const Cenc__V1__Agent *i
 
 static enum status remove_agent(struct accounts *accounts, const Cenc__V1__Agent *item)
 {
-    struct named *named = item != NULL ? named_get(&accounts->agents, item->id) : NULL;
-
-    if (item == NULL)
-        return STATUS_INVALID;
-    if (item->id <= ID_MAX)
-        raise_last_id(&accounts->last_agent, item->id);
-    if (named != NULL)
-        named_remove(&accounts->agents, named);
-    return STATUS_OK;
+    return item != NULL ? named_facts_remove(accounts, &accounts->agents, NULL,
+                                             &accounts->last_agent, item->id)
+                        : STATUS_INVALID;
 }
 
 /* ---- channels ---- */
@@ -245,16 +230,10 @@ static enum status put_channel(struct accounts *accounts, const Cenc__V1__Channe
 
 static enum status remove_channel(struct accounts *accounts, const Cenc__V1__Channel *item)
 {
-    struct named *named = item != NULL ? named_get(&accounts->channels, item->id) : NULL;
-
-    if (item == NULL)
-        return STATUS_INVALID;
-    if (item->id <= ID_MAX)
-        raise_last_id(&accounts->last_channel, item->id);
-    if (named == NULL)
-        return STATUS_OK;
-    named_remove(&accounts->channels, named);
-    return id_name_set(accounts, &accounts->channel_names, item->id, NULL);
+    return item != NULL
+               ? named_facts_remove(accounts, &accounts->channels, &accounts->channel_names,
+                                    &accounts->last_channel, item->id)
+               : STATUS_INVALID;
 }
 
 /* ---- bindings ---- */

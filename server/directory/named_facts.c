@@ -68,3 +68,16 @@ void raise_last_id(uint32_t *last, uint32_t id)
     if (id > *last)
         *last = id;
 }
+
+enum status named_facts_remove(struct accounts *accounts, struct named_table *table,
+                               struct id_names *names, uint32_t *last_id, uint32_t id)
+{
+    struct named *named = named_get(table, id);
+
+    if (id <= ID_MAX)
+        raise_last_id(last_id, id);
+    if (named == NULL)
+        return STATUS_OK;
+    named_remove(table, named);
+    return names != NULL ? id_name_set(accounts, names, id, NULL) : STATUS_OK;
+}

@@ -31,4 +31,9 @@ enum status id_name_set(struct accounts *accounts, struct id_names *names, uint3
 /* Ids up to this one have been given. */
 void raise_last_id(uint32_t *last, uint32_t id);
 
+/* The entry of that id goes, if there is one, and in any case the id has been given. names: that
+ * tell its name; NULL: none do. STATUS_NO_MEMORY. */
+enum status named_facts_remove(struct accounts *accounts, struct named_table *table,
+                               struct id_names *names, uint32_t *last_id, uint32_t id) MUST_CHECK;
+
 #endif

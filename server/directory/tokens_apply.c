@@ -71,15 +71,9 @@ static enum status put_token(struct accounts *accounts, const Cenc__V1__Token *i
 
 static enum status remove_token(struct accounts *accounts, const Cenc__V1__Token *item)
 {
-    struct named *named = item != NULL ? named_get(&accounts->tokens, item->id) : NULL;
-
-    if (item == NULL)
-        return STATUS_INVALID;
-    if (item->id <= ID_MAX)
-        raise_last_id(&accounts->last_token, item->id);
-    if (named != NULL)
-        named_remove(&accounts->tokens, named);
-    return STATUS_OK;
+    return item != NULL ? named_facts_remove(accounts, &accounts->tokens, NULL,
+                                             &accounts->last_token, item->id)
+                        : STATUS_INVALID;
 }
 
 enum status tokens_apply(struct accounts *accounts, const Cenc__V1__Event *event)
