@@ -161,15 +161,18 @@ static enum status put_agent(struct accounts *accounts, const Cenc__V1__Agent *i
             .id = item->id, .revision = item->revision, .name = item->name, .note = item->note};
     if (item == NULL || !named_facts_possible(&fact) || !possible_rights(item))
         return STATUS_INVALID;
-    struct named *named = named_facts_entry(&accounts->agents, &fact, sizeof(struct agent));
-    if (named == NULL)
-        return STATUS_NO_MEMORY;
+    struct named *named = named_get(&accounts->agents, fact.id);
     raise_last_id(&accounts->last_agent, fact.id);
-    if (named->revision >= fact.revision)
+    if (named != NULL && named->revision >= fact.revision)
         return STATUS_OK;
     enum status status = make_rights(item, &rights);
     if (status != STATUS_OK)
         return status;
+    named = named_facts_entry(&accounts->agents, &fact, sizeof(struct agent));
+    if (named == NULL) {
+        free_rights(&rights);
+        return STATUS_NO_MEMORY;
+    }
     struct agent *agent = agent_of(named);
     named_facts_set(&accounts->agents, named, &fact);
     free_rights(&agent->rights);

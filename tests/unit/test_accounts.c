@@ -273,6 +273,31 @@ static void accounts_that_may_not(void **state)
     directory_free(directory);
 }
 
+/* A damaged record once left an agent without a name, which lists had and nobody had made. */
+static void a_record_that_cannot_be_leaves_no_agent(void **state)
+{
+    struct directory *directory = make_directory();
+    struct agent_info info = {.id = 1, .revision = 1, .name = "reader"};
+    Cenc__V1__Event event = CENC__V1__EVENT__INIT;
+    Cenc__V1__AgentAdded body = CENC__V1__AGENT_ADDED__INIT;
+    struct agent_message message;
+    char *sources[] = {(char *)"10.0.0.0/8", (char *)"nowhere"};
+    (void)state;
+    agent_message(directory, &info, &message);
+    message.agent.n_sources = 2;
+    message.agent.sources = sources;
+    body.item = &message.agent;
+    event.body_case = CENC__V1__EVENT__BODY_AGENT_ADDED;
+    event.agent_added = &body;
+    assert_int_equal(accounts_apply(directory, &event), STATUS_INVALID);
+    assert_int_equal(agents_list(directory, 0, &info, 1), 0);
+    message.agent.n_sources = 1;
+    assert_int_equal(accounts_apply(directory, &event), STATUS_OK);
+    assert_int_equal(agents_list(directory, 0, &info, 1), 1);
+    assert_string_equal(info.name, "reader");
+    directory_free(directory);
+}
+
 static void the_narrowest_network_names_the_agent(void **state)
 {
     static const char *const networks[] = {"10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16",
@@ -429,6 +454,7 @@ int main(void)
         cmocka_unit_test(passwords_are_right_or_not),
         cmocka_unit_test(who_reaches_what),
         cmocka_unit_test(accounts_that_may_not),
+        cmocka_unit_test(a_record_that_cannot_be_leaves_no_agent),
         cmocka_unit_test(the_narrowest_network_names_the_agent),
         cmocka_unit_test(sessions_have_a_limit),
         cmocka_unit_test(a_pair_waits_longer_and_is_locked_out),
