@@ -141,6 +141,12 @@ static void say(const struct loading *loading)
                  "ports=%" PRIu64, counts.ports_dropped);
 }
 
+static enum status no_memory(struct store_error *error)
+{
+    (void)snprintf(error->text, sizeof(error->text), "the directory can't be loaded: no memory");
+    return STATUS_NO_MEMORY;
+}
+
 static enum status load(struct loading *loading, const char *path, struct journal *journal,
                         struct store *store, struct store_error *error)
 {
@@ -154,12 +160,7 @@ static enum status load(struct loading *loading, const char *path, struct journa
         status = store_load(store, take_device, loading, error);
     if (status == STATUS_OK)
         status = replay(loading, journal, error);
-    if (status == STATUS_OK && loading->no_memory) {
-        (void)snprintf(error->text, sizeof(error->text),
-                       "the directory can't be loaded: no memory");
-        status = STATUS_NO_MEMORY;
-    }
-    return status;
+    return status == STATUS_OK && loading->no_memory ? no_memory(error) : status;
 }
 
 enum status directory_load(struct directory *directory, const char *path, struct journal *journal,
@@ -175,9 +176,8 @@ enum status directory_load(struct directory *directory, const char *path, struct
         return status;
     loading.arena.size = PROTO_ARENA_SIZE;
     loading.arena.memory = malloc(PROTO_ARENA_SIZE);
-    if (loading.arena.memory == NULL)
-        loading.no_memory = true;
-    status = load(&loading, path, journal, store, error);
+    status = loading.arena.memory != NULL ? load(&loading, path, journal, store, error)
+                                          : no_memory(error);
     free(loading.arena.memory);
     if (status != STATUS_OK) {
         store_close(store);
