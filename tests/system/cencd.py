@@ -292,6 +292,14 @@ class Cencd:
             return row if row and row["state"] == state else None
         return self.wait(there, f"{imei} is {state}")
 
+    def wait_registered(self, modem):
+        """A new device is shown before it is recorded, and known when it is. Of that only the log
+        tells."""
+        words = f'serial={modem.imei} msg="registered"', " peer=%s:%d " % modem.socket.getsockname()
+        if self.config.get("log", {}).get("level", "info") in ("info", "debug"):
+            self.wait(lambda: any(all(word in line for word in words)
+                                  for line in self.log().split("\n")), f"{words} in the log")
+
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) * 1024
@@ -367,6 +375,8 @@ class Modem:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.pending = b""
         self.socket.sendall(hello(self.imei, encapsulated=encapsulated))
+        if register:
+            server.wait_registered(self)
         self.row = server.wait_device(self.imei) if register else None
         if encapsulated and register:
             greeting = read_exactly(self.socket, 24)

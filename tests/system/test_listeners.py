@@ -52,7 +52,7 @@ class Listeners(_Admin):
             self.assertEqual((self.metric(NAME), self.metric("socks")), (0, 1))
             with modem.agent() as agent:  # its link goes on
                 agent.sendall(b"ask")
-                self.assertEqual(modem.socket.recv(3), b"ask")
+                self.assertEqual(modem.receive(3), b"ask")
             self.ctl("listener", "stop", server.port)  # what is so already is done
             self.ctl("listener", "stop", NAME, "--close-links")
             self.assertEqual(modem.socket.recv(1), b"")

@@ -7,7 +7,7 @@ import re
 import socket
 import unittest
 
-from cencd import SystemTest, hello, imei_of, is_closed, ping
+from cencd import SystemTest, hello, imei_of, is_closed, ping, read_exactly
 
 TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -107,7 +107,7 @@ class Logs(SystemTest):
         agent.sendall(b"12345")
         self.assertEqual(modem.receive(5), b"12345")
         modem.send(b"123")
-        self.assertEqual(agent.recv(3), b"123")
+        self.assertEqual(read_exactly(agent, 3), b"123")
         agent.close()
         line = server.wait_logged(msg="session finished")[0]
         self.assertEqual((line["to_device"], line["to_agent"]), ("5", "3"))

@@ -41,8 +41,9 @@ class EventsTest(NorthboundTest):
         server = self.server()
         stub = self.stub(server)
         self.modem(server, 1)
-        last = committed(server)
         stream = self.stream(stub, acknowledge=False)
+        stream.wait(lambda s: "connected" in s.kinds(), "all events")
+        last = committed(server)
         stream.wait(lambda s: s.through >= last, "all events")
         self.assertEqual(stream.sequences, sorted(stream.sequences))
         first = stream.sequences[0]
@@ -330,7 +331,7 @@ class CallsTest(NorthboundTest):
         stub = self.stub(server)
         for metadata in ((), self.bearer("wrong" * 8), (("authorization", "Basic eDp5"),)):
             with self.fails(Code.UNAUTHENTICATED):
-                stub.ListDevices(pb.ListDevicesRequest(), metadata=metadata, timeout=20)
+                stub.ListDevices(pb.ListDevicesRequest(), metadata=metadata, timeout=cencd.LIMIT_S)
         self.assertEqual(server.metric("cencd_northbound_unauthenticated_total"), 3)
         self.assertNotIn(TOKEN, server.log())
         self.assertNotIn("wrongwrong", server.log())
@@ -387,9 +388,9 @@ class CallsTest(NorthboundTest):
                                     request_serializer=request.SerializeToString,
                                     response_deserializer=response.FromString)
         for service in ("", "cenc.v1.Northbound"):
-            self.assertEqual(check(request(service=service), timeout=20).status, 1)
+            self.assertEqual(check(request(service=service), timeout=cencd.LIMIT_S).status, 1)
         with self.fails(Code.NOT_FOUND):
-            check(request(service="x"), timeout=20)
+            check(request(service="x"), timeout=cencd.LIMIT_S)
         watch = channel.unary_stream("/grpc.health.v1.Health/Watch",
                                      request_serializer=request.SerializeToString,
                                      response_deserializer=response.FromString)(
@@ -419,7 +420,7 @@ class CallsTest(NorthboundTest):
                 request(file_containing_symbol="cenc.v1.Event"),
                 request(file_by_filename="cenc/v1/common.proto"),
                 request(file_by_filename="cenc/private/v1/records.proto"),
-            ]), metadata=self.bearer(), timeout=20))
+            ]), metadata=self.bearer(), timeout=cencd.LIMIT_S))
             names = {service.name for service in answers[0].list_services_response.service}
             self.assertEqual(names, {"cenc.v1.Northbound", "grpc.health.v1.Health",
                                      "grpc.reflection.v1.ServerReflection",

@@ -8,7 +8,7 @@ import socket
 import grpc
 
 import test_redis_tls
-from cencd import free_ports, is_closed, run
+from cencd import LIMIT_S, free_ports, is_closed, run
 from northbound import TOKEN, NorthboundTest, pb, pb_grpc
 
 Code = grpc.StatusCode
@@ -53,12 +53,12 @@ class TlsTest(NorthboundTest):
     def test_a_certificate_in_place_of_a_token(self):
         server = self.secure(client_ca=str(self.authority.certificate))
         stub = self.secure_stub(server, certificate=self.hes)
-        self.assertEqual(len(stub.ListDevices(pb.ListDevicesRequest(), timeout=20).devices), 0)
+        self.assertEqual(len(stub.ListDevices(pb.ListDevicesRequest(), timeout=LIMIT_S).devices), 0)
         # a good one that nobody has, and none: a token does as well
         for certificate in (self.other, None):
             stub = self.secure_stub(server, certificate=certificate)
             with self.fails(Code.UNAUTHENTICATED):
-                stub.ListDevices(pb.ListDevicesRequest(), timeout=20)
+                stub.ListDevices(pb.ListDevicesRequest(), timeout=LIMIT_S)
             self.ask(stub.ListDevices, pb.ListDevicesRequest())
         # a false one isn't as good as none
         stub = self.secure_stub(server, certificate=self.false)

@@ -8,7 +8,7 @@ import stat
 
 import grpc
 
-from cencd import imei_of, run, wait_until
+from cencd import LIMIT_S, imei_of, run, wait_until
 from northbound import NorthboundTest, pb
 
 Code = grpc.StatusCode
@@ -46,7 +46,7 @@ class UnixTest(NorthboundTest):
         self.assertEqual(actor.name, "hes")
         self.assertFalse(actor.HasField("peer"))
         with self.fails(Code.UNAUTHENTICATED):
-            stub.ListDevices(pb.ListDevicesRequest(), metadata=self.bearer("wrong" * 8), timeout=20)
+            stub.ListDevices(pb.ListDevicesRequest(), metadata=self.bearer("wrong" * 8), timeout=LIMIT_S)
         server.stop()
         self.assertEqual(stream.wait_ended(), Code.UNAVAILABLE)
         self.assertFalse(self.path.exists())

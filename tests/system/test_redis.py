@@ -200,7 +200,7 @@ class RedisTest(SystemTest):
         rebuilds = server.stats()["redis"]["rebuilds"]
         redis("FLUSHALL")
         self.wait_same(server, redis)
-        self.assertEqual(server.stats()["redis"]["rebuilds"], rebuilds + 1)
+        server.wait(lambda: server.stats()["redis"]["rebuilds"] == rebuilds + 1, "it is told")
         self.assertEqual(server.stats()["redis"]["errors"], 0)
 
     def gasp(self, server, number):
@@ -344,9 +344,9 @@ class RedisTest(SystemTest):
         self.modem(server, 3)
         wait_until(lambda: redis("TYPE", "cencd:gasps") != "string", "gasps are gone", server.log)
         self.wait_same(server, redis)
-        self.assertEqual(server.metric("cencd_redis_replaced_total"), len(keys))
+        server.wait(lambda: server.metric("cencd_redis_replaced_total") == len(keys), "all are told")
         self.assertEqual(server.metric("cencd_redis_errors_total"), 0)
-        self.assertTrue(server.logged(module="redis", prefix="cencd:", level="warn"))
+        server.wait_logged(module="redis", prefix="cencd:", level="warn")
 
     def test_what_tells_how_far_it_is_has_another_type(self):
         """While Redis is looked at for the first time, too."""
@@ -359,7 +359,7 @@ class RedisTest(SystemTest):
         redis("SET", "cencd:meta:node1", "again")
         self.modem(server, 2)
         self.wait_same(server, redis)
-        self.assertEqual(server.metric("cencd_redis_replaced_total"), 3)
+        server.wait(lambda: server.metric("cencd_redis_replaced_total") == 3, "all are told")
         self.assertEqual(server.metric("cencd_redis_errors_total"), 0)
 
     def test_not_redis(self):

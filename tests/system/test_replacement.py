@@ -5,7 +5,8 @@ alive or has not."""
 import threading
 import unittest
 
-from cencd import SystemTest, connect, hello, imei_of, is_closed, ping, read_exactly, wait_until
+from cencd import (SystemTest, connect, connect_patiently, hello, imei_of, is_closed, ping,
+                   read_exactly, wait_until)
 
 
 class Replacement(SystemTest):
@@ -36,7 +37,7 @@ class Replacement(SystemTest):
                 directory = server.stats()["directory"]
                 self.assertEqual((directory["devices"], directory["online"]), (1, 1))
                 self.assertEqual(directory["replacements"], 8)
-                self.assertEqual(server.stats()["listeners"][0]["links"], 1)
+                server.wait(lambda: server.stats()["listeners"][0]["links"] == 1, "one link is left")
 
     def test_replaced_in_a_silent_session(self):
         """A session that has moved nothing for hold_s doesn't keep the newcomer waiting."""
@@ -51,7 +52,7 @@ class Replacement(SystemTest):
         server.wait_closed("link", "replaced")
         server.wait_closed("session", "device_gone")
         row = server.wait_device(older.imei)
-        agent = self.connection(row["direct_port"])
+        agent = self.keep(connect_patiently(row["direct_port"]))
         agent.sendall(b"to the newer")
         self.assertEqual(read_exactly(newer, 12), b"to the newer")
 
@@ -96,7 +97,7 @@ class Replacement(SystemTest):
         self.assertTrue(is_closed(older.socket))
         row = server.wait_device(older.imei)
         self.assertTrue(is_closed(agent))
-        agent = self.connection(row["direct_port"])
+        agent = self.keep(connect_patiently(row["direct_port"]))
         agent.sendall(b"hello")
         self.assertEqual(read_exactly(newer, 5), b"hello")
 
@@ -109,7 +110,7 @@ class Replacement(SystemTest):
         self.assertGreaterEqual(server.stats()["directory"]["flapping"], 1)
         self.assertGreaterEqual(server.metric("cencd_shard_held_total"), 1)
         server.wait_device(imei_of(1))
-        self.assertEqual(server.stats()["links"]["idle"], 1)
+        server.wait(lambda: server.stats()["links"]["idle"] == 1, "one link is left")
 
     def test_another_network_is_a_security_event(self):
         server = self.cencd({"links": {"network_prefix_v4": 16}})
@@ -138,7 +139,7 @@ class Replacement(SystemTest):
         server.wait(lambda: server.stats()["listeners"][0]["accepted"] == 100
                     and server.stats()["listeners"][0]["links"] == 1, "one link is left")
         row = server.wait_device(imei)
-        agent = self.connection(row["direct_port"])
+        agent = self.keep(connect_patiently(row["direct_port"]))
         ping_bytes = b"who is it?"
         agent.sendall(ping_bytes)
         wait_until(lambda: server.device(imei)["state"] == "in session", "the device is reached")
