@@ -140,6 +140,14 @@ def free_ports(ranges, count):
     raise Missing(f"ports: no {count} free ports in a row")
 
 
+def listening_ports():
+    """Of TCP; connecting to a direct port would be asking for its device."""
+    listening = "0A"
+    rows = [line.split() for line in
+            pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == listening}
+
+
 # ---- the demo ----
 
 class Demo:
@@ -252,12 +260,13 @@ class Demo:
               "IEC 62056-21 meters behind them")
 
     def registered(self):
-        """The devices that are online, or None until all are."""
+        """The devices that are online with an open port, or None until all are."""
         page = self.get(f"/stats?devices={self.options.devices}")
         if page is None:
             return None
+        open_ports = listening_ports()
         devices = [device for device in json.loads(page)["devices"]
-                   if device["state"] != "offline" and device["direct_port"]]
+                   if device["state"] != "offline" and device["direct_port"] in open_ports]
         if len(devices) < self.options.devices:
             return None
         return sorted(devices, key=lambda device: device["serial"])

@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -33,7 +34,7 @@
 #define BATCH          64u
 #define GASP_BYTES     64u
 #define SERIAL_DIGITS  16u
-#define PATIENCE_MS    5000
+#define PATIENCE_MS    20000
 #define SOURCES        16u /* addresses 127.0.0.2 and on: each has its own ports */
 #define MOST_GASPS     10000000u
 #define ANSWER_BUFFERS (64 << 20)
@@ -55,6 +56,7 @@ static struct {
     unsigned sent;
     unsigned failed;
     _Atomic unsigned answered;
+    unsigned unheard;           /* answers for which the socket had no room */
     struct histogram latencies; /* of answers, microseconds */
     uint64_t *sent_ns;          /* of each gasp, if somebody wants to know */
 } seen;
@@ -166,6 +168,16 @@ static void write_times(void)
         die(options.times);
 }
 
+static unsigned drops_of(int device)
+{
+    uint32_t numbers[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof numbers;
+
+    if (getsockopt(device, SOL_SOCKET, SO_MEMINFO, numbers, &size) != 0)
+        die("getsockopt");
+    return numbers[SK_MEMINFO_DROPS];
+}
+
 static void storm_of_datagrams(void)
 {
     struct sockaddr_in address = server_address();
@@ -193,6 +205,7 @@ static void storm_of_datagrams(void)
     seen.end_ns = now_ns();
     if (options.answers)
         (void)pthread_join(listener, NULL);
+    seen.unheard = drops_of(device);
     if (options.times != NULL)
         write_times();
     free(seen.sent_ns);
@@ -329,10 +342,11 @@ int main(int count, char **arguments)
         storm_of_connections();
     else
         storm_of_datagrams();
-    printf("{\"sent\": %u, \"failed\": %u, \"answered\": %u, \"start_ns\": %" PRIu64
-           ", \"end_ns\": %" PRIu64 ", \"answer_p50_ms\": %.3f, \"answer_p99_ms\": %.3f}\n",
-           seen.sent, seen.failed, atomic_load(&seen.answered), seen.start_ns, seen.end_ns,
-           (double)histogram_quantile(&seen.latencies, 0.5) / 1000,
-           (double)histogram_quantile(&seen.latencies, 0.99) / 1000);
+    printf(
+        "{\"sent\": %u, \"failed\": %u, \"answered\": %u, \"unheard\": %u, \"start_ns\": %" PRIu64
+        ", \"end_ns\": %" PRIu64 ", \"answer_p50_ms\": %.3f, \"answer_p99_ms\": %.3f}\n",
+        seen.sent, seen.failed, atomic_load(&seen.answered), seen.unheard, seen.start_ns,
+        seen.end_ns, (double)histogram_quantile(&seen.latencies, 0.5) / 1000,
+        (double)histogram_quantile(&seen.latencies, 0.99) / 1000);
     return 0;
 }

@@ -277,7 +277,8 @@ def storm(server, transport, count, *, rate=0, first=0, answers=False, clients=2
     if calls is not None:
         found["calls"] = calls / gasps
     if answers:
-        found.update(answered=words["answered"], answer_p50_ms=words["answer_p50_ms"],
+        found.update(answered=words["answered"], unheard=words["unheard"],
+                     answer_p50_ms=words["answer_p50_ms"],
                      answer_p99_ms=words["answer_p99_ms"])
     return found
 

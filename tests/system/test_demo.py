@@ -10,7 +10,7 @@ import unittest
 
 BUILD = pathlib.Path(os.environ["CENCD_BUILD"])
 DEMO = pathlib.Path(os.environ["CENCD_SOURCE"]) / "bench" / "demo.py"
-LIMIT_S = 80
+LIMIT_S = 120
 
 
 def processes_with(text):

@@ -46,7 +46,7 @@ class Storm(unittest.TestCase):
         self.assertEqual(run["journal"], committed)
         self.assertEqual(cells["tcp"]["received"], TCP_COUNT)
         answered = cells["udp half, answered"]
-        self.assertEqual(answered["answered"], answered["committed"])
+        self.assertEqual(answered["answered"] + answered["unheard"], answered["committed"])
         for name in ("limit", "limit half", "limit, sync + 5 ms"):
             self.assertGreater(cells[name]["rate"], 0, name)
 
