@@ -25,6 +25,7 @@
 #include "server/directory/keeper.h"
 #include "server/directory/load.h"
 #include "server/reactor/disk.h"
+#include "server/reactor/thread.h"
 
 #define GASP_BYTES 300u
 #define LATENCIES  1000000u
@@ -49,19 +50,21 @@ static struct {
     struct store *store;
     struct keeper *keeper;
     struct editor *editor;
-    pthread_barrier_t ready;
-    pthread_barrier_t quiet; /* the two threads; then nobody wakes either */
-    _Atomic bool stop_gasps;
-    _Atomic bool stop_readers;
-    _Atomic bool stop_writer;
-    bool readers_gone; /* the readers' thread */
+    struct reactor_thread reader;
+    struct reactor_thread writer;
+    bool keeper_gone;
     bool editor_gone;
     bool writer_gone;
+    _Atomic bool stop_gasps;
     uint8_t bytes[GASP_BYTES];
     uint32_t *latencies_us;
     _Atomic uint32_t latency_count;
     _Atomic uint32_t lost;
 } world;
+
+static const struct reactor_config reactor_config = {
+    .limits = {
+        .slots = 64, .reserved_slots = 1, .buffer_count = {64, 1}, .buffer_size = {4096, 65536}}};
 
 static _Noreturn void die(const char *what)
 {
@@ -91,76 +94,69 @@ static void figure(const char *name, double value, const char *unit)
     (void)fflush(stdout);
 }
 
-static struct reactor *make_reactor(void)
-{
-    struct reactor *reactor = NULL;
-    struct kernel_error error;
-    struct reactor_config config = {.limits = {.slots = 64,
-                                               .reserved_slots = 1,
-                                               .buffer_count = {64, 1},
-                                               .buffer_size = {4096, 65536}}};
-
-    if (reactor_create(&config, &reactor, &error) != STATUS_OK)
-        die(error.text);
-    return reactor;
-}
+/* ---- the threads of the server ---- */
 
 static void set_flag(void *context)
 {
     *(bool *)context = true;
 }
 
-/* ---- the threads of the server ---- */
-
-static void *write_journal(void *argument)
+static enum status begin_writing(struct reactor_thread *thread, struct kernel_error *error)
 {
-    struct reactor *reactor = make_reactor();
-    bool asked = false;
-
-    (void)argument;
-    journal_start(world.journal, reactor);
-    (void)pthread_barrier_wait(&world.ready);
-    (void)pthread_barrier_wait(&world.ready);
-    while (!world.writer_gone || !reactor_idle(reactor)) {
-        if (!asked && atomic_load(&world.stop_writer)) {
-            asked = true;
-            journal_stop(world.journal, set_flag, &world.writer_gone);
-        }
-        reactor_turn(reactor, 10);
-    }
-    (void)pthread_barrier_wait(&world.quiet);
-    reactor_destroy(reactor);
-    return NULL;
+    (void)error;
+    journal_start(world.journal, thread->reactor);
+    return STATUS_OK;
 }
 
-static void *read_journal(void *argument)
+static void stop_writing(struct reactor_thread *thread)
 {
-    struct reactor *reactor = make_reactor();
-    bool asked = false;
+    (void)thread;
+    journal_stop(world.journal, set_flag, &world.writer_gone);
+}
 
-    (void)argument;
-    (void)pthread_barrier_wait(&world.ready); /* the journal runs */
+static bool has_written(const struct reactor_thread *thread)
+{
+    (void)thread;
+    return world.writer_gone;
+}
+
+static enum status begin_reading(struct reactor_thread *thread, struct kernel_error *error)
+{
     struct editor_config config = {.directory = world.directory,
                                    .journal = world.journal,
-                                   .reactor = reactor,
+                                   .reactor = thread->reactor,
                                    .node = "node1"};
-    if (keeper_start(world.journal, world.store, world.directory, reactor, &keeper_pace,
-                     &world.keeper) != STATUS_OK ||
-        editor_start(&config, &world.editor) != STATUS_OK)
-        die("no memory");
-    (void)pthread_barrier_wait(&world.ready);
-    while (!world.readers_gone || !world.editor_gone || !reactor_idle(reactor)) {
-        if (!asked && atomic_load(&world.stop_readers)) {
-            asked = true;
-            editor_stop(world.editor, set_flag, &world.editor_gone);
-            keeper_stop(world.keeper, set_flag, &world.readers_gone);
-        }
-        reactor_turn(reactor, 10);
-    }
-    atomic_store(&world.stop_writer, true);
-    (void)pthread_barrier_wait(&world.quiet);
-    reactor_destroy(reactor);
-    return NULL;
+    enum status status = keeper_start(world.journal, world.store, world.directory, thread->reactor,
+                                      &keeper_pace, &world.keeper);
+
+    (void)error;
+    return status == STATUS_OK ? editor_start(&config, &world.editor) : status;
+}
+
+static void stop_reading(struct reactor_thread *thread)
+{
+    (void)thread;
+    editor_stop(world.editor, set_flag, &world.editor_gone);
+    keeper_stop(world.keeper, set_flag, &world.keeper_gone);
+}
+
+static bool has_read(const struct reactor_thread *thread)
+{
+    (void)thread;
+    return world.editor_gone && world.keeper_gone;
+}
+
+static const struct reactor_thread_ops writer_ops = {
+    .begin = begin_writing, .stop = stop_writing, .quiet = has_written};
+static const struct reactor_thread_ops reader_ops = {
+    .begin = begin_reading, .stop = stop_reading, .quiet = has_read};
+
+static void start_thread(struct reactor_thread *thread, const struct reactor_thread_ops *ops)
+{
+    struct kernel_error error = {.text = "no memory"};
+
+    if (reactor_thread_start(thread, ops, &reactor_config, &error) != STATUS_OK)
+        die(error.text);
 }
 
 /* ---- gasps ---- */
@@ -201,11 +197,14 @@ static void append_gasp(struct reactor *reactor)
 /* On time, whatever the answers take. */
 static void *gasp(void *argument)
 {
-    struct reactor *reactor = make_reactor();
-    uint64_t begun = now_us();
+    struct reactor *reactor = NULL;
+    struct kernel_error error;
     uint64_t sent = 0;
 
     (void)argument;
+    if (reactor_create(&reactor_config, &reactor, &error) != STATUS_OK)
+        die(error.text);
+    uint64_t begun = now_us();
     while (!atomic_load(&world.stop_gasps)) {
         uint64_t due = (now_us() - begun) * options.gasps / 1000000;
         for (; sent < due; sent++)
@@ -380,8 +379,7 @@ static void remove_all(void)
 
 int main(int count, char **arguments)
 {
-    void *(*const parts[])(void *) = {write_journal, read_journal, gasp};
-    pthread_t threads[3];
+    pthread_t gasps;
     void *gasping;
 
     parse(count, arguments);
@@ -389,14 +387,9 @@ int main(int count, char **arguments)
     if (world.latencies_us == NULL || log_start(STDERR_FILENO, LOG_ERROR) != STATUS_OK)
         die("no memory");
     open_all();
-    (void)pthread_barrier_init(&world.ready, NULL, 3);
-    (void)pthread_barrier_init(&world.quiet, NULL, 2);
-    if (pthread_create(&threads[0], NULL, parts[0], NULL) != 0 ||
-        pthread_create(&threads[1], NULL, parts[1], NULL) != 0)
-        die("no thread");
-    (void)pthread_barrier_wait(&world.ready); /* the journal runs */
-    (void)pthread_barrier_wait(&world.ready); /* the editor, too */
-    if (pthread_create(&threads[2], NULL, parts[2], NULL) != 0)
+    start_thread(&world.writer, &writer_ops);
+    start_thread(&world.reader, &reader_ops);
+    if (pthread_create(&gasps, NULL, gasp, NULL) != 0)
         die("no thread");
     pause_us((uint64_t)(options.seconds * 1e6));
     show_latencies("alone", 0, atomic_load(&world.latency_count));
@@ -404,10 +397,11 @@ int main(int count, char **arguments)
     do_batch(false);
     figure("gasps_lost", atomic_load(&world.lost), "");
     atomic_store(&world.stop_gasps, true);
-    (void)pthread_join(threads[2], &gasping);
-    atomic_store(&world.stop_readers, true);
-    (void)pthread_join(threads[1], NULL);
-    (void)pthread_join(threads[0], NULL);
+    (void)pthread_join(gasps, &gasping);
+    reactor_thread_stop(&world.reader);
+    reactor_thread_stop(&world.writer);
+    reactor_thread_free(&world.reader);
+    reactor_thread_free(&world.writer);
     reactor_destroy(gasping);
     store_close(world.store);
     journal_free(world.journal);

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include "server/base/log.h"
@@ -21,6 +20,7 @@
 #include "server/directory/load.h"
 #include "server/directory/projects.h"
 #include "server/reactor/disk.h"
+#include "server/reactor/thread.h"
 
 #define MAX_DEVICES 20000u
 #define PATIENCE_S  60u
@@ -34,86 +34,73 @@ static struct {
     struct store *store;
     struct keeper *keeper;
     struct editor *editor;
-    pthread_t threads[2];
-    pthread_barrier_t ready;
-    pthread_barrier_t quiet; /* the two threads; then nobody wakes either */
-    _Atomic bool stop_readers;
-    _Atomic bool stop_writer;
-    bool readers_gone;
+    struct reactor_thread reader;
+    struct reactor_thread writer;
+    bool keeper_gone;
     bool editor_gone;
     bool writer_gone;
     struct edit_batch batch;
 } world;
 
-static struct reactor *make_reactor(void)
-{
-    struct reactor *reactor = NULL;
-    struct kernel_error error;
-    struct reactor_config config = {.limits = {.slots = 16,
-                                               .reserved_slots = 1,
-                                               .buffer_count = {4, 1},
-                                               .buffer_size = {4096, 65536}}};
-
-    if (reactor_create(&config, &reactor, &error) != STATUS_OK)
-        abort();
-    return reactor;
-}
+/* ---- the two threads ---- */
 
 static void set_flag(void *context)
 {
     *(bool *)context = true;
 }
 
-static void *write_journal(void *argument)
+static enum status begin_writing(struct reactor_thread *thread, struct kernel_error *error)
 {
-    struct reactor *reactor = make_reactor();
-    bool asked = false;
-
-    (void)argument;
-    journal_start(world.journal, reactor);
-    pthread_barrier_wait(&world.ready);
-    pthread_barrier_wait(&world.ready);
-    while (!world.writer_gone || !reactor_idle(reactor)) {
-        if (!asked && atomic_load(&world.stop_writer)) {
-            asked = true;
-            journal_stop(world.journal, set_flag, &world.writer_gone);
-        }
-        reactor_turn(reactor, 10);
-    }
-    pthread_barrier_wait(&world.quiet);
-    reactor_destroy(reactor);
-    return NULL;
+    (void)error;
+    journal_start(world.journal, thread->reactor);
+    return STATUS_OK;
 }
 
-static void *read_journal(void *argument)
+static void stop_writing(struct reactor_thread *thread)
 {
-    struct reactor *reactor = make_reactor();
-    bool asked = false;
+    (void)thread;
+    journal_stop(world.journal, set_flag, &world.writer_gone);
+}
 
-    (void)argument;
-    pthread_barrier_wait(&world.ready); /* the journal runs */
+static bool has_written(const struct reactor_thread *thread)
+{
+    (void)thread;
+    return world.writer_gone;
+}
+
+static enum status begin_reading(struct reactor_thread *thread, struct kernel_error *error)
+{
     struct editor_config config = {.directory = world.directory,
                                    .journal = world.journal,
-                                   .reactor = reactor,
+                                   .reactor = thread->reactor,
                                    .node = "node1"};
-    if (keeper_start(world.journal, world.store, world.directory, reactor, &keeper_pace,
-                     &world.keeper) != STATUS_OK ||
-        editor_start(&config, &world.editor) != STATUS_OK)
-        abort();
-    pthread_barrier_wait(&world.ready);
-    while (!world.readers_gone || !world.editor_gone || !reactor_idle(reactor)) {
-        if (!asked && atomic_load(&world.stop_readers)) {
-            asked = true;
-            editor_stop(world.editor, set_flag, &world.editor_gone);
-            keeper_stop(world.keeper, set_flag, &world.readers_gone);
-        }
-        reactor_turn(reactor, 10);
-    }
-    atomic_store(&world.stop_writer, true);
-    pthread_barrier_wait(&world.quiet);
-    reactor_destroy(reactor);
-    return NULL;
+    enum status status = keeper_start(world.journal, world.store, world.directory, thread->reactor,
+                                      &keeper_pace, &world.keeper);
+
+    (void)error;
+    return status == STATUS_OK ? editor_start(&config, &world.editor) : status;
 }
+
+static void stop_reading(struct reactor_thread *thread)
+{
+    (void)thread;
+    editor_stop(world.editor, set_flag, &world.editor_gone);
+    keeper_stop(world.keeper, set_flag, &world.keeper_gone);
+}
+
+static bool has_read(const struct reactor_thread *thread)
+{
+    (void)thread;
+    return world.editor_gone && world.keeper_gone;
+}
+
+static const struct reactor_thread_ops writer_ops = {
+    .begin = begin_writing, .stop = stop_writing, .quiet = has_written};
+static const struct reactor_thread_ops reader_ops = {
+    .begin = begin_reading, .stop = stop_reading, .quiet = has_read};
+static const struct reactor_config reactor_config = {
+    .limits = {
+        .slots = 16, .reserved_slots = 1, .buffer_count = {4, 1}, .buffer_size = {4096, 65536}}};
 
 /* ---- a server's start and end ---- */
 
@@ -129,30 +116,28 @@ static void start(uint64_t retention_bytes)
     struct journal_error error;
     struct load_report report;
     struct store_error store_error;
+    struct kernel_error kernel_error;
 
-    atomic_store(&world.stop_readers, false);
-    atomic_store(&world.stop_writer, false);
-    world.readers_gone = world.editor_gone = world.writer_gone = false;
+    world.keeper_gone = world.editor_gone = world.writer_gone = false;
     assert_int_equal(journal_open(&journal, &world.journal, &recovery, &error), STATUS_OK);
     assert_int_equal(directory_create(&directory, &world.directory), STATUS_OK);
     assert_int_equal(directory_load(world.directory, world.store_path, world.journal, &world.store,
                                     &report, &store_error),
                      STATUS_OK);
-    assert_int_equal(pthread_barrier_init(&world.ready, NULL, 3), 0);
-    assert_int_equal(pthread_barrier_init(&world.quiet, NULL, 2), 0);
-    assert_int_equal(pthread_create(&world.threads[0], NULL, write_journal, NULL), 0);
-    assert_int_equal(pthread_create(&world.threads[1], NULL, read_journal, NULL), 0);
-    pthread_barrier_wait(&world.ready);
-    pthread_barrier_wait(&world.ready);
+    assert_int_equal(
+        reactor_thread_start(&world.writer, &writer_ops, &reactor_config, &kernel_error),
+        STATUS_OK);
+    assert_int_equal(
+        reactor_thread_start(&world.reader, &reader_ops, &reactor_config, &kernel_error),
+        STATUS_OK);
 }
 
 static void stop(void)
 {
-    atomic_store(&world.stop_readers, true);
-    assert_int_equal(pthread_join(world.threads[1], NULL), 0);
-    assert_int_equal(pthread_join(world.threads[0], NULL), 0);
-    pthread_barrier_destroy(&world.ready);
-    pthread_barrier_destroy(&world.quiet);
+    reactor_thread_stop(&world.reader);
+    reactor_thread_stop(&world.writer);
+    reactor_thread_free(&world.reader);
+    reactor_thread_free(&world.writer);
     store_close(world.store);
     journal_free(world.journal);
     directory_free(world.directory);

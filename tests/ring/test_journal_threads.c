@@ -18,6 +18,7 @@
 
 #include "server/journal/journal.h"
 #include "server/journal/reader.h"
+#include "server/reactor/thread.h"
 
 #define STRANGERS 2u
 #define APPENDERS (STRANGERS + 1)
@@ -36,8 +37,6 @@ static struct {
     struct journal_watch watch;
     struct item items[APPENDERS][EACH];
     _Atomic uint32_t done[APPENDERS];
-    _Atomic bool ending;
-    pthread_barrier_t started;
     uint64_t next;            /* sequence to be read */
     uint32_t seen[APPENDERS]; /* numbers read */
     uint32_t appended;        /* by the user's thread */
@@ -47,17 +46,9 @@ static struct {
     bool stopped;
 } world;
 
-static struct reactor *make_reactor(void)
-{
-    struct reactor *reactor = NULL;
-    struct kernel_error error;
-    struct reactor_config config = {.limits = {.slots = 16,
-                                               .reserved_slots = 1,
-                                               .buffer_count = {4, 1},
-                                               .buffer_size = {4096, 65536}}};
-    assert_int_equal(reactor_create(&config, &reactor, &error), STATUS_OK);
-    return reactor;
-}
+static const struct reactor_config reactor_config = {
+    .limits = {
+        .slots = 16, .reserved_slots = 1, .buffer_count = {4, 1}, .buffer_size = {4096, 65536}}};
 
 /* ---- the writer ---- */
 
@@ -67,25 +58,27 @@ static void stopped(void *context)
     world.stopped = true;
 }
 
-static void *write_journal(void *argument)
+static enum status begin_writing(struct reactor_thread *thread, struct kernel_error *error)
 {
-    (void)argument;
-    struct reactor *reactor = make_reactor();
-    bool asked = false;
-    journal_start(world.journal, reactor);
-    pthread_barrier_wait(&world.started);
-    while (!world.stopped || !reactor_idle(reactor)) {
-        if (!asked && atomic_load(&world.ending)) {
-            asked = true;
-            journal_stop(world.journal, stopped, NULL);
-        }
-        reactor_turn(reactor, 10);
-    }
-    /* nobody may wake it any more */
-    pthread_barrier_wait(&world.started);
-    reactor_destroy(reactor);
-    return NULL;
+    (void)error;
+    journal_start(world.journal, thread->reactor);
+    return STATUS_OK;
 }
+
+static void stop_writing(struct reactor_thread *thread)
+{
+    (void)thread;
+    journal_stop(world.journal, stopped, NULL);
+}
+
+static bool has_written(const struct reactor_thread *thread)
+{
+    (void)thread;
+    return world.stopped;
+}
+
+static const struct reactor_thread_ops writer_ops = {
+    .begin = begin_writing, .stop = stop_writing, .quiet = has_written};
 
 /* ---- appending ---- */
 
@@ -229,13 +222,13 @@ static void open_journal(void)
 static void threads_append_and_read(void **state)
 {
     (void)state;
-    pthread_t writer;
+    struct reactor_thread writer;
+    struct kernel_error error;
     pthread_t strangers[STRANGERS];
     open_journal();
-    world.user = make_reactor();
-    assert_int_equal(pthread_barrier_init(&world.started, NULL, 2), 0);
-    assert_int_equal(pthread_create(&writer, NULL, write_journal, NULL), 0);
-    pthread_barrier_wait(&world.started);
+    assert_int_equal(reactor_create(&reactor_config, &world.user, &error), STATUS_OK);
+    assert_int_equal(reactor_thread_start(&writer, &writer_ops, &reactor_config, &error),
+                     STATUS_OK);
     for (uintptr_t i = 0; i < STRANGERS; i++)
         assert_int_equal(pthread_create(&strangers[i], NULL, append_all, (void *)i), 0);
     use_journal();
@@ -244,12 +237,10 @@ static void threads_append_and_read(void **state)
     const struct journal_counters *counters = journal_counters(world.journal);
     assert_int_equal(counters->records, APPENDERS * EACH);
     assert_true(counters->segments > 5);
-    atomic_store(&world.ending, true);
-    pthread_barrier_wait(&world.started);
-    pthread_join(writer, NULL);
+    reactor_thread_stop(&writer);
+    reactor_thread_free(&writer);
     reactor_destroy(world.user);
     journal_free(world.journal);
-    pthread_barrier_destroy(&world.started);
     remove_folder();
 }
 
