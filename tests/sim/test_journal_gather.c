@@ -9,99 +9,36 @@
 #include <cmocka.h>
 
 #include "server/journal/internal.h"
-#include "server/reactor/sim/sim.h"
+#include "tests/sim/lone.h"
 
-#define MAX_ENTRIES 300u
-#define LARGE       60000u
-
-static struct {
-    struct sim *sim;
-    struct reactor *reactor;
-    struct journal *journal;
-    struct journal_entry entries[MAX_ENTRIES];
-    unsigned appended;
-    unsigned done;
-    bool stopped;
-} world;
-
-static void let_happen(void)
-{
-    (void)sim_step(world.sim);
-    if (sim_pick_due(world.sim) != NULL)
-        reactor_turn(world.reactor, -1);
-}
+#define LARGE 60000u
 
 static void open_world(void)
 {
-    struct sim_options options;
-    struct kernel_error kernel_error;
-    struct journal_error error;
-    struct journal_recovery recovery;
-    struct journal_config config = {.folder = "/journal",
-                                    .segment_bytes = 1 << 30,
-                                    .queue_bytes = 1 << 24,
-                                    .retention_bytes = UINT64_MAX};
-    struct reactor_config limits = {
-        .limits = {
-            .slots = 4, .reserved_slots = 1, .buffer_count = {2, 2}, .buffer_size = {256, 256}}};
-    memset(&world, 0, sizeof world);
-    sim_options_calm(&options, 1);
-    world.sim = sim_create(&options);
-    assert_int_equal(journal_open(&config, &world.journal, &recovery, &error), STATUS_OK);
-    assert_int_equal(reactor_create(&limits, &world.reactor, &kernel_error), STATUS_OK);
-    journal_start(world.journal, world.reactor);
-}
-
-static void stopped(void *context)
-{
-    (void)context;
-    world.stopped = true;
-}
-
-static void close_world(void)
-{
-    journal_stop(world.journal, stopped, NULL);
-    while (!world.stopped)
-        let_happen();
-    assert_int_equal(world.done, world.appended);
-    reactor_destroy(world.reactor);
-    journal_free(world.journal);
-    sim_destroy(world.sim);
-}
-
-static void done(struct journal_entry *entry, enum status status)
-{
-    (void)entry;
-    assert_int_equal(status, STATUS_OK);
-    world.done++;
+    const struct journal_config config = {
+        .segment_bytes = 1 << 30, .queue_bytes = 1 << 24, .retention_bytes = UINT64_MAX};
+    lone_open(&config);
+    journal_start(lone.journal, lone.reactor);
 }
 
 static void append(unsigned count, uint32_t size)
 {
     static const uint8_t bytes[LARGE];
-    for (unsigned i = 0; i < count; i++) {
-        struct journal_entry *entry = &world.entries[world.appended++];
-        *entry = (struct journal_entry){.data = bytes,
-                                        .size = size,
-                                        .kind = JOURNAL_EVENT,
-                                        .from = world.reactor,
-                                        .done = done};
-        assert_int_equal(journal_append(world.journal, entry), STATUS_OK);
-    }
+    for (unsigned i = 0; i < count; i++)
+        lone_append(bytes, size);
 }
 
 static uint64_t groups(void)
 {
-    return journal_counters(world.journal)->groups;
+    return journal_counters(lone.journal)->groups;
 }
 
 /* Milliseconds until all are recorded. */
 static uint64_t wait_ms(void)
 {
-    uint64_t begin = sim_now_ms(world.sim);
-    while (world.done < world.appended)
-        let_happen();
-    return sim_now_ms(world.sim) - begin;
+    uint64_t begin = sim_now_ms(lone.sim);
+    lone_record();
+    return sim_now_ms(lone.sim) - begin;
 }
 
 /* The next group waits. */
@@ -124,7 +61,7 @@ static void what_comes_alone_does_not_wait(void **state)
         append(GATHER_RECORDS - 1, 9);
         assert_in_range(wait_ms(), 0, GATHER_MS - 1);
     }
-    close_world();
+    lone_close();
 }
 
 static void after_many_they_share_a_sync(void **state)
@@ -135,8 +72,8 @@ static void after_many_they_share_a_sync(void **state)
     uint64_t before = groups();
     append(1, 9);
     for (unsigned i = 0; i + 1 < GATHER_MS; i++) {
-        sim_advance(world.sim, 1);
-        reactor_turn(world.reactor, 0);
+        sim_advance(lone.sim, 1);
+        reactor_turn(lone.reactor, 0);
         append(1, 9);
     }
     assert_in_range(wait_ms(), 1, 10);
@@ -144,7 +81,7 @@ static void after_many_they_share_a_sync(void **state)
     /* these were few */
     append(1, 9);
     assert_in_range(wait_ms(), 0, GATHER_MS - 1);
-    close_world();
+    lone_close();
 }
 
 static void what_is_large_does_not_wait(void **state)
@@ -154,7 +91,7 @@ static void what_is_large_does_not_wait(void **state)
     record_many();
     append(GATHER_BYTES / LARGE + 1, LARGE);
     assert_in_range(wait_ms(), 0, GATHER_MS - 1);
-    close_world();
+    lone_close();
 }
 
 static void a_stop_does_not_wait(void **state)
@@ -163,8 +100,8 @@ static void a_stop_does_not_wait(void **state)
     open_world();
     record_many();
     append(1, 9);
-    reactor_turn(world.reactor, 0); /* it has arrived, and waits */
-    close_world();
+    reactor_turn(lone.reactor, 0); /* it has arrived, and waits */
+    lone_close();
 }
 
 int main(void)

@@ -9,26 +9,18 @@
 
 #include "server/directory/keeper.h"
 #include "server/directory/load.h"
-#include "server/reactor/sim/sim.h"
 #include "tests/history/history.h"
+#include "tests/sim/lone.h"
 
-#define FOLDER      "/journal"
-#define EVERY_MS    10u /* an event comes */
-#define BUSY        10u /* half of what comes in a look */
-#define MAX_ENTRIES 2000u
+#define EVERY_MS 10u /* an event comes */
+#define BUSY     10u /* half of what comes in a look */
 
 static struct {
-    struct sim *sim;
-    struct reactor *reactor;
-    struct journal *journal;
     struct directory *directory;
     struct store *store;
     struct keeper *keeper;
     struct history history;
-    struct journal_entry entries[MAX_ENTRIES];
-    unsigned pending;
     bool keeper_stopped;
-    bool journal_stopped;
     char folder[64];
     char path[128];
 } world;
@@ -40,7 +32,7 @@ static uint64_t stored(void)
 
 static uint64_t lacks(void)
 {
-    return journal_committed(world.journal) - stored();
+    return journal_committed(lone.journal) - stored();
 }
 
 static uint64_t waits(void)
@@ -50,27 +42,13 @@ static uint64_t waits(void)
 
 /* ---- time ---- */
 
-static void let_happen(void)
-{
-    (void)sim_step(world.sim);
-    if (sim_pick_due(world.sim) != NULL)
-        reactor_turn(world.reactor, -1);
-}
-
 static void let_pass(uint64_t ms)
 {
-    uint64_t end = sim_now_ms(world.sim) + ms;
-    while (sim_next_event_ms(world.sim) <= end)
-        let_happen();
-    if (sim_now_ms(world.sim) < end)
-        sim_advance(world.sim, end - sim_now_ms(world.sim));
-}
-
-static void done(struct journal_entry *entry, enum status status)
-{
-    (void)entry;
-    assert_int_equal(status, STATUS_OK);
-    world.pending--;
+    uint64_t end = sim_now_ms(lone.sim) + ms;
+    while (sim_next_event_ms(lone.sim) <= end)
+        lone_step();
+    if (sim_now_ms(lone.sim) < end)
+        sim_advance(lone.sim, end - sim_now_ms(lone.sim));
 }
 
 static void append(void)
@@ -80,17 +58,7 @@ static void append(void)
     uint64_t sequence = history_tell(&world.history, CENC__V1__EVENT__BODY_CONNECTED, &told,
                                      1700000000000u + number);
     const struct history_event *event = &world.history.events[sequence - 1];
-    assert_in_range(number, 0, MAX_ENTRIES - 1);
-    world.entries[number] = (struct journal_entry){
-        .data = event->data,
-        .size = (uint32_t)event->size,
-        .kind = JOURNAL_EVENT,
-        .class = JOURNAL_FIRST,
-        .from = world.reactor,
-        .done = done,
-    };
-    assert_int_equal(journal_append(world.journal, &world.entries[number]), STATUS_OK);
-    world.pending++;
+    lone_append(event->data, event->size);
 }
 
 /* ---- the world ---- */
@@ -103,36 +71,24 @@ static void open_directory(void)
     struct store_error error;
     assert_int_equal(directory_create(&config, &world.directory), STATUS_OK);
     assert_int_equal(
-        directory_load(world.directory, world.path, world.journal, &world.store, &report, &error),
+        directory_load(world.directory, world.path, lone.journal, &world.store, &report, &error),
         STATUS_OK);
 }
 
 static void open_world(const struct keeper_pace *pace)
 {
-    struct sim_options options;
-    struct kernel_error kernel_error;
-    struct journal_error error;
-    struct journal_recovery recovery;
-    struct journal_config config = {.folder = FOLDER,
-                                    .segment_bytes = 1 << 20,
-                                    .queue_bytes = 1 << 20,
-                                    .retention_bytes = UINT64_MAX};
-    struct reactor_config limits = {
-        .limits = {
-            .slots = 4, .reserved_slots = 1, .buffer_count = {2, 2}, .buffer_size = {256, 256}}};
+    const struct journal_config config = {
+        .segment_bytes = 1 << 20, .queue_bytes = 1 << 20, .retention_bytes = UINT64_MAX};
     memset(&world, 0, sizeof world);
-    sim_options_calm(&options, 1);
-    world.sim = sim_create(&options);
+    lone_open(&config);
     history_init(&world.history);
     history_make_folder(world.folder);
     (void)snprintf(world.path, sizeof world.path, "%s/store", world.folder);
-    assert_int_equal(journal_open(&config, &world.journal, &recovery, &error), STATUS_OK);
-    assert_int_equal(reactor_create(&limits, &world.reactor, &kernel_error), STATUS_OK);
     open_directory();
-    journal_start(world.journal, world.reactor);
-    assert_int_equal(keeper_start(world.journal, world.store, world.directory, world.reactor, pace,
-                                  &world.keeper),
-                     STATUS_OK);
+    journal_start(lone.journal, lone.reactor);
+    assert_int_equal(
+        keeper_start(lone.journal, world.store, world.directory, lone.reactor, pace, &world.keeper),
+        STATUS_OK);
     let_pass(5000); /* long quiet */
 }
 
@@ -145,15 +101,10 @@ static void close_world(void)
 {
     keeper_stop(world.keeper, set, &world.keeper_stopped);
     while (!world.keeper_stopped)
-        let_happen();
-    journal_stop(world.journal, set, &world.journal_stopped);
-    while (!world.journal_stopped || world.pending > 0)
-        let_happen();
+        lone_step();
+    lone_close();
     store_close(world.store);
     directory_free(world.directory);
-    reactor_destroy(world.reactor);
-    journal_free(world.journal);
-    sim_destroy(world.sim);
     history_free(&world.history);
     history_remove_folder(world.folder);
 }
