@@ -14,7 +14,8 @@
 #include "server/ops/admin_request.h"
 #include "server/ops/admin_upload.h"
 
-#define STORE_PATIENCE_S 60u
+#define STORE_PATIENCE_S 30u /* less than a client waits, and than HTTPS lets it */
+#define STORE_RETRY_S    10u
 #define BATCH_PATIENCE_S 120u
 #define EXPORT_BLOCK     65536u
 
@@ -58,8 +59,11 @@ static bool open_details(struct admin_request *request, struct details **details
 
     (void)snprintf(path, sizeof(path), "%s/directory.sqlite", server->config->server.state_dir);
     if (!store_is_up_to_date(server)) {
+        request->retry_after_s = STORE_RETRY_S;
         admin_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable",
-                     "the directory's store doesn't follow the journal");
+                     "the directory's store is still behind the journal, after %u s: nothing was "
+                     "done, try again later",
+                     STORE_PATIENCE_S);
         return false;
     }
     if (details_open(path, details) == STATUS_OK)

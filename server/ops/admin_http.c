@@ -235,7 +235,7 @@ static enum MHD_Result send_answer(struct admin_request *request)
     if (request->status == MHD_HTTP_UNAUTHORIZED)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
                                       "Bearer realm=\"cencd\"");
-    if (request->status == MHD_HTTP_TOO_MANY_REQUESTS) {
+    if (request->retry_after_s != 0) {
         (void)snprintf(etag, sizeof(etag), "%u", request->retry_after_s);
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, etag);
     }

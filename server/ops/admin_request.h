@@ -29,7 +29,7 @@ struct admin_request {
     enum role role; /* the actor's */
 
     unsigned status;
-    unsigned retry_after_s;        /* of 429 */
+    unsigned retry_after_s;        /* 0: it isn't told */
     json_t *answer;                /* NULL: none */
     uint32_t id;                   /* told as ETag, with the revision */
     uint64_t revision;             /* 0: none */

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -283,6 +284,23 @@ class Admin(unittest.TestCase):
         self.assertEqual(self.list("device", "--online"), [])
         self.ctl("device", "remove", "1003")
         self.assertEqual(len(self.list("device", "--offline")), 6)
+
+    # -- import and export --
+
+    def test_an_export_says_when_the_store_is_behind(self):
+        self.start()
+        store = sqlite3.connect(self.state / "directory.sqlite", isolation_level=None)
+        self.addCleanup(store.close)
+        wait_until(lambda: store.execute("SELECT count(*) FROM agent").fetchone()[0] == 1,
+                   "the store has what was there at the start")
+        store.execute("BEGIN IMMEDIATE")  # nobody else writes to it
+        self.assertEqual(self.call("POST", "/v1/projects", {"name": "north"})[0], 201)
+        status, headers, answer = self.call("GET", "/v1/export?format=cehes&project=north")
+        self.assertEqual((status, answer["error"]), (503, "unavailable"))
+        self.assertIn("still behind the journal", answer["text"])
+        self.assertGreater(int(headers["retry-after"]), 0)
+        store.execute("ROLLBACK")
+        self.assertEqual(self.call("GET", "/v1/export?format=cehes&project=north")[0], 200)
 
     # -- who may --
 
