@@ -199,6 +199,7 @@ struct config {
         uint32_t max_connections_per_source; /* default 16, 1..1024 */
         uint32_t handshake_timeout_s;        /* default 10, 1..60 */
         uint32_t idle_timeout_s;             /* default 30, 1..600 */
+        uint32_t request_timeout_s;          /* default 60, 1..600 */
     } admin;
     struct {
         uint32_t segment_mb;     /* default 64, 1..1024 */

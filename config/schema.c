@@ -424,6 +424,10 @@ static const struct config_key admin_keys[] = {
     {"idle_timeout_s", CONFIG_INTEGER, GLOBAL(admin.idle_timeout_s), .minimum = 1, .maximum = 600,
      .fallback = "30", .unit = "s",
      .help = "A connection without a request is closed after so many seconds."},
+    {"request_timeout_s", CONFIG_INTEGER, GLOBAL(admin.request_timeout_s), .minimum = 1,
+     .maximum = 600, .fallback = "60", .unit = "s",
+     .help = "Seconds for a request with its answer; a large import that comes faster than 16 kB a "
+             "second has longer."},
 };
 
 static const struct config_key registration_keys[] = {

@@ -75,7 +75,7 @@
     X(ADMIN_ERROR, "admin", "error", "the network reported another error")                         \
     X(ADMIN_TLS, "admin", "tls", "the TLS handshake failed, or TLS broke")                         \
     X(ADMIN_HANDSHAKE, "admin", "handshake", "no TLS within admin.handshake_timeout_s")            \
-    X(ADMIN_SLOW, "admin", "slow", "a request or its answer took longer than a minute")            \
+    X(ADMIN_SLOW, "admin", "slow", "a request with its answer took longer than it may")            \
     X(ADMIN_IDLE, "admin", "idle", "no request within admin.idle_timeout_s")                       \
     X(ADMIN_DONE, "admin", "done", "the last answer was sent")                                     \
     X(SERVER_STOPPING, "server", "stopping", "the server stops")                                   \

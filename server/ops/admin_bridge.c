@@ -10,8 +10,7 @@
 #include "server/base/log.h"
 
 #define TICK_MS      1000u
-#define EXCHANGE_MS  60000u      /* a request with its answer, ... */
-#define BYTES_PER_MS 16u         /* ... and more for what comes as fast: an import */
+#define BYTES_PER_MS 16u         /* what comes as fast, an import, has more time */
 #define LINGER_MS    2000u       /* for the client to take the last answer and go */
 #define QUEUED_MAX   (64u << 10) /* that wait on one side, beyond what one receive brings */
 #define QUEUED_AGAIN (16u << 10)
@@ -350,6 +349,7 @@ void admin_bridge_accept(struct admin_bridge *bridge, uint32_t slot, const struc
 static void check_time(struct connection *connection)
 {
     const struct config *config = connection->bridge->config;
+    uint64_t exchange_ms = config->admin.request_timeout_s * 1000ull;
     uint64_t now = now_ms(connection);
 
     if (!connection->secured) {
@@ -358,11 +358,14 @@ static void check_time(struct connection *connection)
     } else if (connection->leaving_ms != 0) {
         if (now - connection->leaving_ms >= LINGER_MS && connection->client.queued_bytes == 0)
             close_connection(connection, CLOSE_ADMIN_DONE);
-        else if (now - connection->leaving_ms >= EXCHANGE_MS)
+        else if (now - connection->leaving_ms >= exchange_ms)
             close_connection(connection, CLOSE_ADMIN_SLOW);
     } else if (connection->asked_ms != 0) {
-        if (now - connection->asked_ms >= EXCHANGE_MS + connection->asked_bytes / BYTES_PER_MS)
+        if (now - connection->asked_ms >= exchange_ms + connection->asked_bytes / BYTES_PER_MS)
             close_connection(connection, CLOSE_ADMIN_SLOW);
+    } else if (connection->client.queued_bytes > 0) {
+        if (now - connection->quiet_ms >= exchange_ms)
+            close_connection(connection, CLOSE_ADMIN_SLOW); /* it doesn't take the answer */
     } else if (now - connection->quiet_ms >= config->admin.idle_timeout_s * 1000ull) {
         close_connection(connection, CLOSE_ADMIN_IDLE);
     }

@@ -335,6 +335,33 @@ class Limits(AdminHttps):
         server.wait_closed("admin", "idle", 2)
 
 
+    def test_a_request_or_an_answer_that_takes_too_long(self):
+        server = self.serve(request_timeout_s=3, idle_timeout_s=600)
+        halves = []
+        token = self.token("script", "admin")
+        for words in ("GET /v1/projects HTTP/1.1\r\nHost: x\r\n",
+                      "POST /v1/projects HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+                      f"Authorization: Bearer {token}\r\n\r\n{{\"na"):
+            halves.append(self.secure())
+            halves[-1].sendall(words.encode())
+        for half in halves:
+            self.assertTrue(is_closed(half))
+        server.wait_closed("admin", "slow", 2)
+        rows = pathlib.Path(os.environ["TMPDIR"]) / "many.csv"
+        rows.write_text("serial,project,group\n" + "".join(
+            f"{number:031},p,{'g' * 90}\n" for number in range(60_000)))
+        self.ctl("import", rows)
+        self.ctl("export", "--output", rows.with_suffix(".all"))  # the store has all of it now
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # and it doesn't read on
+        raw.connect(("127.0.0.1", self.port))
+        reader = self.keep(self.context().wrap_socket(raw, server_hostname="localhost"))
+        reader.sendall(f"GET /v1/export?format=csv HTTP/1.1\r\nHost: x\r\n"
+                       f"Authorization: Bearer {token}\r\n\r\n".encode())
+        self.assertIn(b" 200 ", reader.recv(100))
+        server.wait_closed("admin", "slow", 3)
+
+
 class Start(AdminHttps):
     def refused(self, code, words, **admin):
         server = self.serve(start=False, **admin)
