@@ -156,7 +156,7 @@ enum status directory_gasp(struct directory *directory, struct device *device,
                            const struct gasp *gasp, struct heard *heard)
 {
     struct stripe *stripe = lock_stripe(directory, device->hash);
-    bool known = device->recorded;
+    bool known = device->recorded && !device->removed;
     bool later = gasp->utc_ms > device->gasp.utc_ms ||
                  (gasp->utc_ms == device->gasp.utc_ms && gasp->sequence > device->gasp.sequence);
     if (known && later)

@@ -150,8 +150,8 @@ void directory_set_in_session(struct directory *directory, struct device *device
  * link was gone. An earlier time than is known changes nothing. */
 void directory_seen(struct directory *directory, struct device *device, uint64_t utc_ms);
 
-/* A last gasp was recorded. STATUS_NOT_FOUND: the device isn't recorded, nothing changes. An older
- * gasp than the one that is kept changes nothing either. *heard: see below. */
+/* A last gasp was recorded. STATUS_NOT_FOUND: the device isn't recorded, or was removed; nothing
+ * changes. An older gasp than the one that is kept changes nothing either. *heard: see below. */
 enum status directory_gasp(struct directory *directory, struct device *device,
                            const struct gasp *gasp, struct heard *heard) MUST_CHECK;
 

@@ -88,7 +88,9 @@ const char *const redis_script[REDIS_SCRIPT_PARTS] = {
 "function op.G()\n"
 "  local id, epoch, ms = arg(), arg(), arg()\n"
 "  local k = p..'device:'..id\n"
-"  there(k, id)\n"
+/* its device was removed while it was being recorded */
+"  if call('EXISTS', k) == 0 then return end\n"
+"  call('SADD', mine, id)\n"
 "  newer(k, epoch)\n"
 "  if num(ms) >= (num(call('HGET', k, 'last_gasp') or 0) or 0) then\n"
 "    call('HSET', k, 'last_gasp', ms)\n"

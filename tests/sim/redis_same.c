@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "server/journal/journal.h"
+#include "server/reactor/sim/sim.h"
 
 struct comparison {
     struct keyspace *keyspace;
@@ -112,8 +113,11 @@ static uint64_t count_keys(const struct keyspace *keyspace, const char *beginnin
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < keyspace->count; i++)
-        sum += strncmp(keyspace->keys[i].name, beginning, strlen(beginning)) == 0;
+    for (size_t i = 0; i < keyspace->count; i++) {
+        const struct key *key = &keyspace->keys[i];
+        bool there = key->expires_ms == 0 || key->expires_ms > sim_now_ms(keyspace->sim);
+        sum += there && strncmp(key->name, beginning, strlen(beginning)) == 0;
+    }
     return sum;
 }
 

@@ -1,6 +1,7 @@
 /* The whole server with a Redis that has every trouble, under many seeds: devices dial in, gasp and
- * come back, batches of others are added, agents read, the disk refuses; Redis breaks off at any
- * byte, is slow, refuses, loses everything or some of it, babbles, says nothing. What holds:
+ * come back, batches of others are added, operators remove some, agents read, the disk refuses;
+ * Redis breaks off at any byte, is slow, refuses, loses everything or some of it, babbles, says
+ * nothing. What holds:
  *
  *  - The server goes on: what happens is recorded, and it stops in order at any time.
  *  - What waits for Redis is bounded.
@@ -70,6 +71,8 @@ static struct {
     char folder[64];
     struct sim_peer *devices[DEVICES];
     struct sim_peer *agents[AGENTS];
+    struct edit removal;
+    bool removal_open;
     struct edit_batch batch;
     unsigned batches;
     bool batch_open;
@@ -86,6 +89,8 @@ static struct {
     uint64_t gasps;
     uint64_t batches;
     uint64_t batches_failed;
+    uint64_t removed;
+    uint64_t stayed; /* it had connected, or was about to */
 } seen;
 
 /* ---- time ---- */
@@ -305,6 +310,32 @@ static void add_batch(void)
     editor_submit_batch(world.site.server->editor, &world.batch);
 }
 
+/* ---- an operator removes a device ---- */
+
+static void removal_done(struct edit *edit)
+{
+    world.removal_open = false;
+    SEEDS_REQUIRE(edit->result == EDIT_DONE || edit->result == EDIT_IN_USE ||
+                  edit->result == EDIT_NOT_FOUND || edit->result == EDIT_UNAVAILABLE);
+    seen.removed += edit->result == EDIT_DONE;
+    seen.stayed += edit->result == EDIT_IN_USE;
+}
+
+static void remove_device(uint64_t number)
+{
+    struct directory *directory = world.site.server->directory;
+    char serial[8];
+
+    (void)snprintf(serial, sizeof(serial), "%04u", 1000u + (unsigned)number);
+    struct device *device = directory_known(directory, "default", serial);
+    if (world.removal_open || device == NULL)
+        return;
+    world.removal_open = true;
+    world.removal =
+        (struct edit){.kind = EDIT_DEVICE_REMOVE, .device = device, .done = removal_done};
+    editor_submit(world.site.server->editor, &world.removal);
+}
+
 /* ---- what happens ---- */
 
 static const struct redis_counters *counters(void)
@@ -321,7 +352,11 @@ static void act(void)
 {
     struct sim *sim = world.site.sim;
 
-    switch (sim_below(sim, 15)) {
+    switch (sim_below(sim, 16)) {
+    case 14:
+        if (sim_chance(sim, 500))
+            remove_device(sim_below(sim, DEVICES));
+        break;
     case 0:
     case 1:
         dial_in(sim_below(sim, DEVICES));
@@ -507,7 +542,7 @@ static void stop(bool logs)
     if (sim_chance(world.site.sim, 500))
         add_batch();
     site_stop(&world.site);
-    SEEDS_REQUIRE(!world.batch_open);
+    SEEDS_REQUIRE(!world.batch_open && !world.removal_open);
     if (logs && world.site.log_text != NULL)
         SEEDS_REQUIRE(strstr(world.site.log_text, PASSWORD) == NULL);
     site_leave(&world.site);
@@ -548,7 +583,7 @@ static void redis_becomes_what_the_directory_is(void **state)
     if (seeds_all())
         assert_true(seen.rebuilds > 0 && seen.errors > 0 && seen.replaced > 0 && seen.refused > 0 &&
                     seen.forced > 0 && seen.gasps > 0 && seen.batches > 0 &&
-                    seen.batches_failed > 0);
+                    seen.batches_failed > 0 && seen.removed > 0 && seen.stayed > 0);
 }
 
 /* ---- a shard that gets no turn ---- */

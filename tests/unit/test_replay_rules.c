@@ -181,9 +181,14 @@ static void test_a_removed_device_comes_back_as_a_new_one(void **state)
     struct directory_counts counts;
 
     apply(bench, CENC__V1__EVENT__BODY_DEVICE_ADDED, &told, 1000);
+    struct device *device = directory_known(bench->directory, "", "1");
     apply(bench, CENC__V1__EVENT__BODY_DEVICE_REMOVED, &told, 1100);
     apply(bench, CENC__V1__EVENT__BODY_DISCONNECTED, &told, 1200);
     assert_null(directory_find(bench->directory, "", "1"));
+    /* what it said just before is recorded just afterwards */
+    struct gasp gasp = {.utc_ms = 1099, .sequence = 4};
+    struct heard heard;
+    assert_int_equal(directory_gasp(bench->directory, device, &gasp, &heard), STATUS_NOT_FOUND);
     directory_count(bench->directory, &counts);
     assert_int_equal(counts.devices, 0);
     assert_int_equal(counts.ports_leased, 0);
@@ -193,6 +198,7 @@ static void test_a_removed_device_comes_back_as_a_new_one(void **state)
     assert_int_equal(directory_register(bench->directory, &registration), REGISTERED_NEW);
     assert_int_equal(registration.epoch, 6);
     assert_int_equal(info_of(bench, "1").first_seen_utc_ms, 9000);
+    assert_int_equal(info_of(bench, "1").gasp.utc_ms, 0);
     directory_count(bench->directory, &counts);
     assert_int_equal(counts.devices, 1);
 }
