@@ -20,6 +20,7 @@
 
 #define RETRY_MS     1000u
 #define STOP_LOOK_MS 10u
+#define HANG_MS      10000u /* without an answer of the disk: nobody is to rely on it */
 #define AGE_LOOK_MS  60000u /* how often retention looks at the clock */
 #define ENTRY_COST   128u   /* what an entry costs beside its bytes */
 
@@ -70,6 +71,7 @@ struct journal {
     struct timer timer;
     struct timer age_timer;
     struct timer gather_timer;
+    struct timer hang_timer; /* runs while state is WRITER_BUSY */
     uint64_t former_records; /* of the group before; 0: the next one has waited */
     uint8_t header[SEGMENT_HEADER_SIZE];
     char path[PATH_SIZE];
@@ -120,6 +122,8 @@ void watches_tell(struct journal *journal);
 /* writer.c */
 void writer_pump(struct journal *journal);
 void writer_begin(struct journal *journal);
+/* Each change of state. */
+void writer_enter(struct journal *journal, enum writer_state state);
 /* An operation on the open segment failed (negative errno): it is given up. */
 void writer_broken(struct journal *journal, int error);
 

@@ -9,7 +9,9 @@
  * When the disk fails (EIO, ENOSPC) the segment is sealed at the last committed offset and pending
  * records are written into a new one; a failed sync is never retried. While that doesn't succeed
  * the journal is not durable: journal_state says so, appends wait in the queue as long as it has
- * room, and it tries again every second, without restart.
+ * room, and it tries again every second, without restart. The same while the disk doesn't answer
+ * (a file server that went, a controller that resets): after ten seconds the journal is not
+ * durable, until the answer comes. What is under way can't be taken back; a stop waits for it, too.
  *
  * The queue has a bound (bytes). At half of it entries of class JOURNAL_LATER are refused, at three
  * quarters those of JOURNAL_NORMAL, at the full bound those of JOURNAL_FIRST. */
@@ -143,7 +145,8 @@ void journal_watch_remove(struct journal *journal, struct journal_watch *watch,
 
 /* Read by anyone. */
 struct journal_counters {
-    _Atomic bool durable;                     /* false while the disk refuses */
+    _Atomic bool durable;                     /* false while the disk refuses, or hangs */
+    _Atomic bool hangs;                       /* now: it has not answered for ten seconds */
     _Atomic int last_error;                   /* errno of the last failure, 0: none since start */
     _Atomic uint64_t committed;               /* sequence */
     _Atomic uint64_t oldest;                  /* sequence */

@@ -21,7 +21,7 @@ static void folder_synced(struct operation *operation, int32_t result)
     }
     journal->file_bytes = journal->opening.bytes;
     journal->sealed = false;
-    journal->state = WRITER_READY;
+    writer_enter(journal, WRITER_READY);
     if (journal->group_head == NULL) /* otherwise its commit says so */
         atomic_store(&journal->counters.durable, true);
     batch_segment_is_there(journal);
@@ -172,7 +172,7 @@ void opening_begin(struct journal *journal)
     uint64_t first = atomic_load(&journal->counters.committed) + 1;
     bool outdone =
         journal->opening.first == first && journal->opening.attempt != journal->kept_attempt;
-    journal->state = WRITER_BUSY;
+    writer_enter(journal, WRITER_BUSY);
     if (outdone) {
         segment_path(journal, &journal->opening, journal->path);
         journal->operation.done = attempt_removed;
@@ -185,7 +185,7 @@ void opening_begin(struct journal *journal)
 
 void opening_join(struct journal *journal)
 {
-    journal->state = WRITER_BUSY;
+    writer_enter(journal, WRITER_BUSY);
     choose_name(journal);
     journal->seed = journal->batch->seed;
     journal->opening.bytes = journal->batch->bytes;

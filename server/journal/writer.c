@@ -68,6 +68,26 @@ static void note_latencies(struct journal *journal, const struct message *messag
     counter_add(&journal->counters.commit_sum_ms, sum_ms);
 }
 
+/* ---- the state ---- */
+
+static void hangs(struct timer *timer)
+{
+    struct journal *journal = container_of(timer, struct journal, hang_timer);
+    atomic_store(&journal->counters.hangs, true);
+    atomic_store(&journal->counters.durable, false);
+}
+
+void writer_enter(struct journal *journal, enum writer_state state)
+{
+    if (state != WRITER_BUSY) {
+        timer_stop(&journal->hang_timer);
+        atomic_store(&journal->counters.hangs, false);
+    } else if (journal->state != WRITER_BUSY) {
+        timer_start(journal->reactor, &journal->hang_timer, HANG_MS);
+    }
+    journal->state = state;
+}
+
 /* ---- failure ---- */
 
 static void closed(struct operation *operation, int32_t result)
@@ -93,7 +113,7 @@ void writer_broken(struct journal *journal, int error)
     atomic_store(&journal->counters.durable, false);
     atomic_store(&journal->counters.last_error, -error);
     counter_add(&journal->counters.failures, 1);
-    journal->state = WRITER_BROKEN;
+    writer_enter(journal, WRITER_BROKEN);
     close_file(journal);
     batch_writer_broken(journal);
     timer_start_fine(journal->reactor, &journal->timer, RETRY_MS);
@@ -123,7 +143,7 @@ static void commit(struct journal *journal)
     journal->former_records = records;
     journal->file_bytes += journal->group_size;
     journal->sealed = false; /* these went over it */
-    journal->state = WRITER_READY;
+    writer_enter(journal, WRITER_READY);
     segments_grow_last(journal, journal->file_bytes);
     counter_add(&journal->counters.records, records);
     counter_add(&journal->counters.bytes, journal->group_size);
@@ -186,7 +206,7 @@ static void write_group(struct journal *journal)
 {
     size_t left = journal->group_size - journal->group_written;
     bool syncs_later = journal->config.sync_delay_ms > 0;
-    journal->state = WRITER_BUSY;
+    writer_enter(journal, WRITER_BUSY);
     journal->operation.done = group_written;
     if ((syncs_later ? file_write : file_write_through)(
             journal->reactor, &journal->operation, journal->file,
@@ -265,7 +285,7 @@ static void seal_synced(struct operation *operation, int32_t result)
     struct journal *journal = container_of(operation, struct journal, operation);
     if (result < 0)
         counter_add(&journal->counters.failures, 1);
-    journal->state = WRITER_READY;
+    writer_enter(journal, WRITER_READY);
     writer_pump(journal);
 }
 
@@ -297,11 +317,11 @@ static void write_seal(struct journal *journal)
     };
     record_encode(journal->seed, &seal, journal->group);
     journal->sealed = true;
-    journal->state = WRITER_BUSY;
+    writer_enter(journal, WRITER_BUSY);
     journal->operation.done = seal_written;
     if (file_write(journal->reactor, &journal->operation, journal->file, journal->group,
                    RECORD_HEADER_SIZE, journal->file_bytes) != STATUS_OK)
-        journal->state = WRITER_READY;
+        writer_enter(journal, WRITER_READY);
 }
 
 /* ---- the pump ---- */
@@ -345,7 +365,7 @@ static void stop_if_done(struct journal *journal)
         return;
     timer_stop(&journal->age_timer);
     timer_stop(&journal->gather_timer);
-    journal->state = WRITER_STOPPED;
+    writer_enter(journal, WRITER_STOPPED);
     journal->stopped(journal->stopped_context);
 }
 
@@ -372,7 +392,7 @@ static void open_next(struct journal *journal)
 
 static void rotate(struct journal *journal)
 {
-    journal->state = WRITER_CLOSED;
+    writer_enter(journal, WRITER_CLOSED);
     close_file(journal); /* its closing pumps again */
     if (!journal->close_under_way)
         open_next(journal);
@@ -423,6 +443,7 @@ void writer_begin(struct journal *journal)
     timer_init(&journal->timer, again);
     timer_init(&journal->age_timer, look);
     timer_init(&journal->gather_timer, gathered);
+    timer_init(&journal->hang_timer, hangs);
     timer_start(journal->reactor, &journal->age_timer, AGE_LOOK_MS);
     writer_pump(journal);
 }

@@ -42,6 +42,7 @@ struct durable {
     struct timer tick; /* the writer's thread: watches the journal's state */
     int lock;          /* of state_dir; -1: not ours */
     int lost_error;
+    bool lost_by_hanging;
     uint64_t lost_at_utc_ms;
     bool was_durable;
     bool gap;                 /* the directory was loaded without some events */
@@ -107,12 +108,17 @@ static void note_stopping(struct durable *durable)
     (void)note(durable, &durable->stopping_notice, &event);
 }
 
+static const char *lost_why(const struct durable *durable)
+{
+    return durable->lost_by_hanging ? "no answer" : strerror(durable->lost_error);
+}
+
 static void note_lost(struct durable *durable)
 {
     Cenc__V1__Event event = CENC__V1__EVENT__INIT;
     Cenc__V1__DurabilityLost body = CENC__V1__DURABILITY_LOST__INIT;
     body.since_unix_ms = (int64_t)durable->lost_at_utc_ms;
-    body.error = proto_string(strerror(durable->lost_error));
+    body.error = proto_string(lost_why(durable));
     body.last_sequence = journal_committed(durable->journal);
     event.body_case = CENC__V1__EVENT__BODY_DURABILITY_LOST;
     event.durability_lost = &body;
@@ -175,9 +181,11 @@ static void watch_state(struct durable *durable)
     if (!is_durable) {
         durable->lost_at_utc_ms = now;
         durable->lost_error = atomic_load(&counters->last_error);
-        log_line(LOG_ERROR, &context, "the disk takes no records; trying again every second",
-                 "error=%s committed=%llu",
-                 log_quote(strerror(durable->lost_error), text, sizeof text),
+        durable->lost_by_hanging = atomic_load(&counters->hangs);
+        log_line(LOG_ERROR, &context,
+                 durable->lost_by_hanging ? "the disk doesn't answer; waiting for it"
+                                          : "the disk takes no records; trying again every second",
+                 "error=%s committed=%llu", log_quote(lost_why(durable), text, sizeof text),
                  (unsigned long long)journal_committed(durable->journal));
         note_lost(durable); /* it is written as soon as anything is */
     } else {
