@@ -41,10 +41,12 @@ raise_descriptor_limit()
 # ---- ports ----
 
 def is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Of TCP, where connections that have ended don't count, and of UDP."""
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            stream.bind(("127.0.0.1", port))
+            datagrams.bind(("127.0.0.1", port))
         except OSError:
             return False
     return True
