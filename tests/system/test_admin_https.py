@@ -351,7 +351,7 @@ class Limits(AdminHttps):
         rows.write_text("serial,project,group\n" + "".join(
             f"{number:031},p,{'g' * 90}\n" for number in range(60_000)))
         self.ctl("import", rows)
-        self.ctl("export", "--output", rows.with_suffix(".all"))  # the store has all of it now
+        self.ctl("export", "--output", rows.with_suffix(".all.csv"))  # the store has it all
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # and it doesn't read on
         raw.connect(("127.0.0.1", self.port))
