@@ -22,8 +22,9 @@ struct consumer_counters {
     _Atomic uint64_t position; /* acknowledged */
     _Atomic uint64_t sent;     /* events */
     _Atomic uint64_t sent_bytes;
-    _Atomic uint64_t streams; /* of Events, since start */
-    _Atomic bool connected;   /* has such a stream now */
+    _Atomic uint64_t streams;          /* of Events, since start */
+    _Atomic bool connected;            /* has such a stream now */
+    _Atomic uint32_t missing_projects; /* bits: of its configured ones, those that don't exist */
 };
 
 struct consumer {

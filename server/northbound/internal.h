@@ -4,6 +4,7 @@
  *   grpc.c          calls
  *   events.c        the stream of events; window.c: what of it isn't acknowledged
  *   positions.c     acknowledged positions, into the ledger
+ *   missing_projects.c  consumers' projects that don't exist
  *   devices.c       ListDevices, GetDevice, ListLinks; records.c: a device as a message
  *   status.c        WatchDevices
  *   registry.c      who waits for an answer, by the journal; registration.c: its two methods
@@ -54,6 +55,7 @@ struct northbound {
     bool point_taken;
     uint64_t told;               /* the directory has all up to there */
     uint64_t run;                /* tells this run of the server from others, in page tokens */
+    uint64_t projects_changed;   /* missing_projects.c: by this record; 0: looked at */
     struct list health_watchers; /* health.c */
     struct list status_watchers; /* status.c */
     bool serving;                /* as they were told last */
@@ -99,6 +101,11 @@ void positions_move(struct northbound *northbound, struct consumer *consumer, ui
 void positions_begin(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
 /* Writes what isn't yet. True: nothing is left. */
 bool positions_flush(struct northbound *northbound);
+
+/* missing_projects.c: at the start; when a record is read; every second. */
+void missing_projects_look(struct northbound *northbound);
+void missing_projects_note(struct northbound *northbound, int body, uint64_t sequence);
+void missing_projects_tick(struct northbound *northbound);
 
 /* status.c */
 void status_tick(struct northbound *northbound);

@@ -170,6 +170,7 @@ static void tick(struct timer *timer)
 
     health_tick(northbound);
     (void)northbound_told(northbound);
+    missing_projects_tick(northbound);
     status_tick(northbound);
     timer_repeat(northbound->reactor, timer, TICK_MS);
 }
@@ -245,6 +246,7 @@ static enum status start(struct northbound *northbound, const struct northbound_
     if (plugin_host_start(northbound) != STATUS_OK)
         return no_memory(error);
     (void)positions_flush(northbound);
+    missing_projects_look(northbound);
     return start_listener(northbound, settings->socket) == STATUS_OK ? STATUS_OK : no_memory(error);
 }
 

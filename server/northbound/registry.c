@@ -322,8 +322,10 @@ static bool take_record(struct registry *registry, const struct journal_record *
     struct event_outline outline;
     Cenc__V1__Event *event;
 
-    if (record->kind != JOURNAL_EVENT || !event_outline(record->data, record->size, &outline) ||
-        !matters(&outline))
+    if (record->kind != JOURNAL_EVENT || !event_outline(record->data, record->size, &outline))
+        return true;
+    missing_projects_note(northbound_of(registry), (int)outline.body, record->sequence);
+    if (!matters(&outline))
         return true;
     if (registry->count == REGISTRY_BATCH)
         return false;

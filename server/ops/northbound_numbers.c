@@ -100,6 +100,12 @@ static void write_consumers(const struct server *server, struct page *page)
     for (size_t i = 0; i < consumers->account_count; i++)
         page_print(page, "cencd_consumer_lag{consumer=\"%s\"} %" PRIu64 "\n",
                    consumers->all[i].config->name, lag_of(server, &consumers->all[i]));
+    head(page, "cencd_consumer_projects_missing", "gauge",
+         "Projects that the configuration gives it and that don't exist.");
+    for (size_t i = 0; i < consumers->account_count; i++)
+        page_print(page, "cencd_consumer_projects_missing{consumer=\"%s\"} %d\n",
+                   consumers->all[i].config->name,
+                   __builtin_popcount(atomic_load(&consumers->all[i].counters.missing_projects)));
     write_each(server->northbound, page, "cencd_consumer_position", "gauge",
                offsetof(struct consumer_counters, position), "The event it has acknowledged.");
     write_each(server->northbound, page, "cencd_consumer_events_sent_total", "counter",
@@ -164,16 +170,28 @@ void northbound_metrics(const struct server *server, struct page *page)
     write_plugins(server, page);
 }
 
+static json_t *missing_projects(const struct consumer *consumer)
+{
+    const struct config_projects *projects = &consumer->config->projects;
+    uint32_t missing = atomic_load(&consumer->counters.missing_projects);
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < projects->count; i++)
+        if ((missing >> i & 1) != 0)
+            (void)json_array_append_new(names, json_string(projects->names[i]));
+    return names;
+}
+
 static json_t *consumer_row(const struct server *server, const struct consumer *consumer)
 {
     const struct consumer_counters *counters = &consumer->counters;
 
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I}", "name", consumer->config->name, "connected",
-                     atomic_load(&counters->connected) ? 1 : 0, "position",
-                     (json_int_t)value_of(&counters->position), "lag",
-                     (json_int_t)lag_of(server, consumer), "sent",
-                     (json_int_t)value_of(&counters->sent), "streams",
-                     (json_int_t)value_of(&counters->streams));
+    return json_pack(
+        "{s:s, s:b, s:I, s:I, s:I, s:I, s:o}", "name", consumer->config->name, "connected",
+        atomic_load(&counters->connected) ? 1 : 0, "position",
+        (json_int_t)value_of(&counters->position), "lag", (json_int_t)lag_of(server, consumer),
+        "sent", (json_int_t)value_of(&counters->sent), "streams",
+        (json_int_t)value_of(&counters->streams), "projects_missing", missing_projects(consumer));
 }
 
 static json_t *plugin_row(const struct server *server, struct told_plugin *told)

@@ -213,3 +213,28 @@ class ProjectsTest(NorthboundTest):
         self.ctl("device", "move", NORTH, "--project", "")
         self.assert_sees("south", [SOUTH], [SOUTH])
         self.assert_sees("north", [], [])
+
+
+class MissingTest(NorthboundTest):
+    """A consumer's projects are names in the configuration. One that no project has was silence."""
+
+    def test_a_project_that_is_not_there(self):
+        name = "cencd_consumer_projects_missing"
+        server = self.server(consumers=[
+            {"name": "hes", "projects": ["north"], "token_sha256": self.hash_of(TOKENS["north"])}])
+
+        def ctl(*words):
+            subprocess.run([cencd.PROGRAM.with_name("cencctl"), *words, "--socket", pathlib.Path(
+                server.config["server"]["state_dir"]) / "admin.sock"],
+                           check=True, capture_output=True, timeout=LIMIT_S)
+
+        def missing():
+            return server.stats()["northbound"]["consumers"][0]["projects_missing"]
+        server.wait_logged(level="warn", consumer="hes", project="north")
+        self.assertEqual((server.metric(name), missing()), (1, ["north"]))
+        ctl("project", "add", "north")
+        server.wait(lambda: server.metric(name) == 0, "it is there")
+        server.wait_logged(level="info", consumer="hes", project="north")
+        ctl("project", "set", "north", "--name", "South")
+        server.wait(lambda: missing() == ["north"], "its name is another one")
+        server.wait_logged(count=2, level="warn", consumer="hes", project="north")
