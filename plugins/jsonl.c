@@ -120,6 +120,8 @@ static const char *word_of(uint32_t what)
         return "gone";
     case PLUGIN_FACT_LISTED:
         return "listed";
+    case PLUGIN_FACT_COMPLETE:
+        return "complete";
     default:
         return NULL;
     }

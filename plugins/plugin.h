@@ -200,6 +200,9 @@ enum plugin_fact {
     PLUGIN_FACT_CHANGED, /* what is known of it, or its place in projects */
     PLUGIN_FACT_GONE,    /* removed */
     PLUGIN_FACT_LISTED,  /* is there: told of every device before the first event */
+    /* All that are there were listed, since the last LISTED with another sequence: a device that
+     * was told of before and isn't among them is gone. No device is named. */
+    PLUGIN_FACT_COMPLETE,
 };
 
 /* Texts are printable UTF-8, never NULL, "" if it isn't known; bytes of a device that are none, and

@@ -168,3 +168,11 @@ void plugin_telling_of_device(struct plugin_telling *telling, const struct devic
     set_peer(telling, message->status.peer);
     set_state(telling, &message->state);
 }
+
+void plugin_telling_of_complete(struct plugin_telling *telling, uint64_t utc_ms, const char *node,
+                                uint64_t sequence)
+{
+    begin(telling, PLUGIN_FACT_COMPLETE, sequence);
+    telling->facts.utc_ms = (int64_t)utc_ms;
+    telling->facts.node = keep(telling, node);
+}

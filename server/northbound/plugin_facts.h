@@ -25,5 +25,8 @@ void plugin_telling_of_event(struct plugin_telling *telling, const Cenc__V1__Eve
 /* message: of device_message_fill. sequence: up to which the directory is true. */
 void plugin_telling_of_device(struct plugin_telling *telling, const struct device_message *message,
                               const char *node, uint64_t sequence);
+/* All devices were told. */
+void plugin_telling_of_complete(struct plugin_telling *telling, uint64_t utc_ms, const char *node,
+                                uint64_t sequence);
 
 #endif

@@ -35,6 +35,7 @@ static void note_error(struct told_plugin *told, const char *why)
 
 static void begin_list(struct told_plugin *told);
 static void list_on(struct told_plugin *told);
+static void end_list(struct told_plugin *told);
 
 static void ask(struct told_plugin *told)
 {
@@ -114,6 +115,8 @@ static void go_on(struct told_plugin *told, const struct plugin_reply *reply)
         return;
     if (told->missed)
         begin_list(told);
+    else if (told->completing)
+        end_list(told);
     else if (told->listing)
         list_on(told);
     else
@@ -216,6 +219,7 @@ static void list_saved(void *context)
 
 static void end_list(struct told_plugin *told)
 {
+    told->completing = false;
     told->taken = told->listed;
     told->consumer->saved = list_saved;
     told->consumer->saved_context = told;
@@ -241,18 +245,21 @@ static bool is_next(const struct device_info *info, void *context)
 static void list_on(struct told_plugin *told)
 {
     struct northbound *northbound = told->northbound;
+    struct plugin_telling *telling = plugin_thread_telling(told->thread);
+    uint64_t utc_ms = reactor_utc_ms(northbound->reactor);
+    const char *node = northbound->config->server.node;
     struct search search = {.directory = northbound->directory};
     struct device_message message;
 
     told->list_at = directory_walk(northbound->directory, told->list_at, is_next, &search);
-    if (search.found == NULL) {
-        end_list(told);
-        return;
+    if (search.found != NULL) {
+        device_message_fill(northbound->directory, search.found, northbound->config, utc_ms, NULL,
+                            &message);
+        plugin_telling_of_device(telling, &message, node, told->listed);
+    } else {
+        plugin_telling_of_complete(telling, utc_ms, node, told->listed);
+        told->completing = true;
     }
-    device_message_fill(northbound->directory, search.found, northbound->config,
-                        reactor_utc_ms(northbound->reactor), NULL, &message);
-    plugin_telling_of_device(plugin_thread_telling(told->thread), &message,
-                             northbound->config->server.node, told->listed);
     told->sequence = told->listed;
     told->busy = true;
     ask(told);
@@ -265,6 +272,7 @@ static void begin_list(struct told_plugin *told)
     uint64_t sequence = northbound_told(northbound);
 
     told->missed = false;
+    told->completing = false;
     told->listing = true;
     atomic_store(&told->counters.listing, true);
     if (sequence < told->consumer->position || sequence + 1 < journal_oldest(northbound->journal)) {

@@ -2,9 +2,9 @@
  * at least once, at its own pace.
  *
  * A plugin that has no position yet, or missed events that retention removed, is told of every
- * device of the directory first, one by one, then of the events that the directory didn't have when
- * that began. Its position is written when it has been told of all of them, and only then it goes
- * on; a restart in between begins anew.
+ * device of the directory first, one by one, then that these were all, then of the events that the
+ * directory didn't have when that began. Its position is written when it has been told of all of
+ * them, and only then it goes on; a restart in between begins anew.
  *
  * The northbound's thread follows the journal for it and hands over one fact at a time to the
  * plugin's own thread (plugin_thread.h); while that is busy, or has been told to come again later
@@ -56,9 +56,10 @@ struct told_plugin {
     uint64_t listed;   /* listing: the directory had all up to there when it began */
     uint64_t list_at;  /* listing: place in the directory */
     bool listing;
-    bool missed; /* all devices are listed again, when it isn't busy */
-    bool busy;   /* one is being told, or waits to be told again */
-    bool asking; /* the thread has it */
+    bool completing; /* listing: it is told that these were all */
+    bool missed;     /* all devices are listed again, when it isn't busy */
+    bool busy;       /* one is being told, or waits to be told again */
+    bool asking;     /* the thread has it */
     bool failing;
     uint32_t backoff_ms;
     struct timer timer; /* the next attempt, or: it has been busy for long */

@@ -96,6 +96,7 @@ static struct {
 
 static struct {
     uint64_t lists;
+    uint64_t completed;
     uint64_t gaps;
     uint64_t left;
     uint64_t retries;
@@ -151,11 +152,7 @@ static void hear_event(struct ear *ear, const struct plugin_facts *facts)
     uint64_t sequence = facts->sequence;
     SEEDS_REQUIRE(sequence <= world.committed && world.facts[sequence] == facts->what);
     SEEDS_REQUIRE(world.about[sequence] == device_of(facts->serial));
-    if (ear->in_list) {
-        SEEDS_REQUIRE(is_whole(ear));
-        ear->last = ear->listed;
-        ear->in_list = false;
-    }
+    SEEDS_REQUIRE(!ear->in_list); /* it was told that these were all */
     if (ear->last != 0)
         SEEDS_REQUIRE(sequence == next_fact(ear->last));
     else
@@ -163,11 +160,31 @@ static void hear_event(struct ear *ear, const struct plugin_facts *facts)
     seen.repeats += sequence <= ear->through;
 }
 
+/* The end of a list, which may be the only thing in it. */
+static void hear_complete(struct ear *ear, const struct plugin_facts *facts)
+{
+    SEEDS_REQUIRE(facts->serial[0] == '\0' && facts->scope[0] == '\0');
+    SEEDS_REQUIRE(facts->sequence <= world.committed);
+    if (!ear->in_list)
+        memset(ear->heard, 0, sizeof ear->heard);
+    else
+        SEEDS_REQUIRE(ear->listed == facts->sequence);
+    ear->in_list = true;
+    ear->listed = facts->sequence;
+    ear->last = 0;
+    SEEDS_REQUIRE(is_whole(ear));
+    seen.completed++;
+}
+
 static void hear(struct ear *ear, const struct plugin_facts *facts)
 {
+    bool complete = facts->what == PLUGIN_FACT_COMPLETE;
+    unsigned device = complete ? DEVICES : device_of(facts->serial);
     if (ear->again) {
         SEEDS_REQUIRE(ear->what == facts->what && ear->sequence == facts->sequence);
-        SEEDS_REQUIRE(ear->device == device_of(facts->serial));
+        SEEDS_REQUIRE(ear->device == device);
+    } else if (complete) {
+        hear_complete(ear, facts);
     } else if (facts->what == PLUGIN_FACT_LISTED) {
         hear_listed(ear, facts);
     } else {
@@ -175,16 +192,21 @@ static void hear(struct ear *ear, const struct plugin_facts *facts)
     }
     ear->what = facts->what;
     ear->sequence = facts->sequence;
-    ear->device = device_of(facts->serial);
+    ear->device = device;
 }
 
 static void took(struct ear *ear)
 {
+    if (ear->what == PLUGIN_FACT_COMPLETE) {
+        ear->in_list = false;
+        ear->last = ear->listed;
+        if (ear->through < ear->listed)
+            ear->through = ear->listed;
+        return;
+    }
     ear->ever[ear->device] = true;
     if (ear->what == PLUGIN_FACT_LISTED) {
         ear->heard[ear->device] = true;
-        if (is_whole(ear) && ear->through < ear->listed)
-            ear->through = ear->listed;
         return;
     }
     ear->last = ear->sequence;
@@ -611,7 +633,7 @@ static void every_plugin_is_told_of_every_device(void **state)
     seeds_run("plugin-host", 200, run_seed);
     if (seeds_all())
         assert_true(seen.lists > 0 && seen.gaps > 0 && seen.left > 0 && seen.retries > 0 &&
-                    seen.repeats > 0);
+                    seen.repeats > 0 && seen.completed > 0);
 }
 
 int main(void)

@@ -2,6 +2,7 @@
 checked against the description and not against itself."""
 
 import struct
+import time
 
 EVENT, PRIVATE, SEAL = 1, 2, 0
 HEADER_SIZE = 72
@@ -55,3 +56,13 @@ def field(number, value):
     if isinstance(value, int):
         return varint(number << 3) + varint(value)
     return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def replace(folder, first):
+    """Another journal in place of the one there: three events, from this sequence on."""
+    for path in folder.glob("*.seg"):
+        path.unlink()
+    event = field(2, b"test") + field(92, field(1, b"1"))
+    data = header(first, created_ms=int(time.time() * 1000))
+    data += b"".join(record(first + i, 0, event) for i in range(3))
+    (folder / name(first)).write_bytes(data)

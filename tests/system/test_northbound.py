@@ -3,7 +3,6 @@ client may do wrong."""
 
 import pathlib
 import threading
-import time
 
 import grpc
 
@@ -155,7 +154,7 @@ class EventsTest(NorthboundTest):
         stream = self.stream(stub)
         stream.wait(lambda s: s.events, "an event")
         server.stop()
-        self.replace_journal(server, 1001)
+        segments.replace(pathlib.Path(server.config["server"]["state_dir"]) / "journal", 1001)
         server.start()
         stub = self.stub(server)
         for subscribe in (pb.Subscribe(),
@@ -173,17 +172,6 @@ class EventsTest(NorthboundTest):
         self.modem(server, 1)
         resumed = self.stream(stub)
         resumed.wait(lambda s: "connected" in s.kinds(), "events go on")
-
-    @staticmethod
-    def replace_journal(server, first):
-        """Three events, from this sequence on."""
-        folder = pathlib.Path(server.config["server"]["state_dir"]) / "journal"
-        for path in folder.glob("*.seg"):
-            path.unlink()
-        event = segments.field(2, b"test") + segments.field(92, segments.field(1, b"1"))
-        data = segments.header(first, created_ms=int(time.time() * 1000))
-        data += b"".join(segments.record(first + i, 0, event) for i in range(3))
-        (folder / segments.name(first)).write_bytes(data)
 
 
 class CallsTest(NorthboundTest):

@@ -1,13 +1,16 @@
 """Registration plugins: told of every device, at least once and in order, whatever happens to the
 pipe, the file and the server; and one that hangs harms nobody."""
 
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import threading
 
 import cencd
+import segments
 from cencd import imei_of, wait_until
 from northbound import NorthboundTest
 
@@ -90,10 +93,11 @@ class RegistrationTest(NorthboundTest):
         modem = self.modem(server, 0)
         modem.close()
         wait_until(lambda: "disconnected" in [row["what"] for row in rows], "it came and left")
-        self.assertEqual([row["what"] for row in rows][:3], ["new", "connected", "disconnected"])
-        self.assertEqual(rows[0]["kind"], "irz-modem")
-        self.assertGreater(rows[1]["direct_port"], 0)
-        self.assertEqual(rows[2]["reason"], "peer closed")
+        self.assertEqual([row["what"] for row in rows][:4],
+                         ["complete", "new", "connected", "disconnected"])
+        self.assertEqual(rows[1]["kind"], "irz-modem")
+        self.assertGreater(rows[2]["direct_port"], 0)
+        self.assertEqual(rows[3]["reason"], "peer closed")
         self.caught_up(server)
         reader.close()
         self.modem(server, 1)
@@ -191,16 +195,18 @@ class RegistrationTest(NorthboundTest):
         server.config["registration"]["plugins"] = [{"jsonl": {"path": str(path)}}]
         server.config_path.write_text(json.dumps(server.config))
         server.start()
-        wait_until(lambda: len(rows_of(path)) >= 3, "it is told of them")
-        rows = rows_of(path)
+        wait_until(lambda: len(rows_of(path)) >= 4, "it is told of them")
+        *rows, complete = rows_of(path)
         self.assertEqual(sorted(serials(rows, "listed")), [imei_of(number) for number in range(3)])
         self.assertEqual(len(rows), 3)
+        self.assertEqual((complete["what"], complete["sequence"], "serial" in complete),
+                         ("complete", rows[0]["sequence"], False))
         self.assertEqual(len({row["sequence"] for row in rows}), 1)
         self.assertNotIn("online", rows[0])
         self.assertEqual({row["listener"] for row in rows}, {"irz"})
         self.modem(server, 3)
         wait_until(lambda: imei_of(3) in serials(rows_of(path), "connected"), "and of a new one")
-        new = rows_of(path)[3:]
+        new = rows_of(path)[4:]
         self.assertEqual([row["what"] for row in new], ["new", "connected"])
         self.assertGreater(new[0]["sequence"], rows[0]["sequence"])
         self.caught_up(server)
@@ -210,6 +216,37 @@ class RegistrationTest(NorthboundTest):
         self.modem(server, 4)
         wait_until(lambda: imei_of(4) in serials(rows_of(path)), "it goes on where it was")
         self.assertEqual(len(serials(rows_of(path), "listed")), 3)
+
+    def test_a_device_that_was_removed_meanwhile(self):
+        """Retention was faster than the plugin: here, by another journal in its place. It was never
+        told `gone`; now the list that it is told has an end, and whatever isn't in it is gone."""
+        path = self.folder / "devices.jsonl"
+        server = self.with_plugins({"jsonl": {"path": str(path)}})
+        modems = [self.modem(server, number) for number in range(2)]
+        wait_until(lambda: imei_of(1) in serials(rows_of(path), "connected"), "they are told")
+        self.caught_up(server)
+        modems[0].close()
+        server.stop()
+        plugins = server.config["registration"].pop("plugins")
+        server.config_path.write_text(json.dumps(server.config))
+        server.start()
+        state = pathlib.Path(server.config["server"]["state_dir"])
+        subprocess.run([cencd.PROGRAM.with_name("cencctl"), "device", "remove", imei_of(0), "--socket",
+                        state / "admin.sock"], check=True)
+        with contextlib.closing(sqlite3.connect(state / "directory.sqlite")) as store:
+            wait_until(lambda: store.execute("SELECT sum(removed) FROM device").fetchone() == (1,),
+                       "the store has it, too")
+        server.stop()
+        segments.replace(state / "journal", 1001)
+        server.config["registration"]["plugins"] = plugins
+        server.config_path.write_text(json.dumps(server.config))
+        told = len(rows_of(path))
+        server.start()
+        wait_until(lambda: "complete" in [row["what"] for row in rows_of(path)[told:]], "all")
+        rows = rows_of(path)[told:]
+        self.assertEqual([row["what"] for row in rows[:2]], ["listed", "complete"])
+        self.assertEqual(rows[0]["serial"], imei_of(1))
+        self.caught_up(server)
 
     def test_refused_is_counted_and_left(self):
         server = self.with_plugins({"moods": {"mood": "refused"}}, {"jsonl": {"path": "/dev/full"}})
