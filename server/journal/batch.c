@@ -408,6 +408,7 @@ static void commit(struct journal *journal, struct journal_batch *batch)
     counter_add(&journal->counters.records, batch->records);
     counter_add(&journal->counters.bytes, batch->bytes);
     counter_add(&journal->counters.groups, 1);
+    counter_set(&journal->counters.committed_utc_ms, reactor_utc_ms(journal->reactor));
     batch->committed_half = told_add(&journal->committed);
     told_turn(&journal->committed);
     told_turn(&journal->appended);
