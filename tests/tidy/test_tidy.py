@@ -1,15 +1,29 @@
 """The checks of this folder find what they promise to find."""
 
+import pathlib
+import tempfile
 import unittest
 
 import docs
 import includes
 import sizes
 import text
+import tree
 
 
 def anything(_header):
     return True
+
+
+class Tree(unittest.TestCase):
+    def test_neither_builds_nor_git(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name in (".git/config", "build/a.c", "build-x/b.c", "server/c.c"):
+                (root / name).parent.mkdir(exist_ok=True)
+                (root / name).touch()
+            (root / "server" / ".git").write_text("gitdir: elsewhere\n")  # as in a worktree
+            self.assertEqual([path.as_posix() for path in tree.files(root)], ["server/c.c"])
 
 
 class Includes(unittest.TestCase):

@@ -13,7 +13,8 @@ def files(root=ROOT):
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not SKIPPED.match(name)]
-        found += [pathlib.Path(folder, name).relative_to(root) for name in names]
+        found += [pathlib.Path(folder, name).relative_to(root) for name in names
+                  if name != ".git"]  # in a worktree it is a file
     return sorted(found)
 
 
