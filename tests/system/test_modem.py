@@ -44,6 +44,18 @@ class VirtualModem(Served):
             line.command(f"AT+LOGIN={NAME},{SECRET}", "OK")
         return line
 
+    def call_and_escape(self, line):
+        """Request and answer, then back to commands, with the device on the line."""
+        line.command(f"ATDT{imei_of(HERE)}", "CONNECT 9600")
+        line.send("request")
+        self.assertEqual(self.here.receive(7), b"request")
+        self.here.send(b"answer")
+        line.expect("answer")
+        time.sleep(1.1)  # the pause that belongs to the escape
+        line.send("+++")
+        self.assertEqual(self.here.receive(3), b"+++")
+        line.expect("\r\nOK\r\n")
+
     def test_inside_tls(self):
         tls = self.make_certificate()
         server = self.serve("modem", tls=tls)
@@ -53,15 +65,7 @@ class VirtualModem(Served):
         line.command(f"AT+LOGIN={NAME},wrong", "ERROR")
         line.command(f"AT+LOGIN={NAME},{SECRET}", "OK")
         for _ in range(2):
-            line.command(f"ATDT{imei_of(HERE)}", "CONNECT 9600")
-            line.send("request")
-            self.assertEqual(self.here.receive(7), b"request")
-            self.here.send(b"answer")
-            line.expect("answer")
-            time.sleep(1.1)  # the pause that belongs to the escape
-            line.send("+++")
-            self.assertEqual(self.here.receive(3), b"+++")
-            line.expect("\r\nOK\r\n")
+            self.call_and_escape(line)
             line.command("ATH", "OK")
             server.wait_logged(msg="session finished", cause="hung_up")
         self.keep(Line(self.ports["modem"])).send("ATE0V1Q0\r")  # without TLS
@@ -73,15 +77,7 @@ class VirtualModem(Served):
         for text in ("ATZ", "ATE0V1Q0X4&C1&D2S0=0", "AT+CBST=71,0,1"):
             line.send(text + "\r")
             line.expect((text + "\r" if text == "ATE0V1Q0X4&C1&D2S0=0" else "") + "\r\nOK\r\n")
-        line.command(f"ATDT{imei_of(HERE)}", "CONNECT 9600")
-        line.send("request")
-        self.assertEqual(self.here.receive(7), b"request")
-        self.here.send(b"answer")
-        line.expect("answer")
-        time.sleep(1.1)  # the pause that belongs to the escape
-        line.send("+++")
-        self.assertEqual(self.here.receive(3), b"+++")
-        line.expect("\r\nOK\r\n")
+        self.call_and_escape(line)
         self.here.send(b"meanwhile")
         line.command("ATO", "CONNECT 9600")
         line.expect("meanwhile")
