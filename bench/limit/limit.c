@@ -27,13 +27,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/limit/options.h"
+
 #define NO_BUFFER         0xffffu
 #define GROUP             1
 #define ACCEPTS           8
 #define SOCKET_SETSOCKOPT 3u /* SOCKET_URING_OP_SETSOCKOPT, which older headers lack */
 
 enum operation { OP_ACCEPT, OP_OPEN, OP_RECEIVE, OP_SEND, OP_SHUTDOWN, OP_CLOSE };
-enum receive_kind { RECEIVE_ONCE, RECEIVE_MULTI };
 
 /* One connection; its slot is its index, and slot ^ 1 is the connection it is joined to. */
 struct end {
@@ -51,31 +52,7 @@ struct buffer {
     uint16_t next;
 };
 
-struct options {
-    uint16_t listen_port;
-    uint16_t backend_port;
-    enum receive_kind receive;
-    bool poll_first;
-    bool after_send;
-    bool ring_fd;
-    uint32_t buffers;
-    uint32_t buffer_size;
-    uint32_t pairs;
-    uint32_t batch;
-    uint32_t setup_flags;
-};
-
-static struct options options = {
-    .receive = RECEIVE_MULTI,
-    .poll_first = true,
-    .ring_fd = true,
-    .buffers = 1024,
-    .buffer_size = 16384,
-    .pairs = 1200,
-    .batch = 256,
-    .setup_flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-};
-
+static struct options options;
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffer_ring;
 static uint8_t *buffer_memory;
@@ -489,66 +466,9 @@ static void create(void)
     }
 }
 
-static uint32_t number(const char *text)
-{
-    char *end = NULL;
-    unsigned long value = strtoul(text, &end, 10);
-    if (end == text || *end != '\0' || value > 1u << 24) {
-        die(text, EINVAL);
-    }
-    return (uint32_t)value;
-}
-
-static uint32_t choice(const char *text, const char *const names[])
-{
-    for (uint32_t index = 0; names[index] != NULL; index++) {
-        if (strcmp(text, names[index]) == 0) {
-            return index;
-        }
-    }
-    die(text, EINVAL);
-}
-
-static void set_option(const char *name, const char *value)
-{
-    static const char *const kinds[] = {"once", "multi", NULL};
-    static const char *const taskruns[] = {"defer", "coop", "none", NULL};
-    static const uint32_t setups[] = {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-                                      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 0};
-    if (strcmp(name, "--receive") == 0) {
-        options.receive = (enum receive_kind)choice(value, kinds);
-    } else if (strcmp(name, "--poll-first") == 0) {
-        options.poll_first = number(value) != 0;
-    } else if (strcmp(name, "--after-send") == 0) {
-        options.after_send = number(value) != 0;
-    } else if (strcmp(name, "--buffers") == 0) {
-        options.buffers = number(value);
-    } else if (strcmp(name, "--buffer-size") == 0) {
-        options.buffer_size = number(value);
-    } else if (strcmp(name, "--pairs") == 0) {
-        options.pairs = number(value);
-    } else if (strcmp(name, "--batch") == 0) {
-        options.batch = number(value);
-    } else if (strcmp(name, "--taskrun") == 0) {
-        options.setup_flags = setups[choice(value, taskruns)];
-    } else if (strcmp(name, "--ring-fd") == 0) {
-        options.ring_fd = number(value) != 0;
-    } else {
-        die(name, EINVAL);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    if (argc < 3 || argc % 2 == 0) {
-        (void)fprintf(stderr, "usage: limit LISTEN_PORT BACKEND_PORT [--OPTION VALUE]...\n");
-        return 2;
-    }
-    options.listen_port = (uint16_t)number(argv[1]);
-    options.backend_port = (uint16_t)number(argv[2]);
-    for (int index = 3; index + 1 < argc; index += 2) {
-        set_option(argv[index], argv[index + 1]);
-    }
+    options = options_parse(argc, argv);
     backend = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(options.backend_port)};
     backend.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     create();
