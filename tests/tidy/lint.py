@@ -1,9 +1,12 @@
-"""clang-tidy with the tree's .clang-tidy over every source of a build, two at a time.
+"""clang-tidy with the tree's .clang-tidy over every source of a build, two at a time. What isn't run
+where the server runs is analyzed one function at a time, which takes a tenth of the time: its faults
+show in its tests.
 
 usage: lint.py BUILD_FOLDER [PART_OF_A_PATH...]"""
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -11,11 +14,20 @@ import time
 
 import tree
 
+SHALLOW = ("bench/", "tests/", "server/reactor/sim/")
+
+
+def to_clang(*words):
+    """Arguments of clang-tidy that give clang's own compiler these."""
+    return [f"--extra-arg={word}" for each in words for word in ("-Xclang", each)]
+
 
 def lint(build, path):
     """Returns the path, what clang-tidy said (empty: nothing), and its seconds."""
     start = time.monotonic()
-    result = subprocess.run(["clang-tidy", "--quiet", "-p", str(build), str(path)],
+    shallow = os.path.relpath(path, tree.ROOT).startswith(SHALLOW)
+    options = to_clang("-analyzer-config", "mode=shallow") if shallow else []
+    result = subprocess.run(["clang-tidy", "--quiet", "-p", str(build), *options, str(path)],
                             cwd=tree.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             text=True)
     # clang-tidy counts suppressed warnings on stderr; that is of interest only if it failed
@@ -32,6 +44,8 @@ def main():
     generated = str(build.resolve()) + "/"
     paths = [path for path in paths if not path.startswith(generated)]
     paths = [path for path in paths if not parts or any(part in path for part in parts)]
+    # large ones first, so that none is alone at the end
+    paths.sort(key=os.path.getsize, reverse=True)
     start = time.monotonic()
     errors = []
     slowest = []
