@@ -320,7 +320,7 @@ class Limits(AdminHttps):
         self.assertEqual(self.ask("GET", "/v1/projects", token)[0], 200)
 
     def test_time(self):
-        server = self.serve(handshake_timeout_s=1, idle_timeout_s=1)
+        server = self.serve(handshake_timeout_s=3, idle_timeout_s=3)
         token = self.token("script")
         self.assertTrue(is_closed(self.connection(self.port)))
         server.wait_closed("admin", "handshake")

@@ -280,13 +280,14 @@ class Limits(HostileTest):
 
 class FailedIdentifications(SystemTest):
     def test_they_are_listed_with_masked_secrets(self):
-        server = self.cencd(listener={"greeting_timeout_s": 1})
+        servers = [self.cencd(listener={"greeting_timeout_s": limit_s}) for limit_s in (600, 1)]
         cases = {
             "greeting/unknown": hello(imei_of(1)).replace(b"AT$", b"XX$"),
             "greeting/closed": hello(imei_of(2))[:60],
             "greeting/timeout": hello("86844103").rstrip(b",\n")[:70],
         }
         for reason, text in cases.items():
+            server = servers[reason == "greeting/timeout"]
             connection = connect(server.port)
             connection.sendall(text)
             if reason == "greeting/closed":
@@ -296,11 +297,15 @@ class FailedIdentifications(SystemTest):
                 connection.close()
             server.wait(lambda r=reason: [row for row in server.stats()["failed_identifications"]
                                           if row["reason"] == r], f"{reason} is listed")
-        status, text = server.get("/stats")
-        self.assertEqual(status, 200)
-        self.assertNotIn(PASSWORD, text)
-        self.assertNotIn(PASSWORD.encode().hex(), text.lower())
-        for row in server.stats()["failed_identifications"]:
+        rows = []
+        for server in servers:
+            status, text = server.get("/stats")
+            self.assertEqual(status, 200)
+            self.assertNotIn(PASSWORD, text)
+            self.assertNotIn(PASSWORD.encode().hex(), text.lower())
+            rows += server.stats()["failed_identifications"]
+        self.assertEqual({row["reason"] for row in rows}, set(cases))
+        for row in rows:
             self.assertEqual(row["listener"], "irz")
             self.assertTrue(row["peer"].startswith("127.0.0.1:"))
             self.assertEqual(row["size"], len(cases[row["reason"]]))

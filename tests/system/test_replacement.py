@@ -73,7 +73,7 @@ class Replacement(SystemTest):
         self.assertEqual(server.stats()["directory"]["replacements"], 0)
 
     def test_of_several_newcomers_the_newest_waits(self):
-        server = self.cencd({"links": {"hold_s": 2}})
+        server = self.cencd({"links": {"hold_s": 5}})
         older = self.modem(server, 1)
         agent = self.agent(older)
         ping(agent, older)
@@ -87,7 +87,7 @@ class Replacement(SystemTest):
 
     def test_bytes_of_a_held_newcomer_are_not_lost_to_the_stream(self):
         """It sends while it waits; when it wins it is an ordinary link."""
-        server = self.cencd({"links": {"hold_s": 1}})
+        server = self.cencd({"links": {"hold_s": 5}})
         older = self.modem(server, 1)
         agent = self.agent(older)
         ping(agent, older)

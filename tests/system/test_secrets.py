@@ -32,7 +32,7 @@ class Secrets(SystemTest):
 
     def test_everything_that_can_be_read(self):
         server = self.cencd({"log": {"level": "debug"}},
-                            {"greeting_timeout_s": 1, "greeting_max_bytes": 600})
+                            {"greeting_timeout_s": 4, "greeting_max_bytes": 600})
         good = hello(imei_of(1))
         at = good.index(PASSWORD.encode())
         modem = self.modem(server, 1)

@@ -185,7 +185,7 @@ class Ends(SystemTest):
         server.wait_device(modem.imei, "offline")
 
     def test_idle_session_ends_and_the_link_stays(self):
-        server = self.cencd({"sessions": {"idle_timeout_s": 1}})
+        server = self.cencd({"sessions": {"idle_timeout_s": 3}})
         modem = self.modem(server, 1)
         agent = self.agent(modem)
         ping(agent, modem)
