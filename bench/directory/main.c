@@ -252,8 +252,8 @@ static void *gasp(void *argument)
     return NULL;
 }
 
-/* As the keeper writes them, but without its waiting for a quieter moment: each of them changes some
- * device of all, so nearly each is another page of the file. */
+/* As the keeper writes them, but without its waiting for a quieter moment: each of them changes
+ * some device of all, so nearly each is another page of the file. */
 static void *store_gasps(void *argument)
 {
     struct store_error error;
