@@ -15,8 +15,9 @@
 #include "server/ops/admin_http.h"
 #include "server/ops/admin_https.h"
 #include "server/ops/admin_peer.h"
+#include "server/ops/admin_places.h"
 
-#define MAX_CONNECTIONS      16u
+#define MAX_CONNECTIONS      (2 * ADMIN_PLACES) /* some are being shut */
 #define CONNECTION_TIMEOUT_S 30u
 
 static const struct log_context module = {.module = "admin"};
@@ -24,6 +25,7 @@ static const struct log_context module = {.module = "admin"};
 struct admin {
     struct admin_door door;
     struct admin_peers *peers;
+    struct admin_places places;
     struct MHD_Daemon *daemon;
     struct admin_https *https; /* NULL: off */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -44,6 +46,31 @@ static bool who(const struct admin_door *door, struct admin_request *request)
     admin_refuse(request, MHD_HTTP_FORBIDDEN, "forbidden",
                  "only root, the server's own user and those of admin.unix_roles may ask");
     return false;
+}
+
+/* ---- connections ---- */
+
+/* What a connection keeps: a pointer to its role. */
+static const enum role roles[ROLE_COUNT] = {ROLE_NONE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_ADMIN};
+
+static bool comes(struct admin_door *door, int socket_fd, void **kept)
+{
+    struct admin *admin = container_of(door, struct admin, door);
+    struct edit_actor actor = {0};
+    enum role role = admin_peer_role(admin->peers, socket_fd, &actor);
+
+    if (!admin_places_take(&admin->places, role))
+        return false;
+    *kept = (void *)&roles[role];
+    return true;
+}
+
+static void gone(struct admin_door *door, void *kept)
+{
+    struct admin *admin = container_of(door, struct admin, door);
+
+    if (kept != NULL)
+        admin_places_leave(&admin->places, *(const enum role *)kept);
 }
 
 /* ---- the socket ---- */
@@ -103,6 +130,8 @@ enum status admin_start(struct server *server, struct admin **started, struct ke
         return explain(error, server->config->server.state_dir, ENOMEM);
     admin->door.server = server;
     admin->door.who = who;
+    admin->door.comes = comes;
+    admin->door.gone = gone;
     admin_refusals_init(&admin->door.refusals);
     enum status status = open_unix(admin, error);
     if (status != STATUS_OK) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "server/base/check.h"
@@ -342,6 +343,21 @@ static void on_end(void *context, struct MHD_Connection *connection, void **kept
     *kept = NULL;
 }
 
+static void on_connection(void *context, struct MHD_Connection *connection, void **kept,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct admin_door *door = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (door->comes == NULL)
+        return;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+        door->gone(door, *kept);
+    else if (info != NULL && !door->comes(door, info->connect_fd, kept))
+        (void)shutdown(info->connect_fd, SHUT_RDWR); /* closed when that is seen */
+}
+
 /* Parts of the path are taken apart before they are decoded; arguments are decoded when looked
  * at. */
 static size_t leave_as_it_is(void *context, struct MHD_Connection *connection, char *text)
@@ -368,8 +384,9 @@ struct MHD_Daemon *admin_http_start(struct admin_door *door, int listening,
     if (listening < 0)
         flags |= MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_request, door, MHD_OPTION_NOTIFY_COMPLETED,
-                            on_end, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL,
-                            MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+                            on_end, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door,
+                            MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_ARRAY,
+                            options, MHD_OPTION_END);
 }
 
 void admin_http_stop(struct MHD_Daemon *daemon)

@@ -12,6 +12,10 @@ struct admin_door {
     /* Who asks: fills the request's actor and role, both outlast the request's head. False: nobody
      * who may, and that has been answered. Called before a body is read. */
     bool (*who)(const struct admin_door *door, struct admin_request *request);
+    /* A connection came, and is gone; NULL: nothing. False: it gets no place, and is shut at once.
+     * *kept comes back when it is gone; NULL at first. */
+    bool (*comes)(struct admin_door *door, int socket_fd, void **kept);
+    void (*gone)(struct admin_door *door, void *kept);
     struct admin_refusals refusals; /* of those who came through it */
 };
 

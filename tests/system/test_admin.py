@@ -259,6 +259,26 @@ class Admin(unittest.TestCase):
         for half in idle:
             half.close()
 
+    def test_who_takes_all_places_is_shut_out_until_he_leaves(self):
+        self.start()
+        held = []
+        while self.answers():
+            half = socket.socket(socket.AF_UNIX)
+            self.addCleanup(half.close)
+            half.connect(str(self.state / "admin.sock"))
+            half.sendall(b"GET /v1/pro")
+            held.append(half)
+            self.assertLess(len(held), 100)
+        self.assertGreater(len(held), 16)
+        for half in held:
+            half.close()
+        wait_until(self.answers, "the places are free again")
+
+    def answers(self):
+        done = subprocess.run([CENCCTL, "project", "list", "--socket", self.state / "admin.sock"],
+                              capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
+
     def test_an_empty_password_changes_nothing(self):
         self.start()
         self.call("POST", "/v1/agents", {"name": "hes", "password": "geheim"})
