@@ -326,7 +326,8 @@ static enum plugin_verdict pattern_identify(void *instance, void *state,
                                             struct plugin_greeting *greeting)
 {
     const struct pattern_instance *pattern = instance;
-    bool is_whole = (greeting->input_flags & PLUGIN_GREETING_DATAGRAM) != 0;
+    bool is_whole =
+        (greeting->input_flags & (PLUGIN_GREETING_DATAGRAM | PLUGIN_GREETING_ENDED)) != 0;
     bool is_quiet = is_whole || greeting->quiet_ms >= pattern->quiet_ms;
     size_t at = 0;
 

@@ -119,6 +119,9 @@ enum plugin_verdict {
 /* The data is one whole message and nothing will follow it. On a listener for datagrams only PUSHED
  * is of use; the plugin is asked again with what PUSHED didn't consume. */
 #define PLUGIN_GREETING_DATAGRAM 0x1u
+/* The connection has ended, in order or not: nothing will follow the data. Only PUSHED is of use: a
+ * message whose end could not be seen is whole. */
+#define PLUGIN_GREETING_ENDED 0x2u
 
 struct plugin_greeting {
     /* in */

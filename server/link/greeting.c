@@ -62,8 +62,9 @@ static void identified(struct link *link, uint8_t plugin, const struct plugin_gr
     registration_begin(link, &greeting->identity);
 }
 
-static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_greeting *answer,
-                               struct plugin_push *push, uint8_t reply[PLUGIN_REPLY_SIZE])
+static enum plugin_verdict ask(struct link *link, size_t index, uint32_t input_flags,
+                               struct plugin_greeting *answer, struct plugin_push *push,
+                               uint8_t reply[PLUGIN_REPLY_SIZE])
 {
     struct greeting *greeting = link->greeting;
     struct reactor *reactor = link->stream.reactor;
@@ -76,6 +77,7 @@ static enum plugin_verdict ask(struct link *link, size_t index, struct plugin_gr
     answer->utc_ms = reactor_utc_ms(reactor);
     answer->reply = reply;
     answer->push = push;
+    answer->input_flags = input_flags;
     memset(push, 0, sizeof *push);
     answer->identity.signal_csq = PLUGIN_SIGNAL_UNKNOWN;
     return plugin->plugin->identify(plugin->instance, greeting->states[index], answer);
@@ -139,7 +141,7 @@ static bool ask_one(struct link *link, size_t index, struct answers *answers)
     struct plugin_greeting answer;
     struct plugin_push push;
     uint8_t reply[PLUGIN_REPLY_SIZE];
-    enum plugin_verdict verdict = ask(link, index, &answer, &push, reply);
+    enum plugin_verdict verdict = ask(link, index, 0, &answer, &push, reply);
     if (verdict == PLUGIN_PUSHED && pushed(link, index, &answer)) {
         *answers = (struct answers){0};
         return true;
@@ -186,6 +188,33 @@ static void ask_plugins(struct link *link)
         link_close(link, CLOSE_GREETING_TOO_LONG);
     else if (answers.wake_in_ms > 0)
         timer_start_fine(link->stream.reactor, &greeting->wake, answers.wake_in_ms);
+}
+
+/* ---- the end ---- */
+
+/* True if a plugin took a message that nothing can follow any more. */
+static bool ask_at_the_end(struct link *link, size_t index, bool hears)
+{
+    struct plugin_greeting answer;
+    struct plugin_push push;
+    uint8_t reply[PLUGIN_REPLY_SIZE];
+    if ((link->greeting->declined & (1u << index)) != 0 ||
+        ask(link, index, PLUGIN_GREETING_ENDED, &answer, &push, reply) != PLUGIN_PUSHED)
+        return false;
+    if (!hears)
+        push.ack_size = 0;
+    return pushed(link, index, &answer);
+}
+
+void greeting_last_words(struct link *link, bool hears)
+{
+    size_t plugins = link_listener(link)->plugin_count;
+    bool taken = true;
+    while (taken && link->greeting->size > 0) {
+        taken = false;
+        for (size_t i = 0; i < plugins && !taken; i++)
+            taken = ask_at_the_end(link, i, hears);
+    }
 }
 
 /* ---- bytes and time ---- */

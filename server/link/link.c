@@ -404,6 +404,8 @@ static void on_ended(struct stream *stream, int error)
 {
     struct link *link = container_of(stream, struct link, stream);
     bool greeting = link->state == LINK_GREETING && error == 0;
+    if (link->state == LINK_GREETING && link->greeting != NULL)
+        greeting_last_words(link, error == 0);
     if (link->state == LINK_HELD && error == 0)
         registration_last_words(link);
     link_close(link, greeting ? CLOSE_GREETING_CLOSED : close_reason_of_device(error));

@@ -109,6 +109,9 @@ extern const struct stream_ops link_ops;
 void greeting_begin(struct link *link);
 void greeting_received(struct link *link, struct chunk *chunk);
 void greeting_free(struct link *link);
+/* The connection ended in greeting: a gasp whose end the plugin couldn't see is whole. hears: it
+ * may still be answered. */
+void greeting_last_words(struct link *link, bool hears);
 /* All that it said in greeting was pushes. */
 bool greeting_only_pushed(const struct link *link);
 void registration_begin(struct link *link, const struct plugin_identity *identity);
