@@ -1,17 +1,15 @@
 #include "server/directory/store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "server/base/check.h"
 #include "server/directory/account_rows.h"
+#include "server/directory/database_file.h"
 #include "server/directory/details_rows.h"
 #include "server/directory/statements.h"
 #include "server/directory/token_rows.h"
@@ -182,20 +180,15 @@ static enum status prepare(struct store *store, int64_t version, struct store_er
                                          result == SQLITE_DONE ? SQLITE_CORRUPT : result, error);
 }
 
-/* Only the server's user reads it, whatever the umask; SQLite gives its other files the same mode.
- */
-static enum status make_file(struct store *store, struct store_error *error)
+static enum status make_file(const struct store *store, struct store_error *error)
 {
-    int file = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int result = database_file_make(store->path);
 
-    if (file < 0 && errno != EEXIST) {
-        (void)snprintf(error->text, sizeof(error->text),
-                       "the directory's store %s can't be made: %s", store->path, strerror(errno));
-        return STATUS_SYSTEM;
-    }
-    if (file >= 0)
-        (void)close(file);
-    return STATUS_OK;
+    if (result == 0)
+        return STATUS_OK;
+    (void)snprintf(error->text, sizeof(error->text), "the directory's store %s can't be made: %s",
+                   store->path, strerror(result));
+    return STATUS_SYSTEM;
 }
 
 /* SQLite counts its memory under a lock that all of its users share; nobody here asks. Where it is

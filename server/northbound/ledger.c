@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/directory/database_file.h"
 #include "server/directory/statements.h"
 
 #define APPLICATION_ID 0x43454e4e /* "CENN" */
@@ -138,6 +139,8 @@ enum status ledger_open(const char *path, struct ledger **opened, bool *fresh,
         (void)snprintf(error->text, sizeof(error->text), "not enough memory for the ledger");
         return STATUS_NO_MEMORY;
     }
+    if (path != NULL)
+        (void)database_file_make(path); /* if it can't be made, opening it says why */
     int result =
         sqlite3_open_v2(path != NULL ? path : ":memory:", &ledger->database,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -406,6 +407,38 @@ static void test_ledger_keeps_what_was_said(void **state)
     history_remove_folder(folder);
 }
 
+static void readable_by_its_user_alone(const char *path)
+{
+    struct stat status;
+
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+/* Which devices there are is nobody else's business; everybody could read it once. */
+static void test_ledger_is_for_its_user_alone(void **state)
+{
+    char folder[64];
+    char path[96];
+    char log[112];
+    struct ledger *ledger = NULL;
+    struct ledger_error error;
+    bool fresh;
+    mode_t former = umask(0);
+
+    (void)state;
+    history_make_folder(folder);
+    (void)snprintf(path, sizeof(path), "%s/ledger", folder);
+    (void)snprintf(log, sizeof(log), "%s-wal", path);
+    assert_int_equal(ledger_open(path, &ledger, &fresh, &error), STATUS_OK);
+    assert_true(fresh);
+    readable_by_its_user_alone(path);
+    readable_by_its_user_alone(log);
+    (void)umask(former);
+    ledger_close(ledger);
+    history_remove_folder(folder);
+}
+
 static void test_ledger_leaves_other_files_alone(void **state)
 {
     char folder[64];
@@ -440,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_half_a_move),
         cmocka_unit_test(test_filters_that_are_refused),
         cmocka_unit_test(test_ledger_keeps_what_was_said),
+        cmocka_unit_test(test_ledger_is_for_its_user_alone),
         cmocka_unit_test(test_ledger_leaves_other_files_alone),
     };
 
