@@ -13,8 +13,7 @@ bool line_take(struct session *session)
     struct line *line = calloc(1, sizeof *line);
     if (line == NULL)
         return false;
-    for (int i = 0; i < SESSION_PRIORITIES; i++)
-        list_init(&line->waiting[i]);
+    queue_init(&line->queue);
     timer_init(&line->timer, look_at_holder);
     line->holder = session;
     session->line = line;
@@ -23,18 +22,16 @@ bool line_take(struct session *session)
 
 static void line_free(struct line *line)
 {
-    CHECK(line->waiters == 0);
+    CHECK(line->queue.size == 0);
     timer_stop(&line->timer);
     free(line);
 }
 
 /* NULL: nobody waits. */
-static struct session *first_of(struct line *line)
+static struct session *first_of(const struct line *line)
 {
-    for (int i = 0; i < SESSION_PRIORITIES; i++)
-        if (!list_empty(&line->waiting[i]))
-            return container_of(line->waiting[i].next, struct session, queued);
-    return NULL;
+    struct list *node = queue_first(&line->queue);
+    return node != NULL ? container_of(node, struct session, queued) : NULL;
 }
 
 /* ---- the holder ---- */
@@ -75,7 +72,7 @@ static void watch_holder(struct line *line)
 static void look_at_holder(struct timer *timer)
 {
     struct line *line = container_of(timer, struct line, timer);
-    if (line->waiters == 0)
+    if (line->queue.size == 0)
         return;
     if (line_holder_is_still(line->holder))
         session_end(line->holder, CLOSE_SESSION_STILL);
@@ -87,9 +84,8 @@ static void look_at_holder(struct timer *timer)
 
 void line_leave(struct session *session)
 {
-    CHECK(session->state == SESSION_WAITING && session->line->waiters > 0);
-    list_remove(&session->queued);
-    session->line->waiters--;
+    CHECK(session->state == SESSION_WAITING);
+    queue_remove(&session->line->queue, &session->queued);
     session->line = NULL;
     timer_stop(&session->timer);
 }
@@ -101,25 +97,22 @@ static void wait_over(struct timer *timer)
     session_turn_away(session, CLOSE_SESSION_WAIT_TIMEOUT);
 }
 
-/* Makes room for a person by turning away who came last of the others. */
 static bool has_room(struct line *line, const struct session *session)
 {
-    if (line->waiters < session->shard->server->config->sessions.max_waiting)
-        return true;
-    struct list *others = &line->waiting[SESSION_COLLECTION];
-    if (session->priority != SESSION_PERSON || list_empty(others))
+    struct list *node = NULL;
+    if (!queue_has_room(&line->queue, session, &node))
         return false;
-    struct session *last = container_of(others->previous, struct session, queued);
-    session_note_holder(last, line->holder);
-    session_turn_away(last, CLOSE_SESSION_QUEUE_FULL);
+    if (node == NULL)
+        return true;
+    struct session *loser = container_of(node, struct session, queued);
+    session_note_holder(loser, line->holder);
+    session_turn_away(loser, CLOSE_SESSION_QUEUE_FULL);
     return true;
 }
 
 static void enqueue(struct line *line, struct session *session)
 {
-    CHECK(session->priority < SESSION_PRIORITIES);
-    list_append(&line->waiting[session->priority], &session->queued);
-    line->waiters++;
+    queue_append(&line->queue, session, &session->queued);
     session->line = line;
     session_begin_waiting(session, wait_over);
     if (!timer_running(&line->timer))
@@ -129,7 +122,7 @@ static void enqueue(struct line *line, struct session *session)
 bool line_claim(struct line *line, struct session *session)
 {
     struct session *holder = line->holder;
-    bool yields = line->waiters == 0 && (holder->agent_finished || line_holder_is_still(holder));
+    bool yields = line->queue.size == 0 && (holder->agent_finished || line_holder_is_still(holder));
     if (yields) {
         session_end(holder, holder->agent_finished ? CLOSE_SESSION_YIELDED : CLOSE_SESSION_STILL);
         return true; /* the line is gone with it */
@@ -158,7 +151,7 @@ void line_next(struct line *line, struct link *link)
     line->holder = next;
     next->line = line;
     session_join(next, link);
-    if (line->waiters > 0)
+    if (line->queue.size > 0)
         watch_holder(line);
 }
 

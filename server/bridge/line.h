@@ -8,12 +8,11 @@
 #ifndef CENCD_BRIDGE_LINE_H
 #define CENCD_BRIDGE_LINE_H
 
-#include "server/bridge/session.h"
+#include "server/bridge/queue.h"
 
 struct line {
     struct session *holder;
-    struct list waiting[SESSION_PRIORITIES]; /* struct session, by queued */
-    uint32_t waiters;
+    struct queue queue; /* struct session, by queued */
     struct timer timer; /* while someone waits: the holder may have become still */
 };
 
