@@ -36,8 +36,12 @@ static size_t on_body(char *data, size_t one, size_t size, void *context)
     long status = 0;
 
     (void)curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (exchange->download != NULL && status == 200)
-        return fwrite(data, 1, size, exchange->download);
+    if (exchange->download != NULL && status == 200) {
+        size_t taken = fwrite(data, 1, size, exchange->download);
+        if (taken < size)
+            exchange->answer->download_error = errno;
+        return taken;
+    }
     if (exchange->size + size > ANSWER_MAX)
         return 0;
     char *larger = realloc(exchange->text, exchange->size + size + 1);

@@ -20,6 +20,7 @@ struct client_server {
 };
 
 struct client_answer {
+    int download_error;              /* an errno: the file took no more */
     unsigned status;                 /* of HTTP */
     char etag[64];                   /* "": none */
     json_t *value;                   /* NULL: none; the caller's */

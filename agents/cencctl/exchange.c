@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agents/cencctl/cencctl.h"
@@ -126,6 +127,23 @@ static int send_file(const struct request *request, FILE *file, const char *path
     return code;
 }
 
+/* Its size is told before it is sent, so that a file that was cut isn't taken for the whole. */
+static FILE *open_import(const char *name)
+{
+    FILE *file = fopen(name, "re");
+    struct stat facts;
+
+    if (file == NULL) {
+        (void)fprintf(stderr, "cencctl: %s: %s\n", name, strerrordesc_np(errno));
+        return NULL;
+    }
+    if (fstat(fileno(file), &facts) == 0 && S_ISREG(facts.st_mode))
+        return file;
+    (void)fprintf(stderr, "cencctl: %s: this is no file, but a folder, a pipe or a device\n", name);
+    (void)fclose(file);
+    return NULL;
+}
+
 int import_command(struct request *request)
 {
     const char *name = request->operands[0];
@@ -133,11 +151,9 @@ int import_command(struct request *request)
 
     if (format == NULL)
         return EXIT_USAGE;
-    FILE *file = fopen(name, "re");
-    if (file == NULL) {
-        (void)fprintf(stderr, "cencctl: %s: %s\n", name, strerrordesc_np(errno));
+    FILE *file = open_import(name);
+    if (file == NULL)
         return EXIT_UNREAD;
-    }
     char *path = path_of(request, format, name);
     int code = path != NULL ? send_file(request, file, path) : EXIT_UNREAD;
     free(path);
@@ -153,15 +169,18 @@ static int fetch(const struct request *request, FILE *out, const char *path)
     int code = EXIT_GOOD;
     int result = client_transfer(&request->server, "GET", path, NULL, out, &answer);
 
-    if (result < 0)
-        code = manage_no_server(request, result, &answer);
-    else if (answer.status >= 300)
-        code = refused(&answer);
-    json_decref(answer.value);
-    if (code == EXIT_GOOD && fflush(out) != 0) {
-        (void)fprintf(stderr, "cencctl: the output takes no more: %s\n", strerrordesc_np(errno));
+    if (answer.download_error == 0 && fflush(out) != 0)
+        answer.download_error = errno;
+    if (answer.download_error != 0) {
+        (void)fprintf(stderr, "cencctl: the output takes no more: %s\n",
+                      strerrordesc_np(answer.download_error));
         code = EXIT_UNREAD;
+    } else if (result < 0) {
+        code = manage_no_server(request, result, &answer);
+    } else if (answer.status >= 300) {
+        code = refused(&answer);
     }
+    json_decref(answer.value);
     return code;
 }
 

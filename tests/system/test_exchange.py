@@ -229,6 +229,14 @@ class Exchange(unittest.TestCase):
         self.ctl("import", self.folder / "bad.txt", code=64)
         self.ctl("import", self.folder / "bad.json", code=65)  # of which project?
         self.ctl("import", self.folder / "missing.csv", code=74)
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([CENCCTL, "export", "--format", "csv"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S,
+                                  check=False, env=self.environment)
+        self.assertEqual(done.returncode, 74)
+        self.assertIn("the output takes no more: No space left on device", done.stderr)
+        for name in (self.folder, "/dev/zero"):
+            self.assertIn("this is no file", self.ctl("import", name, "--format", "csv", code=74))
         self.ctl("export", "--format", "cehes", code=65)
         self.ctl("export", "--format", "cehes", "--project", "none", code=66)
 
