@@ -11,6 +11,7 @@
 #define APPLICATION_ID 0x43454e4e /* "CENN" */
 #define VERSION        1
 #define BUSY_MS        2000
+#define SWEEP_KEYS     100u /* as in AFTER */
 
 static const char schema[] = "CREATE TABLE consumer ("
                              " name TEXT PRIMARY KEY,"
@@ -35,6 +36,7 @@ enum statement {
     POSITIONS,
     WAITING,
     FIND,
+    AFTER,
     BEGIN,
     COMMIT,
     PUT_POSITION,
@@ -51,6 +53,8 @@ static const char *const texts[STATEMENTS] = {
     [WAITING] = "SELECT scope, serial FROM registration WHERE state = 1 ORDER BY unix_ms",
     [FIND] = "SELECT state, id, reason, consumer, unix_ms FROM registration"
              " WHERE scope = ?1 AND serial = ?2",
+    [AFTER] = "SELECT scope, serial FROM registration WHERE (scope, serial) > (?1, ?2)"
+              " ORDER BY scope, serial LIMIT 100",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [PUT_POSITION] = "INSERT INTO consumer VALUES (?1, ?2)"
@@ -62,6 +66,11 @@ static const char *const texts[STATEMENTS] = {
     [PUT_WAITING] = "INSERT INTO registration VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
                     " ON CONFLICT (scope, serial) DO NOTHING",
     [REMOVE] = "DELETE FROM registration WHERE scope = ?1 AND serial = ?2",
+};
+
+struct ledger_key {
+    char scope[LEDGER_SCOPE_SIZE];
+    char serial[LEDGER_SERIAL_SIZE];
 };
 
 struct ledger {
@@ -303,4 +312,43 @@ enum status ledger_remove(struct ledger *ledger, const char *scope, const char *
     bind(ledger->statements[REMOVE], 1, scope);
     bind(ledger->statements[REMOVE], 2, serial);
     return run(ledger, REMOVE, error);
+}
+
+/* The next few keys after the last one of keys. Returns their number. */
+static enum status read_keys(struct ledger *ledger, struct ledger_key *keys, const char *scope,
+                             const char *serial, size_t *count, struct ledger_error *error)
+{
+    sqlite3_stmt *statement = ledger->statements[AFTER];
+    int result;
+
+    *count = 0;
+    bind(statement, 1, scope);
+    bind(statement, 2, serial);
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW && *count < SWEEP_KEYS) {
+        copy_text(statement, 0, keys[*count].scope, sizeof(keys->scope));
+        copy_text(statement, 1, keys[*count].serial, sizeof(keys->serial));
+        (*count)++;
+    }
+    return done(ledger, AFTER, result, error);
+}
+
+enum status ledger_sweep(struct ledger *ledger,
+                         bool (*stays)(const char *scope, const char *serial, void *context),
+                         void *context, struct ledger_error *error)
+{
+    struct ledger_key keys[SWEEP_KEYS];
+    struct ledger_key last = {.scope = ""};
+    size_t count;
+
+    do {
+        enum status status = read_keys(ledger, keys, last.scope, last.serial, &count, error);
+        for (size_t i = 0; i < count && status == STATUS_OK; i++)
+            if (!stays(keys[i].scope, keys[i].serial, context))
+                status = ledger_remove(ledger, keys[i].scope, keys[i].serial, error);
+        if (status != STATUS_OK)
+            return status;
+        if (count > 0)
+            last = keys[count - 1];
+    } while (count == SWEEP_KEYS);
+    return STATUS_OK;
 }

@@ -64,6 +64,10 @@ enum status ledger_put_position(struct ledger *ledger, const char *name, uint64_
                                 struct ledger_error *error) MUST_CHECK;
 enum status ledger_put_sequence(struct ledger *ledger, uint64_t sequence,
                                 struct ledger_error *error) MUST_CHECK;
+/* Removes what is known of devices for which stays is false. */
+enum status ledger_sweep(struct ledger *ledger,
+                         bool (*stays)(const char *scope, const char *serial, void *context),
+                         void *context, struct ledger_error *error) MUST_CHECK;
 /* In place of what was known; a row that waits doesn't take the place of an answer. */
 enum status ledger_put(struct ledger *ledger, const struct ledger_row *row,
                        struct ledger_error *error) MUST_CHECK;

@@ -114,7 +114,13 @@ static bool walk_device(const struct device_info *info, void *context)
     return walk->status == STATUS_OK;
 }
 
-/* All of the directory waits, but for what has an answer. */
+static bool is_there(const char *scope, const char *serial, void *context)
+{
+    return registry_device(context, scope, serial) != NULL;
+}
+
+/* All of the directory waits, but for what has an answer. What was said of a device that is gone is
+ * forgotten, as if its removal had been heard of: should it come again, it is new. */
 static enum status walk_directory(struct northbound *northbound, uint64_t sequence,
                                   struct ledger_error *error)
 {
@@ -123,6 +129,8 @@ static enum status walk_directory(struct northbound *northbound, uint64_t sequen
     walk.status = ledger_begin(northbound->ledger, error);
     if (walk.status == STATUS_OK)
         (void)directory_walk(northbound->directory, 0, walk_device, &walk);
+    if (walk.status == STATUS_OK)
+        walk.status = ledger_sweep(northbound->ledger, is_there, northbound->directory, error);
     if (walk.status == STATUS_OK)
         walk.status = ledger_put_sequence(northbound->ledger, sequence, error);
     if (walk.status == STATUS_OK)
@@ -202,6 +210,7 @@ static void walked(struct registry *registry)
     struct northbound *northbound = northbound_of(registry);
 
     registry->rewalk = false;
+    waiting_sweep(&registry->waiting, is_there, northbound->directory);
     if (ledger_waiting(northbound->ledger, remember, registry, &registry->error) != STATUS_OK)
         went_wrong(registry);
     registry->follower.next = registry->writing_to + 1;

@@ -156,6 +156,21 @@ void waiting_remove(struct waiting_devices *devices, const char *scope, const ch
     devices->count--;
 }
 
+void waiting_sweep(struct waiting_devices *devices,
+                   bool (*stays)(const char *scope, const char *serial, void *context),
+                   void *context)
+{
+    struct list *next;
+
+    for (struct list *node = devices->all.next; node != &devices->all; node = next) {
+        const char *scope = container_of(node, struct waiting, node)->key;
+        const char *serial = scope + strlen(scope) + 1;
+        next = node->next;
+        if (!stays(scope, serial, context))
+            waiting_remove(devices, scope, serial);
+    }
+}
+
 /* ---- going through them ---- */
 
 void waiting_tell(struct waiting_devices *devices)

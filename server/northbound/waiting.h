@@ -3,6 +3,7 @@
 #ifndef CENCD_NORTHBOUND_WAITING_H
 #define CENCD_NORTHBOUND_WAITING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,11 @@ void waiting_add(struct waiting_devices *devices, const struct device *device, c
  */
 void waiting_again(struct waiting_devices *devices, const char *scope, const char *serial);
 void waiting_remove(struct waiting_devices *devices, const char *scope, const char *serial);
+
+/* Removes those for whom stays is false. */
+void waiting_sweep(struct waiting_devices *devices,
+                   bool (*stays)(const char *scope, const char *serial, void *context),
+                   void *context);
 
 /* Calls more of the walkers for whom there is something. Not from inside a walker. */
 void waiting_tell(struct waiting_devices *devices);

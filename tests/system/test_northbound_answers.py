@@ -1,11 +1,13 @@
 """What head-end systems answered to registrations, when the disk fails in the middle."""
 
 import contextlib
+import json
 import pathlib
 import sqlite3
 import subprocess
 
 import cencd
+import segments
 from cencd import LIMIT_S, imei_of
 from northbound import NorthboundTest, pb
 
@@ -52,3 +54,35 @@ class AnswersTest(NorthboundTest):
                     moved, "it is written")
         self.assertEqual(self.registration(stub), before)
         self.assertEqual((before.id, before.consumer), ("M 17", "hes"))
+
+    def test_an_answer_goes_with_its_device(self):
+        """The device was removed while the northbound was off, and retention was faster (here: another
+        journal in its place). When it came again, it was known by its old answer, and not announced."""
+        server = self.server()
+        stub = self.stub(server)
+        self.modem(server, 1).close()
+        self.ask(stub.ReportRegistration,
+                 pb.ReportRegistrationRequest(device=KEY, accepted_id="M 17"))
+        server.stop()
+        self.enable(server, False)
+        server.start()
+        self.ctl(server, "device", "remove", imei_of(1))
+        with contextlib.closing(sqlite3.connect(self.state(server) / "directory.sqlite")) as store:
+            server.wait(lambda: store.execute("SELECT sum(removed) FROM device").fetchone() == (1,),
+                        "the store has it, too")
+        server.stop()
+        segments.replace(self.state(server) / "journal", 1001)
+        self.enable(server, True)
+        server.start()
+        self.modem(server, 1)
+        stub = self.stub(server)
+        waiting = stub.WatchRegistrations(pb.WatchRegistrationsRequest(), metadata=self.bearer(),
+                                          timeout=LIMIT_S)
+        self.assertEqual(next(waiting).devices[0].device.serial, imei_of(1))
+        waiting.cancel()
+        self.assertEqual(self.registration(stub).state, pb.REGISTRATION_STATE_WAITING)
+
+    @staticmethod
+    def enable(server, enabled):
+        server.config["northbound"]["enabled"] = enabled
+        server.config_path.write_text(json.dumps(server.config))
