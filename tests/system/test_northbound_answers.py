@@ -3,8 +3,11 @@
 import contextlib
 import json
 import pathlib
+import resource
 import sqlite3
 import subprocess
+
+import grpc
 
 import cencd
 import segments
@@ -54,6 +57,24 @@ class AnswersTest(NorthboundTest):
                     moved, "it is written")
         self.assertEqual(self.registration(stub), before)
         self.assertEqual((before.id, before.consumer), ("M 17", "hes"))
+
+    def test_a_disk_that_takes_nothing(self):
+        """An answer that can't be recorded is refused at once: it was left without one until the disk
+        had room again, or until the client's deadline."""
+        server = self.server()
+        stub = self.stub(server)
+        self.modem(server, 1)
+        answer = pb.ReportRegistrationRequest(device=KEY, accepted_id="M 17")
+        _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, hard))
+        self.modem(server, 1, register=False)
+        server.wait(lambda: server.metric("cencd_journal_durable") == 0, "the disk takes nothing")
+        with self.fails(grpc.StatusCode.UNAVAILABLE) as caught:
+            self.ask(stub.ReportRegistration, answer)
+        self.assertEqual(caught.exception.details(), "the disk takes no events")
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        server.wait(lambda: server.metric("cencd_journal_durable") == 1, "it does again")
+        self.ask(stub.ReportRegistration, answer)
 
     def test_an_answer_goes_with_its_device(self):
         """The device was removed while the northbound was off, and retention was faster (here: another
