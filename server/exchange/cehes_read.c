@@ -184,48 +184,62 @@ struct group_under_way {
     uint32_t number;
 };
 
-/* Which group of the model it is; false: said why not. */
+/* A group that is new in the file; false: said why not. */
+static bool make_group(struct group_under_way *group, const char *name)
+{
+    struct cehes_element *element = &group->element;
+    struct exchange *exchange = element->cehes->exchange;
+    uint32_t expected = (uint32_t)exchange->group_count;
+
+    group->number = expected;
+    if (name == NULL) {
+        struct exchange_group *none = exchange_add_group(exchange);
+        if (none != NULL)
+            none->place = element->place;
+        else
+            element->cehes->status = STATUS_FULL;
+    } else if (!exchange_group_called(exchange, 0, name, strlen(name), &element->place,
+                                      &group->number)) {
+        element->cehes->status = STATUS_FULL;
+    } else if (group->number != expected) {
+        cehes_fault(element, "Name", "another group has this Name already");
+        return false;
+    }
+    return element->cehes->status == STATUS_OK;
+}
+
+/* Which group of the model it is; false: said why not. Only one that is there is known by its Id
+ * from then on. */
 static bool place_group(struct group_under_way *group)
 {
     struct cehes_element *element = &group->element;
     struct exchange *exchange = element->cehes->exchange;
+    struct names_index *ids = &element->cehes->group_ids;
     size_t found = exchange->faults.found;
     const char *id = cehes_text(element, "Id");
     const char *name = cehes_text(element, "Name");
-    const char *known = id != NULL ? id : "";
 
     if (exchange->faults.found != found)
         return false;
-    if ((name == NULL || name[0] == '\0') != (id == NULL)) {
+    if (name != NULL && name[0] == '\0')
+        name = NULL;
+    if ((name == NULL) != (id == NULL) || (id != NULL && id[0] == '\0')) {
         cehes_fault(element, "", "Id and Name are both null (no group), or neither is");
         return false;
     }
-    known = arena_text(&exchange->arena, known, strlen(known));
-    if (!cehes_has(element->cehes, known))
-        return false;
-    group->number = (uint32_t)exchange->group_count;
-    enum status status =
-        names_index_add(&element->cehes->group_ids, &exchange->arena, 0, known, &group->number);
-    if (status == STATUS_EXISTS) {
+    const char *known = id != NULL ? id : "";
+    if (names_index_find(ids, 0, known, &group->number)) {
         const char *former = exchange->groups[group->number].name;
         if (former != NULL && strcmp(former, name) != 0)
             cehes_fault(element, "Id", "another group has this Id already");
         return exchange->faults.found == found;
     }
-    if (status == STATUS_OK && name != NULL) {
-        uint32_t number = 0;
-        if (!exchange_group_called(exchange, 0, name, strlen(name), &element->place, &number))
-            status = STATUS_FULL;
-        else if (number != group->number)
-            cehes_fault(element, "Name", "another group has this Name already");
-    } else if (status == STATUS_OK) {
-        struct exchange_group *none = exchange_add_group(exchange);
-        status = none != NULL ? STATUS_OK : STATUS_FULL;
-        if (none != NULL)
-            none->place = element->place;
-    }
-    element->cehes->status = status;
-    return status == STATUS_OK && exchange->faults.found == found;
+    if (!make_group(group, name))
+        return false;
+    known = arena_text(&exchange->arena, known, strlen(known));
+    if (cehes_has(element->cehes, known))
+        element->cehes->status = names_index_add(ids, &exchange->arena, 0, known, &group->number);
+    return element->cehes->status == STATUS_OK;
 }
 
 static void read_devices(struct group_under_way *group)

@@ -195,6 +195,46 @@ static void bad_groups_are_refused(void **state)
     refused("{\"Groups\":{}}", "Groups", 1, 11, "an array [ is expected here");
 }
 
+/* It once was taken for the Id of no group, and then compared with a name that isn't there. */
+static void an_empty_id_is_a_fault(void **state)
+{
+    (void)state;
+    refused("{\"Groups\":[{\"Id\":\"\",\"Name\":\"a\"},{\"Id\":null,\"Name\":null}]}", "Groups[0]",
+            1, 12, "Id and Name are both null (no group), or neither is");
+}
+
+/* Where a group was at fault, a later one with its Id was once looked for where there was none. */
+static void groups_of_one_id_after_a_bad_one(void **state)
+{
+    struct exchange exchange;
+
+    (void)state;
+    assert_int_equal(read_text("{\"Groups\":[{\"Id\":\"1\",\"Name\":\"a\"},"
+                               "{\"Id\":\"2\",\"Name\":\"a\"},{\"Id\":\"2\",\"Name\":\"b\"},"
+                               "{\"Id\":\"2\",\"Name\":\"a\"}]}",
+                               &exchange),
+                     STATUS_OK);
+    assert_int_equal(exchange.group_count, 2);
+    assert_int_equal(exchange.faults.found, 2);
+    assert_string_equal(exchange.faults.list[0].path, "Groups[1].Name");
+    assert_string_equal(exchange.faults.list[1].path, "Groups[3].Id");
+    exchange_free(&exchange);
+}
+
+static void an_empty_name_is_none(void **state)
+{
+    struct exchange exchange;
+
+    (void)state;
+    assert_int_equal(
+        read_text("{\"Groups\":[{\"Id\":null,\"Name\":\"\",\"Devices\":[]}]}", &exchange),
+        STATUS_OK);
+    assert_int_equal(exchange.faults.found, 0);
+    assert_int_equal(exchange.group_count, 1);
+    assert_null(exchange.groups[0].name);
+    exchange_free(&exchange);
+}
+
 /* Whatever order the sections have; a line that is off, or of no TCP, is no device's channel. */
 static void the_channel_is_that_of_the_first_line_that_counts(void **state)
 {
@@ -275,6 +315,9 @@ int main(void)
         cmocka_unit_test(bad_channels_are_refused),
         cmocka_unit_test(bad_devices_are_refused),
         cmocka_unit_test(bad_groups_are_refused),
+        cmocka_unit_test(an_empty_id_is_a_fault),
+        cmocka_unit_test(groups_of_one_id_after_a_bad_one),
+        cmocka_unit_test(an_empty_name_is_none),
         cmocka_unit_test(the_channel_is_that_of_the_first_line_that_counts),
         cmocka_unit_test(a_hundred_faults_are_kept),
         cmocka_unit_test(depth_and_size_are_bounded),
