@@ -53,15 +53,13 @@ static void list_agents(struct admin_request *request)
 {
     static const char *const known[] = {"limit", "after", NULL};
     struct directory *directory = request->server->directory;
-    json_t *items = json_array();
     struct agent_info info = {0};
     uint64_t limit = 0;
     uint64_t after = 0;
 
-    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
-        json_decref(items);
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after))
         return;
-    }
+    json_t *items = json_array();
     info.id = (uint32_t)after;
     while (json_array_size(items) < limit && agents_list(directory, info.id, &info, 1) == 1)
         (void)json_array_append_new(items, show_agent(directory, &info));
@@ -233,9 +231,24 @@ static bool read_agent(struct admin_request *request, struct edit *edit)
            read_priority(request, edit) && read_password(request, edit);
 }
 
+static bool find_agent(struct admin_request *request, uint32_t *id)
+{
+    struct agent_info info = {0};
+
+    if (!agent_find(request->server->directory, request->parts[1], &info)) {
+        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no agent %.95s",
+                     request->parts[1]);
+        return false;
+    }
+    *id = info.id;
+    return true;
+}
+
 void admin_agents(struct admin_request *request)
 {
     static const struct admin_resource resource = {
+        .parts = 2,
+        .find = find_agent,
         .list = list_agents,
         .show = answer_agent,
         .read = read_agent,
@@ -243,17 +256,6 @@ void admin_agents(struct admin_request *request)
         .change = EDIT_AGENT_CHANGE,
         .remove = EDIT_AGENT_REMOVE,
     };
-    struct agent_info info = {0};
-    bool one = request->part_count == 2;
 
-    if (request->part_count > 2) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
-        return;
-    }
-    if (one && !agent_find(request->server->directory, request->parts[1], &info)) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no agent %.95s",
-                     request->parts[1]);
-        return;
-    }
-    admin_serve(request, &resource, one, info.id);
+    admin_serve(request, &resource);
 }

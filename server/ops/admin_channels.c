@@ -162,9 +162,16 @@ bool admin_channel_called(struct admin_request *request, const char *name, uint3
     return true;
 }
 
+static bool find_channel(struct admin_request *request, uint32_t *id)
+{
+    return admin_channel_called(request, request->parts[1], id);
+}
+
 void admin_channels(struct admin_request *request)
 {
     static const struct admin_resource resource = {
+        .parts = 2,
+        .find = find_channel,
         .list = list_channels,
         .show = answer_channel,
         .read = read_channel,
@@ -172,14 +179,6 @@ void admin_channels(struct admin_request *request)
         .change = EDIT_CHANNEL_CHANGE,
         .remove = EDIT_CHANNEL_REMOVE,
     };
-    uint32_t id = 0;
-    bool one = request->part_count == 2;
 
-    if (request->part_count > 2) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
-        return;
-    }
-    if (one && !admin_channel_called(request, request->parts[1], &id))
-        return;
-    admin_serve(request, &resource, one, id);
+    admin_serve(request, &resource);
 }

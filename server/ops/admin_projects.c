@@ -16,15 +16,13 @@ static json_t *show_project(const struct project_info *info)
 static void list_projects(struct admin_request *request)
 {
     static const char *const known[] = {"limit", "after", NULL};
-    json_t *items = json_array();
     struct project_info info = {0};
     uint64_t limit = 0;
     uint64_t after = 0;
 
-    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
-        json_decref(items);
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after))
         return;
-    }
+    json_t *items = json_array();
     info.id = (uint32_t)after;
     while (json_array_size(items) < limit &&
            projects_list(request->server->directory, info.id, &info, 1) == 1)
@@ -54,9 +52,16 @@ static bool read_project(struct admin_request *request, struct edit *edit)
     return admin_body_known(request, known) && admin_body_named(request, edit);
 }
 
+static bool find_project(struct admin_request *request, uint32_t *id)
+{
+    return admin_project_called(request, request->parts[1], id);
+}
+
 void admin_projects(struct admin_request *request)
 {
     static const struct admin_resource resource = {
+        .parts = 2,
+        .find = find_project,
         .list = list_projects,
         .show = answer_project,
         .read = read_project,
@@ -64,16 +69,8 @@ void admin_projects(struct admin_request *request)
         .change = EDIT_PROJECT_CHANGE,
         .remove = EDIT_PROJECT_REMOVE,
     };
-    uint32_t id = 0;
-    bool one = request->part_count == 2;
 
-    if (request->part_count > 2) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
-        return;
-    }
-    if (one && !admin_project_called(request, request->parts[1], &id))
-        return;
-    admin_serve(request, &resource, one, id);
+    admin_serve(request, &resource);
 }
 
 /* ---- groups ---- */
@@ -88,7 +85,6 @@ static json_t *show_group(const struct group_info *info)
 static void list_groups(struct admin_request *request)
 {
     static const char *const known[] = {"limit", "after", "project", NULL};
-    json_t *items = json_array();
     struct group_info info = {0};
     uint64_t limit = 0;
     uint64_t after = 0;
@@ -96,15 +92,12 @@ static void list_groups(struct admin_request *request)
     uint64_t last = 0;
     bool more = false;
 
-    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after)) {
-        json_decref(items);
+    if (!admin_query_page(request, known, UINT32_MAX, &limit, &after))
         return;
-    }
     const char *name = admin_query(request, "project");
-    if (name != NULL && !admin_project_called(request, name, &project)) {
-        json_decref(items);
+    if (name != NULL && !admin_project_called(request, name, &project))
         return;
-    }
+    json_t *items = json_array();
     info.id = (uint32_t)after;
     while (groups_list(request->server->directory, info.id, &info, 1) == 1) {
         if (project != 0 && info.project != project)
@@ -147,9 +140,19 @@ static bool read_group(struct admin_request *request, struct edit *edit)
     return admin_project_called(request, project, &edit->project);
 }
 
+static bool find_group(struct admin_request *request, uint32_t *id)
+{
+    uint32_t project = 0;
+
+    return admin_project_called(request, request->parts[1], &project) &&
+           admin_group_called(request, project, request->parts[2], id);
+}
+
 void admin_groups(struct admin_request *request)
 {
     static const struct admin_resource resource = {
+        .parts = 3,
+        .find = find_group,
         .list = list_groups,
         .show = answer_group,
         .read = read_group,
@@ -157,18 +160,8 @@ void admin_groups(struct admin_request *request)
         .change = EDIT_GROUP_CHANGE,
         .remove = EDIT_GROUP_REMOVE,
     };
-    uint32_t project = 0;
-    uint32_t id = 0;
-    bool one = request->part_count == 3;
 
-    if (!one && request->part_count != 1) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
-        return;
-    }
-    if (one && (!admin_project_called(request, request->parts[1], &project) ||
-                !admin_group_called(request, project, request->parts[2], &id)))
-        return;
-    admin_serve(request, &resource, one, id);
+    admin_serve(request, &resource);
 }
 
 /* ---- bindings ---- */
@@ -190,13 +183,11 @@ static json_t *show_binding(struct admin_request *request, const struct binding_
 static void list_bindings(struct admin_request *request)
 {
     static const char *const known[] = {NULL};
-    json_t *items = json_array();
     struct binding_info info;
 
-    if (!admin_query_known(request, known)) {
-        json_decref(items);
+    if (!admin_query_known(request, known))
         return;
-    }
+    json_t *items = json_array();
     for (size_t at = 0; bindings_list(request->server->directory, at, &info, 1) == 1; at++)
         if (info.project != 0)
             (void)json_array_append_new(items, show_binding(request, &info));

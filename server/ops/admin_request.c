@@ -341,20 +341,26 @@ static void change(struct admin_request *request, const struct admin_resource *r
         admin_answer_removed(request);
         return;
     }
-    resource->show(request, edit->id);
     if (edit->kind == resource->add)
         request->status = MHD_HTTP_CREATED;
+    resource->show(request, edit->id);
 }
 
-void admin_serve(struct admin_request *request, const struct admin_resource *resource, bool one,
-                 uint32_t id)
+void admin_serve(struct admin_request *request, const struct admin_resource *resource)
 {
-    struct edit edit = {.id = id};
+    struct edit edit = {.id = 0};
+    bool one = request->part_count == resource->parts;
 
+    if (!one && request->part_count != 1) {
+        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
+        return;
+    }
+    if (one && !resource->find(request, &edit.id))
+        return;
     if (!one && request->method == ADMIN_GET) {
         resource->list(request);
     } else if (one && request->method == ADMIN_GET) {
-        resource->show(request, id);
+        resource->show(request, edit.id);
     } else if (!one && request->method == ADMIN_POST) {
         edit.kind = resource->add;
         change(request, resource, &edit);

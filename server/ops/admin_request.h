@@ -103,8 +103,12 @@ bool admin_group_called(struct admin_request *request, uint32_t project, const c
 
 /* ---- resources ---- */
 
-/* Projects, groups, agents and channels: each has a number, and is listed and edited alike. */
+/* Projects, groups, agents, channels and tokens: each has a number, and is listed and edited alike.
+ */
 struct admin_resource {
+    unsigned parts; /* of a path that names a single one */
+    /* Whom it names. False: answered that there is none. */
+    bool (*find)(struct admin_request *request, uint32_t *id);
     void (*list)(struct admin_request *request);
     void (*show)(struct admin_request *request, uint32_t id);
     /* Fills the edit from the body. False: answered what is wrong with it. */
@@ -114,9 +118,7 @@ struct admin_resource {
     enum edit_kind remove;
 };
 
-/* one: the path names a single one, which has this id; otherwise all of them. */
-void admin_serve(struct admin_request *request, const struct admin_resource *resource, bool one,
-                 uint32_t id);
+void admin_serve(struct admin_request *request, const struct admin_resource *resource);
 
 void admin_projects(struct admin_request *request);
 void admin_groups(struct admin_request *request);

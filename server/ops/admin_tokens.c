@@ -104,18 +104,32 @@ static void add_token(struct admin_request *request)
         return;
     token_make(text, edit.token_hash);
     if (admin_edit(request, &edit)) {
+        request->status = MHD_HTTP_CREATED;
         answer_token(request, edit.id);
-        if (request->status == MHD_HTTP_OK) {
-            request->status = MHD_HTTP_CREATED;
+        if (request->status == MHD_HTTP_CREATED)
             (void)json_object_set_new(request->answer, "token", json_string(text));
-        }
     }
     explicit_bzero(text, sizeof(text));
+}
+
+static bool find_token(struct admin_request *request, uint32_t *id)
+{
+    struct token_info info = {0};
+
+    if (!token_find(request->server->directory, request->parts[1], &info)) {
+        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no token %.95s",
+                     request->parts[1]);
+        return false;
+    }
+    *id = info.id;
+    return true;
 }
 
 void admin_tokens(struct admin_request *request)
 {
     static const struct admin_resource resource = {
+        .parts = 2,
+        .find = find_token,
         .list = list_tokens,
         .show = answer_token,
         .read = read_token,
@@ -123,21 +137,9 @@ void admin_tokens(struct admin_request *request)
         .change = EDIT_TOKEN_CHANGE,
         .remove = EDIT_TOKEN_REMOVE,
     };
-    struct token_info info = {0};
-    bool one = request->part_count == 2;
 
-    if (request->part_count == 1 && request->method == ADMIN_POST) {
+    if (request->part_count == 1 && request->method == ADMIN_POST)
         add_token(request);
-        return;
-    }
-    if (request->part_count > 2) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such resource");
-        return;
-    }
-    if (one && !token_find(request->server->directory, request->parts[1], &info)) {
-        admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no token %.95s",
-                     request->parts[1]);
-        return;
-    }
-    admin_serve(request, &resource, one, info.id);
+    else
+        admin_serve(request, &resource);
 }
