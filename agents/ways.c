@@ -25,8 +25,8 @@ struct ways {
 
 /* ---- the server's part ---- */
 
-static enum status open_tls(const struct config_way *way, struct tls_context **context,
-                            struct kernel_error *error)
+static enum status open_tls(struct server *server, const struct config_way *way,
+                            struct tls_context **context, struct kernel_error *error)
 {
     static const struct tls_options options = {
         .verify = TLS_VERIFY_REQUIRED,
@@ -34,7 +34,7 @@ static enum status open_tls(const struct config_way *way, struct tls_context **c
     };
     char whose[CONFIG_NAME_SIZE + 32];
     (void)snprintf(whose, sizeof whose, "agents' listener %s", way->name);
-    return door_tls(&way->tls, options, whose, context, error);
+    return door_tls(&way->tls, options, whose, &server->certificates, context, error);
 }
 
 enum status ways_open(struct server *server, struct kernel_error *error)
@@ -46,7 +46,7 @@ enum status ways_open(struct server *server, struct kernel_error *error)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const struct config_way *way = &config->agents.listeners[i];
-        enum status status = open_tls(way, &server->way_tls[i], error);
+        enum status status = open_tls(server, way, &server->way_tls[i], error);
         if (status != STATUS_OK)
             return status;
     }

@@ -167,14 +167,34 @@ static void fill_signals(sigset_t *signals)
     sigaddset(signals, SIGHUP);
 }
 
+static uint64_t utc_ms(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Once a day certificates are looked at. */
+static int next_signal(const struct server *server, const sigset_t *signals)
+{
+    static const struct timespec day = {.tv_sec = 86400};
+    int number;
+    while ((number = sigtimedwait(signals, NULL, &day)) < 0) {
+        CHECK(errno == EAGAIN || errno == EINTR);
+        if (errno == EAGAIN)
+            door_certificates_log(&server->certificates, (int64_t)(utc_ms() / 1000));
+    }
+    return number;
+}
+
 static void wait_for_signal(struct server *server)
 {
     struct log_context context = {.module = "main"};
     sigset_t signals;
-    int number = 0;
+    int number;
     fill_signals(&signals);
     do {
-        CHECK(sigwait(&signals, &number) == 0);
+        number = next_signal(server, &signals);
         if (number == SIGHUP)
             log_line(LOG_WARN, &context,
                      "a reload isn't supported yet: restart to use a changed configuration",
@@ -230,6 +250,7 @@ static int serve(struct server *server, struct ops **ops, struct admin **admin)
         code = EXIT_LISTEN;
         server_stop(server);
     } else {
+        door_certificates_log(&server->certificates, (int64_t)(utc_ms() / 1000));
         log_line(LOG_INFO, &context, "ready", "node=%s shards=%u", server->config->server.node,
                  server->shard_count);
         wait_for_signal(server);
@@ -279,13 +300,6 @@ static int run_threads(struct server *server, const struct server_plan *plan,
     pthread_barrier_destroy(&barrier);
     free(threads);
     return code;
-}
-
-static uint64_t utc_ms(void)
-{
-    struct timespec now;
-    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* The soft limit is raised to the hard one: descriptors are what links are made of. */

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "server/directory/directory.h"
+#include "server/link/door.h"
 #include "server/link/failed.h"
 #include "server/link/pool.h"
 #include "server/link/reason.h"
@@ -145,7 +146,8 @@ struct server {
     uint32_t agent_places; /* that each shard keeps for agents, who must be where their device is */
     struct listening_table *listening; /* sockets of all listeners, and which of them run */
     struct tls_context **way_tls;      /* NULL: clear text */
-    struct sources *visitor_sources;   /* agents that have not logged in, by source address */
+    struct door_certificates certificates;
+    struct sources *visitor_sources; /* agents that have not logged in, by source address */
     _Atomic uint64_t next_link_id;
     _Atomic uint64_t next_session_id;
     _Atomic uint64_t links; /* now, all states */

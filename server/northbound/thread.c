@@ -97,8 +97,8 @@ static enum status open_tls(struct northbound_thread *self, struct kernel_error 
 {
     static const struct tls_options options = {.verify = TLS_VERIFY_OPTIONAL, .alpn = "h2"};
 
-    return door_tls(&self->server->config->northbound.tls, options, "northbound.tls", &self->tls,
-                    error);
+    return door_tls(&self->server->config->northbound.tls, options, "northbound.tls",
+                    &self->server->certificates, &self->tls, error);
 }
 
 static enum status open_socket(struct northbound_thread *self, struct kernel_error *error)

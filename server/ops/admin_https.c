@@ -117,7 +117,8 @@ static enum status open_tls(struct admin_https *https, struct kernel_error *erro
         .allow_truncation = true, /* HTTP says itself where a request ends */
     };
 
-    return door_tls(&https->server->config->admin.tls, options, "admin.tls", &https->tls, error);
+    return door_tls(&https->server->config->admin.tls, options, "admin.tls",
+                    &https->server->certificates, &https->tls, error);
 }
 
 static enum status open_socket(struct admin_https *https, struct kernel_error *error)

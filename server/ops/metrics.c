@@ -309,6 +309,17 @@ static void write_reactors(const struct server *server, struct page *page)
     write_buffers(server, page);
 }
 
+static void write_certificates(const struct server *server, struct page *page)
+{
+    head(
+        page, "cencd_certificate_expires_timestamp_seconds", GAUGE,
+        "When the certificate that is shown there is good no longer, as it was read at the start.");
+    for (uint32_t i = 0; i < atomic_load(&server->certificates.count); i++)
+        page_print(page,
+                   "cencd_certificate_expires_timestamp_seconds{section=\"%s\"} %" PRId64 "\n",
+                   server->certificates.all[i].section, server->certificates.all[i].expires_utc_s);
+}
+
 void metrics_write(const struct server *server, struct page *page)
 {
     write_build(server, page);
@@ -317,6 +328,7 @@ void metrics_write(const struct server *server, struct page *page)
     durable_metrics(server, page);
     account_metrics(server, page);
     northbound_metrics(server, page);
+    write_certificates(server, page);
     write_close_reasons(server, page);
     write_listeners(server, page);
     write_shards(server, page);

@@ -168,6 +168,20 @@ static json_t *close_reasons(const struct server *server)
     return object;
 }
 
+static json_t *certificates(const struct server *server)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 0; i < atomic_load(&server->certificates.count); i++) {
+        const struct door_certificate *certificate = &server->certificates.all[i];
+        (void)json_array_append_new(
+            array,
+            json_pack("{s:s, s:s, s:o}", "section", certificate->section, "file", certificate->path,
+                      "expires", stats_time((uint64_t)certificate->expires_utc_s * 1000)));
+    }
+    return array;
+}
+
 char *stats_write(const struct server *server, const struct stats_query *query, uint64_t utc_ms)
 {
     uint64_t started = server->started_utc_ms;
@@ -175,12 +189,14 @@ char *stats_write(const struct server *server, const struct stats_query *query, 
     json_t *next = NULL;
     json_t *device_rows = devices(server, query, &next);
     json_t *page = json_pack(
-        "{s:s, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:s, s:o, s:I, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "node", server->config->server.node, "version", CENCD_VERSION, "started_utc",
         stats_time(started), "uptime_s", (json_int_t)uptime_s, "links", links(server), "sessions",
         (json_int_t)atomic_load(&server->sessions), "devices", device_rows, "next", next,
         "directory", directory_counts(server), "journal", durable_journal_stats(server), "redis",
-        durable_redis_stats(server), "northbound", northbound_stats(server), "listeners",
+        durable_redis_stats(server), "northbound", northbound_stats(server), "certificates",
+        certificates(server), "listeners",
         rows(server, server->config->listener_count, stats_listener), "agent_listeners",
         rows(server, server->config->agents.listener_count, stats_way), "shards",
         rows(server, server->shard_count, stats_shard), "close_reasons", close_reasons(server),

@@ -74,6 +74,10 @@ enum status tls_context_create(const struct tls_options *options, struct tls_con
                                struct tls_error *error) MUST_CHECK;
 void tls_context_release(struct tls_context *context); /* NULL: nothing */
 
+/* When its own certificate, or the first one of the chain, is good no longer: seconds since 1970.
+ * 0: it has none. */
+int64_t tls_context_expires_utc_s(const struct tls_context *context);
+
 /* Makes TLS of a stream that is connected or accepted and has neither sent nor received. The
  * handshake begins; ops->secured tells its end:
  *   0                 it is done, bytes may come

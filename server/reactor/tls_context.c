@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/reactor/disk.h"
 #include "server/reactor/tls_internal.h"
@@ -104,12 +105,29 @@ static int no_password(char *buffer, int size, int writing, void *context)
 
 /* ---- the own certificate ---- */
 
+static void note_expiry(struct tls_context *context, const X509 *certificate)
+{
+    int64_t utc_s = 0;
+    struct tm end;
+
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1)
+        utc_s = timegm(&end);
+    if (utc_s > 0 && (context->expires_utc_s == 0 || utc_s < context->expires_utc_s))
+        context->expires_utc_s = utc_s;
+}
+
+int64_t tls_context_expires_utc_s(const struct tls_context *context)
+{
+    return context->expires_utc_s;
+}
+
 static enum status take_chain(const struct making *making, BIO *bio)
 {
     SSL_CTX *ssl = making->context->ssl;
     X509 *certificate;
 
     while ((certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+        note_expiry(making->context, certificate);
         if (SSL_CTX_add0_chain_cert(ssl, certificate) != 1) {
             X509_free(certificate);
             return say_openssl(making, making->options->certificate, "its chain is refused");
@@ -130,6 +148,7 @@ static enum status take_certificate(const struct making *making, BIO *bio)
     if (certificate == NULL)
         return say_openssl(making, path, "the certificate can't be read");
     bool taken = SSL_CTX_use_certificate(making->context->ssl, certificate) == 1;
+    note_expiry(making->context, certificate);
     X509_free(certificate);
     if (!taken)
         return say_openssl(making, path, "the certificate is refused");

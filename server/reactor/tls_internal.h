@@ -17,6 +17,8 @@ struct tls_context {
     enum tls_verify verify;
     uint32_t handshake_max_bytes;
     bool allow_truncation;
+    int64_t
+        expires_utc_s; /* its own certificate, or one of the chain, whichever is first; 0: none */
     uint8_t alpn[TLS_ALPN_SIZE]; /* as in the extension: each with its length in front */
     uint32_t alpn_size;
 };

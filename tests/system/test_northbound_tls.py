@@ -4,6 +4,9 @@ in clear text."""
 import os
 import pathlib
 import socket
+import ssl
+import subprocess
+import time
 
 import grpc
 
@@ -55,16 +58,33 @@ class TlsTest(NorthboundTest):
         stub = self.secure_stub(server, certificate=self.hes)
         self.assertEqual(len(stub.ListDevices(pb.ListDevicesRequest(), timeout=LIMIT_S).devices), 0)
         # a good one that nobody has, and none: a token does as well
-        for certificate in (self.other, None):
+        for certificate, words in (
+                (self.other, 'no consumer has the certificate\'s subject "CN=other"'),
+                (None, "there is no token")):
             stub = self.secure_stub(server, certificate=certificate)
-            with self.fails(Code.UNAUTHENTICATED):
+            with self.fails(Code.UNAUTHENTICATED) as caught:
                 stub.ListDevices(pb.ListDevicesRequest(), timeout=LIMIT_S)
+            self.assertIn(words, caught.exception.details())
             self.ask(stub.ListDevices, pb.ListDevicesRequest())
         # a false one isn't as good as none
         stub = self.secure_stub(server, certificate=self.false)
         with self.fails(Code.UNAVAILABLE):
             self.ask(stub.ListDevices, pb.ListDevicesRequest())
         server.wait_closed("consumer", "tls")
+
+    def test_an_expiry_is_seen_to_come(self):
+        """The certificates here are good for two days."""
+        server = self.secure()
+        certificate, _ = self.own
+        server.wait_logged(module="tls", level="warn", section="northbound.tls", file=certificate)
+        end = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-enddate"],
+                             check=True, capture_output=True, text=True).stdout
+        expires = ssl.cert_time_to_seconds(end.strip().removeprefix("notAfter="))
+        self.assertEqual(server.metrics()[
+            'cencd_certificate_expires_timestamp_seconds{section="northbound.tls"}'], expires)
+        row, = server.stats()["certificates"]
+        self.assertEqual((row["section"], row["file"]), ("northbound.tls", certificate))
+        self.assertEqual(row["expires"], time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(expires)))
 
     def test_clear_text_is_no_tls(self):
         server = self.secure()
