@@ -3,7 +3,7 @@ each status, and the lines of the log about consumers."""
 
 import grpc
 
-from cencd import imei_of
+from cencd import LIMIT_S, imei_of
 from northbound import OTHER_TOKEN, TOKEN, NorthboundTest, pb
 
 Code = grpc.StatusCode
@@ -19,12 +19,12 @@ class WordsTest(NorthboundTest):
 
     def says(self, code, words, method, request, metadata=None):
         with self.fails(code) as caught:
-            getattr(self.calls, method)(request, metadata=metadata or self.bearer(), timeout=20)
+            getattr(self.calls, method)(request, metadata=metadata or self.bearer(), timeout=LIMIT_S)
         self.assertIn(words, caught.exception.details())
 
     def stream_says(self, code, words, *requests):
         with self.fails(code) as caught:
-            for _ in self.calls.Events(iter(requests), metadata=self.bearer(), timeout=20):
+            for _ in self.calls.Events(iter(requests), metadata=self.bearer(), timeout=LIMIT_S):
                 pass
         self.assertIn(words, caught.exception.details())
 
