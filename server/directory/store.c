@@ -63,6 +63,8 @@ static enum status explain(const char *path, sqlite3 *database, int result,
                            struct store_error *error)
 {
     const char *reason = database != NULL ? sqlite3_errmsg(database) : sqlite3_errstr(result);
+    bool by_system = (result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN;
+    int number = by_system && database != NULL ? sqlite3_system_errno(database) : 0;
 
     switch (result & 0xff) {
     case SQLITE_NOTADB:
@@ -83,8 +85,8 @@ static enum status explain(const char *path, sqlite3 *database, int result,
                        "the directory's store %s is held by another process", path);
         return STATUS_SYSTEM;
     default:
-        (void)snprintf(error->text, sizeof(error->text), "the directory's store %s: %s", path,
-                       reason);
+        (void)snprintf(error->text, sizeof(error->text), "the directory's store %s: %s%s%s", path,
+                       reason, number != 0 ? ": " : "", number != 0 ? strerror(number) : "");
         return (result & 0xff) == SQLITE_NOMEM ? STATUS_NO_MEMORY : STATUS_SYSTEM;
     }
 }
@@ -160,6 +162,7 @@ static int migrate(struct store *store, int64_t version)
 static enum status prepare(struct store *store, int64_t version, struct store_error *error)
 {
     int64_t sequence = 0;
+    database_file_keep(store->database);
     int result = run(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                             "PRAGMA cache_size = -32768");
 
@@ -239,9 +242,12 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    bool ours = store->details != NULL; /* or else it is left as it is */
     statements_finalize(store->statements, STATEMENTS);
     account_rows_close(store->accounts);
     details_rows_close(store->details);
+    if (ours)
+        database_file_settle(store->database);
     CHECK(sqlite3_close(store->database) == SQLITE_OK);
     free(store);
 }

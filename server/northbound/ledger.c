@@ -163,6 +163,7 @@ enum status ledger_open(const char *path, struct ledger **opened, bool *fresh,
     enum status status =
         result == SQLITE_OK ? recognise(ledger, fresh, error) : failed(ledger, result, error);
     if (status == STATUS_OK) {
+        database_file_keep(ledger->database);
         result = statements_prepare(ledger->database, texts, ledger->statements, STATEMENTS);
         status = result == SQLITE_OK ? STATUS_OK : failed(ledger, result, error);
     }
@@ -177,7 +178,10 @@ void ledger_close(struct ledger *ledger)
 {
     if (ledger == NULL)
         return;
+    bool ours = ledger->statements[0] != NULL; /* or else it is left as it is */
     statements_finalize(ledger->statements, STATEMENTS);
+    if (ours)
+        database_file_settle(ledger->database);
     (void)sqlite3_close(ledger->database);
     free(ledger);
 }

@@ -224,7 +224,7 @@ static enum status open_ledger(struct northbound *northbound, const char *path,
     if (status == STATUS_OK)
         status = registry_start(northbound, fresh, &ledger_error);
     if (status != STATUS_OK)
-        (void)snprintf(error->text, sizeof(error->text), "%.250s", ledger_error.text);
+        (void)snprintf(error->text, sizeof(error->text), "%.1000s", ledger_error.text);
     return status;
 }
 

@@ -46,8 +46,8 @@ struct kernel_limits {
 };
 
 struct kernel_error {
-    int error;      /* errno */
-    char text[256]; /* one sentence: what was refused, the likely cause, the remedy */
+    int error;       /* errno */
+    char text[1024]; /* one sentence: what was refused, the likely cause, the remedy */
 };
 
 /* Must be called by the thread that will use it. STATUS_SYSTEM fills error. */

@@ -246,7 +246,7 @@ static enum status open_journal(struct durable *durable, struct kernel_error *er
     enum status status =
         journal_open(&settings, &durable->journal, &durable->recovery, &journal_error);
     if (status != STATUS_OK)
-        (void)snprintf(error->text, sizeof error->text, "%.250s", journal_error.text);
+        (void)snprintf(error->text, sizeof error->text, "%.1000s", journal_error.text);
     return status;
 }
 
@@ -260,7 +260,7 @@ static enum status load_directory(struct durable *durable, struct kernel_error *
     enum status status = directory_load(server->directory, path, durable->journal, &durable->store,
                                         &report, &store_error);
     if (status != STATUS_OK) {
-        (void)snprintf(error->text, sizeof error->text, "%.250s", store_error.text);
+        (void)snprintf(error->text, sizeof error->text, "%.1000s", store_error.text);
         return status;
     }
     durable->gap = report.missing > 0;
@@ -371,7 +371,7 @@ static enum status start_readers(struct durable *durable, struct kernel_error *e
     if (status == STATUS_OK)
         server->redis_counters = redis_counters(durable->redis);
     else
-        (void)snprintf(error->text, sizeof error->text, "%.250s", redis_error.text);
+        (void)snprintf(error->text, sizeof error->text, "%.1000s", redis_error.text);
     return status;
 }
 

@@ -1,5 +1,6 @@
 """Two servers can't use one state folder: the second one says so and ends, the first goes on; readers
-of the journal don't care; a server that was killed leaves no lock behind."""
+of the journal don't care; a server that was killed leaves no lock behind. Nor does one start with
+half of a state."""
 
 import os
 import pathlib
@@ -39,6 +40,17 @@ class Lock(cencd.SystemTest):
         first = self.server()
         first.kill()
         self.server()
+
+    def test_a_store_without_its_journal_is_told_whole(self):
+        """The remedy, at the end, was cut off."""
+        first = self.server()
+        cencd.Modem(first, 1).close()
+        first.stop()
+        for segment in (self.folder / "journal").iterdir():
+            segment.unlink()
+        code, _, words = cencd.run("--config", str(first.config_path))
+        self.assertEqual(code, EXIT_STATE, words)
+        self.assertIn("or move the store away to have it made anew from the journal\n", words)
 
     def test_a_lock_that_cannot_be_made_is_told(self):
         (self.folder / "lock").mkdir(parents=True)

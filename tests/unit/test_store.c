@@ -201,6 +201,41 @@ static void test_a_full_disk_changes_nothing(void **state)
     store_close(store);
 }
 
+/* A server that had stopped in order didn't start on a full disk: SQLite's files, which had gone
+ * with the last one who had the store open, needed room. */
+static void test_its_files_stay(void **state)
+{
+    struct bench *bench = *state;
+    struct stat found;
+    char path[100];
+
+    tell_connected(bench, "1", 1);
+    for (unsigned i = 0; i < 2; i++) {
+        struct store *store = open_store(bench);
+        if (i == 0)
+            history_to_store(&bench->history, store, 1, 1);
+        store_close(store);
+        (void)snprintf(path, sizeof(path), "%s-wal", bench->path);
+        assert_int_equal(stat(path, &found), 0);
+        assert_int_equal(found.st_size, 0); /* nothing for a file that is put in its place */
+        (void)snprintf(path, sizeof(path), "%s-shm", bench->path);
+        assert_int_equal(stat(path, &found), 0);
+        assert_true(found.st_size >= 32768);
+    }
+    /* what the database itself has needs none of them */
+    sqlite3 *copy;
+    (void)snprintf(path, sizeof(path), "file:%s?immutable=1", bench->path);
+    assert_int_equal(sqlite3_open_v2(path, &copy, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL),
+                     SQLITE_OK);
+    sqlite3_stmt *rows;
+    assert_int_equal(sqlite3_prepare_v2(copy, "SELECT sequence FROM position", -1, &rows, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(rows), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int64(rows, 0), 1);
+    assert_int_equal(sqlite3_finalize(rows), SQLITE_OK);
+    assert_int_equal(sqlite3_close(copy), SQLITE_OK);
+}
+
 static void test_another_process_holds_it(void **state)
 {
     struct bench *bench = *state;
@@ -422,6 +457,7 @@ int main(void)
         WITH_BENCH(test_events_of_other_sorts_only_count),
         WITH_BENCH(test_all_or_none),
         WITH_BENCH(test_a_full_disk_changes_nothing),
+        WITH_BENCH(test_its_files_stay),
         WITH_BENCH(test_another_process_holds_it),
         WITH_BENCH(test_a_file_of_something_else),
         WITH_BENCH(test_a_database_of_another_program),
