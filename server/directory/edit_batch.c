@@ -33,8 +33,8 @@ static void finish_unavailable(struct editor *editor)
 {
     finish(editor, EDIT_UNAVAILABLE,
            atomic_load(&editor->batch->cancelled)
-               ? "it was given up"
-               : "the journal doesn't take it, or the server is stopping");
+               ? "it took too long, and was given up: nothing was changed"
+               : "the journal doesn't take it, or the server is stopping: nothing was changed");
 }
 
 static void note_fault(struct batch_run *run, enum edit_result result, const char *text)

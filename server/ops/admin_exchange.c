@@ -16,7 +16,9 @@
 
 #define STORE_PATIENCE_S 30u /* less than a client waits, and than HTTPS lets it */
 #define STORE_RETRY_S    10u
-#define BATCH_PATIENCE_S 120u
+#define BATCH_PATIENCE_S 30u    /* the same, ... */
+#define BYTES_PER_S      32000u /* ... and more for a large file, as HTTPS has it */
+#define BATCH_MOST_S     600u
 #define EXPORT_BLOCK     65536u
 
 static const struct log_context module = {.module = "exchange"};
@@ -205,13 +207,15 @@ static void refuse_batch(struct importing *importing)
 static void run_batch(struct importing *importing)
 {
     struct edit_batch *batch = &importing->batch;
+    size_t patience_s = BATCH_PATIENCE_S + importing->request->upload->size / BYTES_PER_S;
 
     batch->count = importing->plan.item_count;
     batch->dry_run = importing->dry_run;
     batch->actor = importing->request->actor;
     batch->next = plan_next;
     batch->context = &importing->plan;
-    editor_do_batch(importing->request->server->editor, batch, BATCH_PATIENCE_S);
+    editor_do_batch(importing->request->server->editor, batch,
+                    patience_s < BATCH_MOST_S ? (uint32_t)patience_s : BATCH_MOST_S);
     if (batch->result == EDIT_DONE)
         answer_import(importing);
     else
