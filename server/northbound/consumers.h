@@ -3,7 +3,8 @@
  *
  * A position is the sequence up to which all is acknowledged. It lives here, is written into the
  * store soon after it has moved, and only then lets the journal go of what is before it
- * (journal_hold). Positions only grow. All in the northbound's thread; counters are read by anyone.
+ * (journal_hold). Positions grow, unless a consumer asks for old events anew and acknowledges
+ * those. All in the northbound's thread; counters are read by anyone.
  */
 #ifndef CENCD_NORTHBOUND_CONSUMERS_H
 #define CENCD_NORTHBOUND_CONSUMERS_H

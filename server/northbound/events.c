@@ -29,6 +29,8 @@ struct events {
     bool subscribed;
     uint64_t through; /* told the client */
     uint64_t looked;  /* sent, or not wanted: what may be told */
+    uint64_t
+        back_to; /* it asked for events from there on, which it has acknowledged before; 0: no */
     uint8_t *message; /* being made, in the call's buffer; NULL: none */
     size_t size;
     uint64_t in_message;
@@ -51,6 +53,10 @@ static size_t put_number(uint8_t *out, uint32_t field, uint64_t value)
 /* False: the call is over. */
 static bool begin_message(struct events *events)
 {
+    if (events->call->finished) {
+        events->message = NULL; /* what was begun isn't sent */
+        return false;
+    }
     if (events->message != NULL)
         return true;
     events->message = grpc_reserve(events->call, MESSAGE_BYTES + JOURNAL_RECORD_MAX + OVERHEAD);
@@ -65,7 +71,7 @@ static void end_message(struct events *events)
     struct consumer_counters *counters = &events->call->consumer->counters;
     uint64_t count = events->in_message;
 
-    if (events->message == NULL)
+    if (events->message == NULL || events->call->finished)
         return;
     events->through = events->looked;
     events->size += put_number(events->message + events->size, FIELD_THROUGH, events->through);
@@ -335,6 +341,8 @@ static void subscribe(struct grpc_call *call, const Cenc__V1__Subscribe *wanted)
     take_place(call);
     log_subscribed(call, wanted, from);
     events->subscribed = true;
+    if (wanted->start != CENC__V1__START__START_UNSPECIFIED && from <= call->consumer->position)
+        events->back_to = from;
     /* from the future: nothing of what is to come may be acknowledged */
     events->through = from - 1 < committed ? from - 1 : committed;
     events->looked = events->through;
@@ -345,6 +353,16 @@ static void subscribe(struct grpc_call *call, const Cenc__V1__Subscribe *wanted)
     events->follower.ops = &follower_ops;
     events->follower.next = from;
     feed_add(call->northbound->feed, &events->follower);
+}
+
+/* Who asked for old events once more and has dealt with some of them goes on there next time: it
+ * lost what it had, and would miss the rest otherwise. */
+static void go_back(struct grpc_call *call, uint64_t sequence)
+{
+    log_line(LOG_INFO, &module, "a consumer goes back to events that it had acknowledged",
+             "consumer=%s from=%" PRIu64 " to=%" PRIu64, call->consumer->config->name,
+             call->consumer->position, sequence);
+    positions_begin(call->northbound, call->consumer, sequence);
 }
 
 static void acknowledge(struct grpc_call *call, uint64_t sequence)
@@ -360,6 +378,11 @@ static void acknowledge(struct grpc_call *call, uint64_t sequence)
         return;
     }
     window_acknowledge(&events->window, sequence);
+    if (events->back_to != 0 && sequence + 1 >= events->back_to) {
+        events->back_to = 0;
+        if (sequence < call->consumer->position)
+            go_back(call, sequence);
+    }
     positions_move(call->northbound, call->consumer, sequence);
     feed_resume(&events->follower);
 }
