@@ -19,13 +19,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "bench/batch/editing.h"
 #include "server/base/log.h"
 #include "server/directory/edit_batch.h"
-#include "server/directory/keeper.h"
-#include "server/directory/load.h"
-#include "server/reactor/disk.h"
-#include "server/reactor/thread.h"
 
 #define GASP_BYTES 300u
 #define LATENCIES  1000000u
@@ -44,27 +40,14 @@ static struct {
 } options = {.devices = 100000, .gasps = 1000, .seconds = 3, .folder = "."};
 
 static struct {
-    char folder[256];
-    struct journal *journal;
-    struct directory *directory;
-    struct store *store;
-    struct keeper *keeper;
-    struct editor *editor;
-    struct reactor_thread reader;
-    struct reactor_thread writer;
-    bool keeper_gone;
-    bool editor_gone;
-    bool writer_gone;
+    struct editing_folder folder;
+    struct editing editing;
     _Atomic bool stop_gasps;
     uint8_t bytes[GASP_BYTES];
     uint32_t *latencies_us;
     _Atomic uint32_t latency_count;
     _Atomic uint32_t lost;
 } world;
-
-static const struct reactor_config reactor_config = {
-    .limits = {
-        .slots = 64, .reserved_slots = 1, .buffer_count = {64, 1}, .buffer_size = {4096, 65536}}};
 
 static _Noreturn void die(const char *what)
 {
@@ -92,71 +75,6 @@ static void figure(const char *name, double value, const char *unit)
 {
     printf("%-28s %14.1f %s\n", name, value, unit);
     (void)fflush(stdout);
-}
-
-/* ---- the threads of the server ---- */
-
-static void set_flag(void *context)
-{
-    *(bool *)context = true;
-}
-
-static enum status begin_writing(struct reactor_thread *thread, struct kernel_error *error)
-{
-    (void)error;
-    journal_start(world.journal, thread->reactor);
-    return STATUS_OK;
-}
-
-static void stop_writing(struct reactor_thread *thread)
-{
-    (void)thread;
-    journal_stop(world.journal, set_flag, &world.writer_gone);
-}
-
-static bool has_written(const struct reactor_thread *thread)
-{
-    (void)thread;
-    return world.writer_gone;
-}
-
-static enum status begin_reading(struct reactor_thread *thread, struct kernel_error *error)
-{
-    struct editor_config config = {.directory = world.directory,
-                                   .journal = world.journal,
-                                   .reactor = thread->reactor,
-                                   .node = "node1"};
-    enum status status = keeper_start(world.journal, world.store, world.directory, thread->reactor,
-                                      &keeper_pace, &world.keeper);
-
-    (void)error;
-    return status == STATUS_OK ? editor_start(&config, &world.editor) : status;
-}
-
-static void stop_reading(struct reactor_thread *thread)
-{
-    (void)thread;
-    editor_stop(world.editor, set_flag, &world.editor_gone);
-    keeper_stop(world.keeper, set_flag, &world.keeper_gone);
-}
-
-static bool has_read(const struct reactor_thread *thread)
-{
-    (void)thread;
-    return world.editor_gone && world.keeper_gone;
-}
-
-static const struct reactor_thread_ops writer_ops = {
-    .begin = begin_writing, .stop = stop_writing, .quiet = has_written};
-static const struct reactor_thread_ops reader_ops = {
-    .begin = begin_reading, .stop = stop_reading, .quiet = has_read};
-
-static void start_thread(struct reactor_thread *thread, const struct reactor_thread_ops *ops)
-{
-    struct kernel_error error = {.text = "no memory"};
-
-    if (reactor_thread_start(thread, ops, &reactor_config, &error) != STATUS_OK)
-        die(error.text);
 }
 
 /* ---- gasps ---- */
@@ -188,7 +106,7 @@ static void append_gasp(struct reactor *reactor)
                                          .class = JOURNAL_FIRST,
                                          .from = reactor,
                                          .done = committed};
-    if (journal_append(world.journal, &sent->entry) == STATUS_OK)
+    if (journal_append(world.editing.journal, &sent->entry) == STATUS_OK)
         return;
     atomic_fetch_add(&world.lost, 1);
     free(sent);
@@ -197,12 +115,16 @@ static void append_gasp(struct reactor *reactor)
 /* On time, whatever the answers take. */
 static void *gasp(void *argument)
 {
+    static const struct reactor_config config = {.limits = {.slots = 16,
+                                                            .reserved_slots = 1,
+                                                            .buffer_count = {4, 1},
+                                                            .buffer_size = {4096, 65536}}};
     struct reactor *reactor = NULL;
     struct kernel_error error;
     uint64_t sent = 0;
 
     (void)argument;
-    if (reactor_create(&reactor_config, &reactor, &error) != STATUS_OK)
+    if (reactor_create(&config, &reactor, &error) != STATUS_OK)
         die(error.text);
     uint64_t begun = now_us();
     while (!atomic_load(&world.stop_gasps)) {
@@ -280,7 +202,7 @@ static void do_batch(bool dry_run)
     static struct edit_batch batch;
     struct rusage before;
     struct rusage after;
-    const struct journal_counters *journal = journal_counters(world.journal);
+    const struct journal_counters *journal = journal_counters(world.editing.journal);
     uint64_t bytes = atomic_load(&journal->bytes);
     uint32_t from = atomic_load(&world.latency_count);
     uint64_t begun = now_us();
@@ -290,7 +212,7 @@ static void do_batch(bool dry_run)
                                 .actor = {.name = "bench", .via = "cli"},
                                 .next = next_device};
     (void)getrusage(RUSAGE_SELF, &before);
-    editor_do_batch(world.editor, &batch, PATIENCE_S);
+    editor_do_batch(world.editing.editor, &batch, PATIENCE_S);
     if (batch.result != EDIT_DONE)
         die(batch.text);
     (void)getrusage(RUSAGE_SELF, &after);
@@ -303,7 +225,7 @@ static void do_batch(bool dry_run)
     figure("journal_per_device", (double)(atomic_load(&journal->bytes) - bytes) / options.devices,
            "bytes");
     show_latencies("in_batch", from, atomic_load(&world.latency_count));
-    while (atomic_load(&keeper_counters(world.keeper)->sequence) < batch.last_sequence)
+    while (atomic_load(&keeper_counters(world.editing.keeper)->sequence) < batch.last_sequence)
         pause_us(1000);
     figure("in_the_store_after", (double)(now_us() - begun) / 1e6, "s");
 }
@@ -332,49 +254,19 @@ static void parse(int count, char **arguments)
 
 static void open_all(void)
 {
-    struct directory_config directory = {.max_devices = options.devices + 1, .recorded = true};
-    struct journal_config journal = {.node = "node1",
-                                     .segment_bytes = 64u << 20,
-                                     .queue_bytes = 64u << 20,
-                                     .retention_bytes = 4ull << 30};
-    struct journal_recovery recovery;
-    struct journal_error error;
-    struct load_report report;
-    struct store_error store_error;
-    char path[300];
-
-    (void)snprintf(world.folder, sizeof(world.folder), "%.200s/batch-XXXXXX", options.folder);
-    if (mkdtemp(world.folder) == NULL)
+    if (!editing_make_folder(&world.folder, options.folder))
         die("no folder for the files");
-    (void)snprintf(path, sizeof(path), "%s/journal", world.folder);
-    journal.folder = path;
-    if (journal_open(&journal, &world.journal, &recovery, &error) != STATUS_OK)
-        die(error.text);
-    (void)snprintf(path, sizeof(path), "%s/store", world.folder);
-    if (directory_create(&directory, &world.directory) != STATUS_OK ||
-        directory_load(world.directory, path, world.journal, &world.store, &report, &store_error) !=
-            STATUS_OK)
-        die("the directory can't be made");
-}
-
-static void remove_one(const char *name, uint64_t size, void *context)
-{
-    char path[600];
-
-    (void)size;
-    (void)snprintf(path, sizeof(path), "%s/%s", (const char *)context, name);
-    (void)unlink(path);
-}
-
-static void remove_all(void)
-{
-    char journal[300];
-
-    (void)snprintf(journal, sizeof(journal), "%s/journal", world.folder);
-    (void)disk_list(journal, remove_one, journal);
-    (void)rmdir(journal);
-    (void)disk_list(world.folder, remove_one, world.folder);
-    (void)rmdir(world.folder);
+    const struct editing_config config = {
+        .folder = &world.folder,
+        .journal = {.node = "node1",
+                    .segment_bytes = 64u << 20,
+                    .queue_bytes = 64u << 20,
+                    .retention_bytes = 4ull << 30},
+        .directory = {.max_devices = options.devices + 1, .recorded = true},
+    };
+    const char *why = editing_start(&world.editing, &config);
+    if (why != NULL)
+        die(why);
 }
 
 int main(int count, char **arguments)
@@ -387,8 +279,6 @@ int main(int count, char **arguments)
     if (world.latencies_us == NULL || log_start(STDERR_FILENO, LOG_ERROR) != STATUS_OK)
         die("no memory");
     open_all();
-    start_thread(&world.writer, &writer_ops);
-    start_thread(&world.reader, &reader_ops);
     if (pthread_create(&gasps, NULL, gasp, NULL) != 0)
         die("no thread");
     pause_us((uint64_t)(options.seconds * 1e6));
@@ -398,16 +288,10 @@ int main(int count, char **arguments)
     figure("gasps_lost", atomic_load(&world.lost), "");
     atomic_store(&world.stop_gasps, true);
     (void)pthread_join(gasps, &gasping);
-    reactor_thread_stop(&world.reader);
-    reactor_thread_stop(&world.writer);
-    reactor_thread_free(&world.reader);
-    reactor_thread_free(&world.writer);
-    reactor_destroy(gasping);
-    store_close(world.store);
-    journal_free(world.journal);
-    directory_free(world.directory);
+    editing_stop(&world.editing);
+    reactor_destroy(gasping); /* nobody may be waking it any more */
     free(world.latencies_us);
     log_stop();
-    remove_all();
+    (void)editing_remove_folder(&world.folder);
     return 0;
 }

@@ -13,153 +13,48 @@
 
 #include <unistd.h>
 
+#include "bench/batch/editing.h"
 #include "server/base/log.h"
 #include "server/directory/batch_run.h"
 #include "server/directory/internal.h"
-#include "server/directory/keeper.h"
-#include "server/directory/load.h"
 #include "server/directory/projects.h"
 #include "server/reactor/disk.h"
-#include "server/reactor/thread.h"
 
 #define MAX_DEVICES 20000u
 #define PATIENCE_S  60u
 
 static struct {
-    char folder[64];
-    char journal_folder[80];
-    char store_path[80];
-    struct journal *journal;
-    struct directory *directory;
-    struct store *store;
-    struct keeper *keeper;
-    struct editor *editor;
-    struct reactor_thread reader;
-    struct reactor_thread writer;
-    bool keeper_gone;
-    bool editor_gone;
-    bool writer_gone;
+    struct editing_folder folder;
+    struct editing editing;
     struct edit_batch batch;
 } world;
-
-/* ---- the two threads ---- */
-
-static void set_flag(void *context)
-{
-    *(bool *)context = true;
-}
-
-static enum status begin_writing(struct reactor_thread *thread, struct kernel_error *error)
-{
-    (void)error;
-    journal_start(world.journal, thread->reactor);
-    return STATUS_OK;
-}
-
-static void stop_writing(struct reactor_thread *thread)
-{
-    (void)thread;
-    journal_stop(world.journal, set_flag, &world.writer_gone);
-}
-
-static bool has_written(const struct reactor_thread *thread)
-{
-    (void)thread;
-    return world.writer_gone;
-}
-
-static enum status begin_reading(struct reactor_thread *thread, struct kernel_error *error)
-{
-    struct editor_config config = {.directory = world.directory,
-                                   .journal = world.journal,
-                                   .reactor = thread->reactor,
-                                   .node = "node1"};
-    enum status status = keeper_start(world.journal, world.store, world.directory, thread->reactor,
-                                      &keeper_pace, &world.keeper);
-
-    (void)error;
-    return status == STATUS_OK ? editor_start(&config, &world.editor) : status;
-}
-
-static void stop_reading(struct reactor_thread *thread)
-{
-    (void)thread;
-    editor_stop(world.editor, set_flag, &world.editor_gone);
-    keeper_stop(world.keeper, set_flag, &world.keeper_gone);
-}
-
-static bool has_read(const struct reactor_thread *thread)
-{
-    (void)thread;
-    return world.editor_gone && world.keeper_gone;
-}
-
-static const struct reactor_thread_ops writer_ops = {
-    .begin = begin_writing, .stop = stop_writing, .quiet = has_written};
-static const struct reactor_thread_ops reader_ops = {
-    .begin = begin_reading, .stop = stop_reading, .quiet = has_read};
-static const struct reactor_config reactor_config = {
-    .limits = {
-        .slots = 16, .reserved_slots = 1, .buffer_count = {4, 1}, .buffer_size = {4096, 65536}}};
 
 /* ---- a server's start and end ---- */
 
 static void start(uint64_t retention_bytes)
 {
-    struct directory_config directory = {.max_devices = MAX_DEVICES, .recorded = true};
-    struct journal_config journal = {.folder = world.journal_folder,
-                                     .node = "node1",
-                                     .segment_bytes = 1u << 20,
-                                     .queue_bytes = 1u << 20,
-                                     .retention_bytes = retention_bytes};
-    struct journal_recovery recovery;
-    struct journal_error error;
-    struct load_report report;
-    struct store_error store_error;
-    struct kernel_error kernel_error;
+    const struct editing_config config = {
+        .folder = &world.folder,
+        .journal = {.node = "node1",
+                    .segment_bytes = 1u << 20,
+                    .queue_bytes = 1u << 20,
+                    .retention_bytes = retention_bytes},
+        .directory = {.max_devices = MAX_DEVICES, .recorded = true},
+    };
 
-    world.keeper_gone = world.editor_gone = world.writer_gone = false;
-    assert_int_equal(journal_open(&journal, &world.journal, &recovery, &error), STATUS_OK);
-    assert_int_equal(directory_create(&directory, &world.directory), STATUS_OK);
-    assert_int_equal(directory_load(world.directory, world.store_path, world.journal, &world.store,
-                                    &report, &store_error),
-                     STATUS_OK);
-    assert_int_equal(
-        reactor_thread_start(&world.writer, &writer_ops, &reactor_config, &kernel_error),
-        STATUS_OK);
-    assert_int_equal(
-        reactor_thread_start(&world.reader, &reader_ops, &reactor_config, &kernel_error),
-        STATUS_OK);
+    assert_null(editing_start(&world.editing, &config));
 }
 
 static void stop(void)
 {
-    reactor_thread_stop(&world.reader);
-    reactor_thread_stop(&world.writer);
-    reactor_thread_free(&world.reader);
-    reactor_thread_free(&world.writer);
-    store_close(world.store);
-    journal_free(world.journal);
-    directory_free(world.directory);
-}
-
-static void remove_one(const char *name, uint64_t size, void *context)
-{
-    char path[400];
-
-    (void)size;
-    (void)snprintf(path, sizeof path, "%s/%s", (const char *)context, name);
-    (void)unlink(path);
+    editing_stop(&world.editing);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    (void)snprintf(world.folder, sizeof world.folder, "/tmp/test-batch-XXXXXX");
-    if (mkdtemp(world.folder) == NULL)
+    if (!editing_make_folder(&world.folder, "/tmp"))
         return 1;
-    (void)snprintf(world.journal_folder, sizeof world.journal_folder, "%s/journal", world.folder);
-    (void)snprintf(world.store_path, sizeof world.store_path, "%s/store", world.folder);
     start(1ull << 30);
     return 0;
 }
@@ -168,10 +63,7 @@ static int tear_down(void **state)
 {
     (void)state;
     stop();
-    (void)disk_list(world.journal_folder, remove_one, world.journal_folder);
-    (void)rmdir(world.journal_folder);
-    (void)disk_list(world.folder, remove_one, world.folder);
-    return rmdir(world.folder);
+    return editing_remove_folder(&world.folder) ? 0 : 1;
 }
 
 /* ---- batches ---- */
@@ -209,7 +101,7 @@ do_batch(size_t count, bool (*next)(void *context, size_t index, struct edit *ed
 {
     world.batch = (struct edit_batch){
         .count = count, .next = next, .dry_run = dry_run, .actor = {.name = "me", .via = "cli"}};
-    editor_do_batch(world.editor, &world.batch, PATIENCE_S);
+    editor_do_batch(world.editing.editor, &world.batch, PATIENCE_S);
     return &world.batch;
 }
 
@@ -217,17 +109,18 @@ static uint64_t devices(void)
 {
     struct directory_counts counts;
 
-    directory_count(world.directory, &counts);
+    directory_count(world.editing.directory, &counts);
     return counts.devices;
 }
 
 static void assert_nothing(void)
 {
     assert_int_equal(devices(), 0);
-    assert_int_equal(order_count(&world.directory->order), 0); /* no memory is kept either */
-    assert_int_equal(journal_committed(world.journal), 0);
-    assert_false(project_find(world.directory, "north", NULL));
-    assert_int_equal(world.directory->accounts->texts.count, 0);
+    assert_int_equal(order_count(&world.editing.directory->order),
+                     0); /* no memory is kept either */
+    assert_int_equal(journal_committed(world.editing.journal), 0);
+    assert_false(project_find(world.editing.directory, "north", NULL));
+    assert_int_equal(world.editing.directory->accounts->texts.count, 0);
 }
 
 static void assert_north(size_t count)
@@ -237,9 +130,9 @@ static void assert_north(size_t count)
     struct channel_info channel;
 
     assert_int_equal(devices(), count);
-    assert_true(project_find(world.directory, "north", &project));
-    assert_true(group_find(world.directory, project.id, "north", &group));
-    assert_true(channel_find(world.directory, "north", &channel));
+    assert_true(project_find(world.editing.directory, "north", &project));
+    assert_true(group_find(world.editing.directory, project.id, "north", &group));
+    assert_true(channel_find(world.editing.directory, "north", &channel));
     assert_int_equal(project.devices, count);
     assert_int_equal(group.devices, count);
     assert_int_equal(channel.devices, count);
@@ -256,13 +149,13 @@ static void all_are_in_force(void **state)
     assert_int_equal(batch->result, EDIT_DONE);
     assert_int_equal(batch->first_sequence, 1);
     assert_int_equal(batch->last_sequence, 10000);
-    assert_int_equal(journal_committed(world.journal), 10000);
+    assert_int_equal(journal_committed(world.editing.journal), 10000);
     /* a journal that had only batches once said that nothing was ever committed */
-    assert_true(journal_counters(world.journal)->committed_utc_ms > 0);
+    assert_true(journal_counters(world.editing.journal)->committed_utc_ms > 0);
     assert_north(9997);
-    const struct device *device = directory_known(world.directory, "default", "m9999");
+    const struct device *device = directory_known(world.editing.directory, "default", "m9999");
     assert_non_null(device);
-    directory_get(world.directory, device, &info);
+    directory_get(world.editing.directory, device, &info);
     assert_string_equal(info.project, "north");
     assert_string_equal(info.group, "north");
     /* the same is left by a restart */
@@ -273,7 +166,7 @@ static void all_are_in_force(void **state)
     batch = do_batch(10000, next_good, false);
     assert_int_equal(batch->result, EDIT_EXISTS);
     assert_int_equal(batch->faults[0].index, 0);
-    assert_int_equal(journal_committed(world.journal), 10000);
+    assert_int_equal(journal_committed(world.editing.journal), 10000);
 }
 
 static void a_dry_run_changes_nothing(void **state)
@@ -385,7 +278,7 @@ static void it_must_fit(void **state)
     assert_int_equal(batch->result, EDIT_FULL);
     assert_non_null(strstr(batch->text, "journal"));
     assert_int_equal(devices(), 0);
-    assert_int_equal(journal_committed(world.journal), 0);
+    assert_int_equal(journal_committed(world.editing.journal), 0);
     assert_int_equal(do_batch(1000, next_device, false)->result, EDIT_DONE);
     assert_int_equal(devices(), 1000);
 }
@@ -400,7 +293,7 @@ static bool next_with_second(void *context, size_t index, struct edit *edit)
     struct edit_batch *second = context;
 
     *second = (struct edit_batch){.count = 1, .next = next_device, .done = done_second};
-    editor_submit_batch(world.editor, second);
+    editor_submit_batch(world.editing.editor, second);
     fill_device(edit, index);
     return index < 3;
 }
@@ -412,7 +305,7 @@ static void one_at_a_time(void **state)
     static struct edit_batch second;
 
     world.batch = (struct edit_batch){.count = 10, .next = next_with_second, .context = &second};
-    editor_do_batch(world.editor, &world.batch, PATIENCE_S);
+    editor_do_batch(world.editing.editor, &world.batch, PATIENCE_S);
     assert_int_equal(second.result, EDIT_FULL);
     assert_int_equal(world.batch.result, EDIT_CONFLICT);
     assert_nothing();
@@ -430,10 +323,10 @@ static void assert_hidden(void)
 {
     unsigned walked = 0;
 
-    assert_true(order_count(&world.directory->order) > 0);
+    assert_true(order_count(&world.editing.directory->order) > 0);
     assert_int_equal(devices(), 0);
-    assert_null(directory_find(world.directory, "default", "m1"));
-    (void)directory_walk(world.directory, 0, count_device, &walked);
+    assert_null(directory_find(world.editing.directory, "default", "m1"));
+    (void)directory_walk(world.editing.directory, 0, count_device, &walked);
     assert_int_equal(walked, 0);
 }
 
@@ -441,9 +334,9 @@ static bool next_and_cancel(void *context, size_t index, struct edit *edit)
 {
     const size_t *at = context;
 
-    if (world.editor->run->recording && index == *at) {
+    if (world.editing.editor->run->recording && index == *at) {
         assert_hidden();
-        editor_cancel_batch(world.editor, &world.batch);
+        editor_cancel_batch(world.editing.editor, &world.batch);
     }
     fill_device(edit, index);
     return true;
@@ -456,15 +349,15 @@ static void it_is_given_up(void **state)
     size_t at = 7000;
 
     world.batch = (struct edit_batch){.count = 15000, .next = next_and_cancel, .context = &at};
-    editor_do_batch(world.editor, &world.batch, PATIENCE_S);
+    editor_do_batch(world.editing.editor, &world.batch, PATIENCE_S);
     assert_int_equal(world.batch.result, EDIT_UNAVAILABLE);
     assert_non_null(strstr(world.batch.text, "given up: nothing was changed"));
     assert_int_equal(devices(), 0);
-    assert_int_equal(journal_committed(world.journal), 0);
-    assert_null(directory_find(world.directory, "default", "m1"));
+    assert_int_equal(journal_committed(world.editing.journal), 0);
+    assert_null(directory_find(world.editing.directory, "default", "m1"));
     /* and again, at the first moment */
     world.batch = (struct edit_batch){.count = 15000, .next = next_device};
-    editor_do_batch(world.editor, &world.batch, 0);
+    editor_do_batch(world.editing.editor, &world.batch, 0);
     assert_true(world.batch.result == EDIT_UNAVAILABLE || world.batch.result == EDIT_DONE);
     assert_int_equal(devices(), world.batch.result == EDIT_DONE ? 15000 : 0);
 }
@@ -476,9 +369,9 @@ static void edits_go_on(void **state)
     struct edit edit = {.kind = EDIT_PROJECT_ADD, .name = "south"};
 
     assert_int_equal(do_batch(3000, next_good, false)->result, EDIT_DONE);
-    editor_do(world.editor, &edit);
+    editor_do(world.editing.editor, &edit);
     assert_int_equal(edit.result, EDIT_DONE);
-    assert_int_equal(journal_committed(world.journal), 3001);
+    assert_int_equal(journal_committed(world.editing.journal), 3001);
     assert_int_equal(edit.id, 2);
 }
 
