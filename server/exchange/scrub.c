@@ -8,7 +8,6 @@
 
 #include "server/base/check.h"
 #include "server/exchange/secret_words.h"
-#include "server/exchange/slice.h"
 
 #define FIRST_CAPACITY 1024u
 
@@ -70,7 +69,7 @@ struct copy {
     size_t size;
     size_t at;
     bool inside; /* of a string: spaces are kept */
-    struct frame frames[SLICE_DEPTH_MAX];
+    struct frame frames[SCRUB_DEPTH_MAX];
     unsigned depth;
 };
 
@@ -314,7 +313,7 @@ static void open_bracket(struct copy *copy)
 {
     struct frame frame = {.is_object = copy->text[copy->at] == '{'};
 
-    CHECK(copy->depth < SLICE_DEPTH_MAX);
+    CHECK(copy->depth < SCRUB_DEPTH_MAX);
     if (frame.is_object)
         look_for_pair(copy, &frame);
     copy->frames[copy->depth++] = frame;

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "server/base/status.h"
+#include "server/exchange/slice.h"
 
 /* All zeros: empty. Text that grows, and is made zeros when it goes. */
 struct scrubbed {
@@ -25,7 +26,10 @@ struct scrubbed {
     size_t secrets; /* that were left out */
 };
 
-/* Appends the copy of a value, which must be JSON that a parser took, with at most SLICE_DEPTH_MAX
+/* Brackets inside of one another: a slice's, and an object around it in which it has a name. */
+#define SCRUB_DEPTH_MAX (SLICE_DEPTH_MAX + 1u)
+
+/* Appends the copy of a value, which must be JSON that a parser took, with at most SCRUB_DEPTH_MAX
  * brackets inside of one another, without space around it. */
 void scrub(struct scrubbed *out, const char *text, size_t size);
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "server/exchange/cehes.h"
+#include "server/exchange/slice.h"
 
 static enum status read_text(const char *text, struct exchange *exchange)
 {
@@ -278,6 +279,24 @@ static void a_hundred_faults_are_kept(void **state)
     free(text);
 }
 
+/* It once was one bracket too deep when it was kept with its name, which ended the process. */
+static void a_section_as_deep_as_may_be_is_kept(void **state)
+{
+    char text[128] = "{\"Groups\":[],\"x\":";
+    struct exchange exchange;
+
+    (void)state;
+    memset(text + strlen(text), '[', SLICE_DEPTH_MAX);
+    memset(text + strlen(text), ']', SLICE_DEPTH_MAX);
+    append(text, sizeof(text), "}");
+    assert_int_equal(read_text(text, &exchange), STATUS_OK);
+    assert_int_equal(exchange.faults.found, 0);
+    assert_int_equal(exchange.piece_count, 1);
+    assert_memory_equal(exchange.pieces[0].details, "{\"x\":[[", 7);
+    assert_int_equal(strlen(exchange.pieces[0].details), 2 * SLICE_DEPTH_MAX + 6);
+    exchange_free(&exchange);
+}
+
 static void depth_and_size_are_bounded(void **state)
 {
     size_t size = EXCHANGE_ELEMENT_MAX + 200;
@@ -320,6 +339,7 @@ int main(void)
         cmocka_unit_test(an_empty_name_is_none),
         cmocka_unit_test(the_channel_is_that_of_the_first_line_that_counts),
         cmocka_unit_test(a_hundred_faults_are_kept),
+        cmocka_unit_test(a_section_as_deep_as_may_be_is_kept),
         cmocka_unit_test(depth_and_size_are_bounded),
     };
 
