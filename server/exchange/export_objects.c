@@ -191,9 +191,10 @@ static void put_group(struct export *export, struct scrubbed *out, const struct 
 void export_group_head(struct export *export, struct scrubbed *out, const struct group_info *info)
 {
     put_group(export, out, info);
-    if (out->size > 0)
-        out->size--; /* its closing brace */
-    export_text(out, ",\"Devices\":[");
+    if (out->failed || export->failed)
+        return;
+    out->size--; /* its closing brace */
+    export_text(out, out->text[out->size - 1] == '{' ? "\"Devices\":[" : ",\"Devices\":[");
 }
 
 /* ---- devices ---- */

@@ -162,6 +162,15 @@ class Exchange(unittest.TestCase):
                      if device["SerialNumber"] == "000000000040001")
         self.assertIsNone(fresh["Type"])
 
+    def test_the_least_that_a_file_may_say_goes_out_as_json(self):
+        """A group of nothing but devices once began with a comma."""
+        self.write("least.json", json.dumps({"Groups": [{"Devices": [{"SerialNumber": "1"}]}]}))
+        self.bring("least.json", "--project", "north")
+        document = json.loads(self.export("out.json", "--project", "north"))
+        self.assertEqual(document["Groups"], [{"Devices": [{"SerialNumber": "1"}]}])
+        said = self.bring("out.json", "--project", "north")
+        self.assertEqual((said["counts"]["devices_unchanged"], said["changes"]), (1, []))
+
     def test_what_is_there_is_changed_by_an_update_only(self):
         shutil.copy(METERS, self.folder / "meters.json")
         self.ctl("project", "add", "south")
