@@ -1,6 +1,7 @@
 /* Edits of devices, made into records. */
 #include <string.h>
 
+#include "config/value.h"
 #include "server/base/check.h"
 #include "server/directory/edit_internal.h"
 #include "server/directory/edit_pending.h"
@@ -117,6 +118,9 @@ static enum edit_result prepare_add(const struct edit_scene *scene, struct edit 
     struct device_texts texts;
     struct device_facts facts;
 
+    if (!value_is_name(edit->scope))
+        return edit_refuse(edit, EDIT_INVALID,
+                           "the scope is no name of 1 to 31 characters a-z 0-9 . _ -");
     switch (enter(scene, edit, records)) {
     case STATUS_OK:
         break;

@@ -49,7 +49,8 @@ enum edit_result edit_prepare_details(const struct edit_scene *scene, struct edi
     if (edit->details == NULL || strlen(edit->details) > DETAILS_MAX)
         return edit_refuse(edit, EDIT_INVALID, "the details have more than %u bytes", DETAILS_MAX);
     if (!proto_utf8_valid(edit->details, strlen(edit->details)) ||
-        !proto_utf8_valid(edit->name, strlen(edit->name)))
+        !proto_utf8_valid(edit->name, strlen(edit->name)) ||
+        !proto_utf8_valid(edit->scope, strlen(edit->scope)))
         return edit_refuse(edit, EDIT_INVALID, "the details are no UTF-8");
     if (of_device ? edit->serial[0] == '\0' : owner_of(edit) == 0)
         return edit_refuse(edit, EDIT_INVALID, "the details belong to nothing");

@@ -174,6 +174,28 @@ static uint64_t devices_on(uint32_t id)
     return info.devices;
 }
 
+/* One that is no UTF-8 once ended the process: no record can hold it. */
+static void a_scope_is_a_name(void **state)
+{
+    static const char *const bad[] = {"", "a:b", "North", "\xff", "north east"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct edit edit = {.kind = EDIT_DEVICE_ADD, .serial = "d"};
+        struct edit details = {.kind = EDIT_DETAILS_SET,
+                               .details_kind = DETAILS_DEVICE,
+                               .serial = "d",
+                               .details = "{}"};
+        (void)snprintf(edit.scope, sizeof edit.scope, "%s", bad[i]);
+        (void)snprintf(details.scope, sizeof details.scope, "%s", bad[i]);
+        assert_int_equal(run(&edit), EDIT_INVALID);
+        assert_null(edit.device);
+        enum edit_result result =
+            edit_prepare_details(&(struct edit_scene){.directory = world.directory, .node = "n"},
+                                 &details, world.records);
+        assert_int_equal(result, bad[i][0] == '\xff' ? EDIT_INVALID : EDIT_DONE);
+    }
+}
+
 static void devices_are_on_channels(void **state)
 {
     struct device_info info;
@@ -181,7 +203,7 @@ static void devices_are_on_channels(void **state)
     uint32_t one = add(EDIT_CHANNEL_ADD, "one");
     uint32_t two = add(EDIT_CHANNEL_ADD, "two");
     uint32_t project = add(EDIT_PROJECT_ADD, "south");
-    struct edit edit = {.kind = EDIT_DEVICE_ADD, .serial = "d", .channel = 99};
+    struct edit edit = {.kind = EDIT_DEVICE_ADD, .scope = "default", .serial = "d", .channel = 99};
     assert_int_equal(run(&edit), EDIT_NOT_FOUND);
     edit.channel = one;
     assert_int_equal(run(&edit), EDIT_DONE);
@@ -224,6 +246,7 @@ int main(void)
         cmocka_unit_test(what_is_a_host),
         cmocka_unit_test_setup_teardown(additions_that_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_change_takes_what_it_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_scope_is_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(devices_are_on_channels, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,16 +250,25 @@ class Exchange(unittest.TestCase):
         self.ctl("export", "--format", "cehes", "--project", "none", code=66)
 
     def test_no_name_of_a_project_stops_the_server(self):
+        for name in "%ff%fe", "%01", "a" * 96, "%e2%80%ae", "", "n%D0%BEth":
+            self.refused(f"project={name}&file=%ff")
+        self.assertEqual(self.list("project"), [])
+
+    def refused(self, query):
+        """The file that is imported so, after which the server is there."""
         body = METERS.read_bytes()
-        for name, status in [("%ff%fe", 400), ("%01", 400), ("a" * 96, 400), ("%e2%80%ae", 400),
-                             ("", 400), ("n%D0%BEth", 400)]:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(LIMIT_S)
-                connection.connect(str(self.state / "admin.sock"))
-                connection.sendall(f"POST /v1/import?format=cehes&project={name}&file=%ff HTTP/1.0\r\n"
-                                   f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-                self.assertEqual(int(connection.recv(4096).split()[1]), status, name)
-            wait_until(lambda: self.run_it("project", "list")[0] == 0, "the server is gone")
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(LIMIT_S)
+            connection.connect(str(self.state / "admin.sock"))
+            connection.sendall(f"POST /v1/import?format=cehes&{query} HTTP/1.0\r\n"
+                               f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            self.assertEqual(connection.recv(4096).split()[1:2], [b"400"], query)
+        wait_until(lambda: self.run_it("project", "list")[0] == 0, "the server is gone")
+
+    def test_no_scope_stops_the_server(self):
+        """One that is no UTF-8 once did."""
+        for scope in "%ff", "%01", "a:b", "", "north%20east", "A", "a" * 32:
+            self.refused(f"project=north&scope={scope}")
         self.assertEqual(self.list("project"), [])
 
     # -- CSV --
