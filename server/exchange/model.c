@@ -156,7 +156,7 @@ void exchange_locate(const struct exchange *exchange, struct exchange_fault *fau
 /* ---- serials ---- */
 
 /* Letters that only look like others, and what can't be seen, have no place in a serial. */
-static const char *serial_fault(const char *serial)
+const char *exchange_serial_fault(const char *serial)
 {
     uint8_t bytes[PLUGIN_SERIAL_SIZE];
     size_t size = proto_text_undo(serial, bytes, sizeof(bytes));
@@ -188,7 +188,7 @@ bool exchange_check_serial(struct exchange *exchange, const struct exchange_devi
                            char text[static EXCHANGE_FAULT_TEXT])
 {
     uint32_t number = (uint32_t)(device - exchange->devices);
-    const char *wrong = serial_fault(device->serial);
+    const char *wrong = exchange_serial_fault(device->serial);
 
     (void)snprintf(text, EXCHANGE_FAULT_TEXT, "%s", wrong != NULL ? wrong : "");
     if (wrong != NULL)

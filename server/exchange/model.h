@@ -128,6 +128,9 @@ bool exchange_group_called(struct exchange *exchange, uint32_t project, const ch
 void exchange_locate(const struct exchange *exchange, struct exchange_fault *fault,
                      const char *list, const struct exchange_place *place, bool is_device);
 
+/* What is wrong with a serial that somebody entered, as a sentence; NULL: nothing. */
+const char *exchange_serial_fault(const char *serial);
+
 /* The serial is one that a device may have, and new in the file. False: text says what is wrong;
  * "": no memory. */
 bool exchange_check_serial(struct exchange *exchange, const struct exchange_device *device,

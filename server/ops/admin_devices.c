@@ -4,6 +4,7 @@
 
 #include "codec/proto/text.h"
 #include "server/bridge/session.h"
+#include "server/exchange/model.h"
 #include "server/ops/admin_request.h"
 #include "server/ops/northbound_numbers.h"
 #include "server/ops/stats_rows.h"
@@ -268,12 +269,12 @@ static void add_device(struct admin_request *request)
     if (!admin_body_text(request, "serial", serial, sizeof(serial), &given) ||
         !read_device_place(request, &edit))
         return;
-    size_t size = proto_text_undo(serial, (uint8_t *)edit.serial, sizeof(edit.serial) - 1);
-    if (size == 0 || size >= sizeof(edit.serial)) {
-        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
-                     "serial is missing or has more than %zu bytes", sizeof(edit.serial) - 1);
+    const char *wrong = exchange_serial_fault(serial); /* as in an import */
+    if (wrong != NULL) {
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s", wrong);
         return;
     }
+    (void)proto_text_undo(serial, (uint8_t *)edit.serial, sizeof(edit.serial) - 1);
     if (!admin_edit(request, &edit))
         return;
     answer_device(request, edit.device);

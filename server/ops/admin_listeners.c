@@ -53,7 +53,7 @@ static void list(struct admin_request *request)
 static bool called(struct admin_request *request, uint32_t *index)
 {
     struct server *server = request->server;
-    long port = strtol(request->parts[1], NULL, 10);
+    uint16_t port = admin_port_called(request->parts[1]);
 
     *index = listening_find(server, request->parts[1]);
     for (uint32_t i = 0; *index == UINT32_MAX && port > 0 && i < server->listening->count; i++)

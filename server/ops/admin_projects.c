@@ -211,7 +211,7 @@ static bool read_listener(struct admin_request *request, char listener[static CO
 {
     const struct config *config = request->server->config;
     const char *given = request->parts[1];
-    long port = strtol(given, NULL, 10);
+    uint16_t port = admin_port_called(given);
 
     if (strlen(given) >= CONFIG_NAME_SIZE) {
         admin_refuse(request, MHD_HTTP_NOT_FOUND, "not_found", "there is no such listener");

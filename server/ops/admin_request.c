@@ -98,7 +98,9 @@ bool admin_query_number(struct admin_request *request, const char *name, uint64_
 
 struct name_check {
     const char *const *names;
-    const char *unknown;
+    const char *wrong;
+    const char *why;
+    uint32_t seen; /* which of the names */
 };
 
 static enum MHD_Result check_name(void *context, enum MHD_ValueKind kind, const char *name,
@@ -106,13 +108,20 @@ static enum MHD_Result check_name(void *context, enum MHD_ValueKind kind, const 
 {
     struct name_check *check = context;
 
+    size_t i = 0;
+
     (void)kind;
-    (void)value;
-    for (size_t i = 0; check->names[i] != NULL; i++)
-        if (strcmp(check->names[i], name) == 0)
-            return MHD_YES;
-    check->unknown = name;
-    return MHD_NO;
+    while (check->names[i] != NULL && strcmp(check->names[i], name) != 0)
+        i++;
+    if (check->names[i] == NULL)
+        check->why = "there is no parameter";
+    else if ((check->seen & 1u << i) != 0)
+        check->why = "there is twice the parameter";
+    else if (value != NULL && strstr(value, "%00") != NULL)
+        check->why = "a NUL is in the parameter"; /* it would hide what is behind it */
+    check->seen |= 1u << i;
+    check->wrong = name;
+    return check->why == NULL ? MHD_YES : MHD_NO;
 }
 
 bool admin_query_known(struct admin_request *request, const char *const *names)
@@ -120,10 +129,9 @@ bool admin_query_known(struct admin_request *request, const char *const *names)
     struct name_check check = {.names = names};
 
     (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_name, &check);
-    if (check.unknown == NULL)
+    if (check.why == NULL)
         return true;
-    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "there is no parameter %.64s",
-                 check.unknown);
+    admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "%s %.64s", check.why, check.wrong);
     return false;
 }
 
@@ -226,9 +234,10 @@ bool admin_body_time(struct admin_request *request, const char *name, uint64_t *
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
     if (rest != NULL && *rest == '.')
         rest += 1 + strspn(rest + 1, "0123456789");
+    int day = parts.tm_mday; /* there is no 31st of February, and timegm takes it for another day */
     time_t seconds = rest != NULL && strcmp(rest, "Z") == 0 ? timegm(&parts) : -1;
     *utc_ms = (uint64_t)seconds * 1000;
-    if (seconds > 0)
+    if (seconds > 0 && parts.tm_mday == day)
         return true;
     admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
                  "%s is no time like 2027-01-31T12:00:00Z", name);
@@ -283,6 +292,14 @@ bool admin_body_named(struct admin_request *request, struct edit *edit)
 }
 
 /* ---- names ---- */
+
+uint16_t admin_port_called(const char *text)
+{
+    size_t size = strspn(text, "0123456789");
+    unsigned long port = strtoul(text, NULL, 10);
+
+    return size > 0 && size <= 5 && text[size] == '\0' && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
 
 bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id)
 {

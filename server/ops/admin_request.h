@@ -95,6 +95,8 @@ bool admin_body_named(struct admin_request *request, struct edit *edit);
 
 /* ---- names ---- */
 
+/* Of a port given in a path: all of it is digits. 0: it is none. */
+uint16_t admin_port_called(const char *text);
 /* Finds the project; "" or null is none (id 0). False: answered that there is none. */
 bool admin_project_called(struct admin_request *request, const char *name, uint32_t *id);
 bool admin_channel_called(struct admin_request *request, const char *name, uint32_t *id);
