@@ -9,6 +9,7 @@
 #include "server/directory/accounts.h"
 #include "server/directory/internal.h"
 #include "server/directory/restore.h"
+#include "tests/history/history.h"
 #include "tests/sim/seeds.h"
 
 #define LINES_MAX 2000u
@@ -130,4 +131,20 @@ char *directory_text(struct directory *directory)
     describe_devices(out, directory);
     SEEDS_REQUIRE(fclose(out) == 0);
     return text;
+}
+
+void directory_require_text(const char *text, const char *expected)
+{
+    if (strcmp(text, expected) != 0)
+        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
+    SEEDS_REQUIRE(strcmp(text, expected) == 0);
+}
+
+void directory_require_same(struct directory *directory, struct directory *expected)
+{
+    char *text = history_describe(directory);
+    char *expected_text = history_describe(expected);
+    directory_require_text(text, expected_text);
+    free(text);
+    free(expected_text);
 }

@@ -8,4 +8,9 @@
  * another after a crash; those that are not recorded are not there. */
 char *directory_text(struct directory *directory);
 
+/* Prints both and aborts unless they are. */
+void directory_require_text(const char *text, const char *expected);
+/* The same of devices and what is known of them, as events tell (tests/history/history.h). */
+void directory_require_same(struct directory *directory, struct directory *expected);
+
 #endif

@@ -47,6 +47,46 @@ void duo_step(struct duo *duo)
     reactor_turn(is_writer ? duo->writer : duo->user, -1);
 }
 
+static void before_attempt(struct duo *duo, unsigned attempt)
+{
+    if (attempt == 9)
+        sim_calm_down(duo->sim);
+    SEEDS_REQUIRE(attempt < 10);
+}
+
+struct journal *duo_open_journal(struct duo *duo, const struct journal_config *config)
+{
+    struct journal *journal = NULL;
+    struct journal_recovery recovery;
+    struct journal_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        before_attempt(duo, attempt);
+        status = journal_open(config, &journal, &recovery, &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+    }
+    return journal;
+}
+
+struct load_report duo_load(struct duo *duo, struct journal *journal, const char *path,
+                            struct directory *(*make)(void), struct directory **directory,
+                            struct store **store)
+{
+    struct load_report report = {0};
+    struct store_error error;
+    enum status status = STATUS_SYSTEM;
+    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
+        before_attempt(duo, attempt);
+        *directory = make();
+        status = directory_load(*directory, path, journal, store, &report, &error);
+        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
+        if (status != STATUS_OK)
+            directory_free(*directory);
+    }
+    SEEDS_REQUIRE(report.refused == 0);
+    return report;
+}
+
 void duo_kill(struct reactor **reactor)
 {
     (*reactor)->in_flight = 0;

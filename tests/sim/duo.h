@@ -3,6 +3,7 @@
 #ifndef CENCD_TESTS_SIM_DUO_H
 #define CENCD_TESTS_SIM_DUO_H
 
+#include "server/directory/load.h"
 #include "server/reactor/reactor.h"
 #include "server/reactor/sim/sim.h"
 #include "tests/sim/seeds.h"
@@ -30,6 +31,12 @@ void duo_step(struct duo *duo);
             duo_step(duo);                                                                         \
         }                                                                                          \
     } while (0)
+
+/* A start. What fails for the disk's sake is tried again, the tenth time on a good disk. */
+struct journal *duo_open_journal(struct duo *duo, const struct journal_config *config);
+struct load_report duo_load(struct duo *duo, struct journal *journal, const char *path,
+                            struct directory *(*make)(void), struct directory **directory,
+                            struct store **store);
 
 /* Nothing that is under way in it goes on. */
 void duo_kill(struct reactor **reactor);

@@ -10,6 +10,7 @@
 #include "server/journal/walk.h"
 #include "server/reactor/sim/world.h"
 #include "tests/history/history.h"
+#include "tests/sim/directory_text.h"
 #include "tests/sim/seeds.h"
 
 #define MIB 1048576ull
@@ -163,17 +164,6 @@ struct directory *state_directory(const struct state_site *state)
     return directory;
 }
 
-static void require_same(struct directory *directory, struct directory *other)
-{
-    char *text = history_describe(directory);
-    char *expected = history_describe(other);
-    if (strcmp(text, expected) != 0)
-        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
-    SEEDS_REQUIRE(strcmp(text, expected) == 0);
-    free(text);
-    free(expected);
-}
-
 void state_check_start(const struct state_site *state, struct journal *journal,
                        struct directory *other)
 {
@@ -185,7 +175,7 @@ void state_check_start(const struct state_site *state, struct journal *journal,
     (void)snprintf(path, sizeof path, "%s/directory.sqlite", state->folder);
     SEEDS_REQUIRE(directory_load(directory, path, journal, &store, &report, &error) == STATUS_OK);
     SEEDS_REQUIRE(report.missing == 0 && report.refused == 0);
-    require_same(directory, other);
+    directory_require_same(directory, other);
     store_close(store);
     directory_free(directory);
 }

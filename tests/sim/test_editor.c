@@ -20,7 +20,6 @@
 #include "server/directory/editor_internal.h"
 #include "server/directory/internal.h"
 #include "server/directory/keeper.h"
-#include "server/directory/load.h"
 #include "server/directory/restore.h"
 #include "server/journal/internal.h"
 #include "tests/history/history.h"
@@ -113,13 +112,6 @@ static struct directory *make_directory(void)
 static void own_serial(unsigned batch, unsigned index, char serial[static PLUGIN_SERIAL_SIZE])
 {
     (void)snprintf(serial, PLUGIN_SERIAL_SIZE, "x%u-%u", batch, index);
-}
-
-static void require_same(const char *text, const char *expected)
-{
-    if (strcmp(text, expected) != 0)
-        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
-    SEEDS_REQUIRE(strcmp(text, expected) == 0);
 }
 
 /* ---- edits ---- */
@@ -494,34 +486,11 @@ static void copy_store(void)
 
 #define UNTIL(condition) DUO_UNTIL(&world.duo, condition)
 
-static void open_journal(const struct journal_config *config)
-{
-    struct journal_recovery recovery;
-    struct journal_error error;
-    enum status status = STATUS_SYSTEM;
-    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
-        if (attempt == 9)
-            sim_calm_down(world.duo.sim);
-        SEEDS_REQUIRE(attempt < 10);
-        status = journal_open(config, &world.journal, &recovery, &error);
-    }
-}
-
 static void load(const char *path, struct directory **directory, struct store **store)
 {
-    struct load_report report;
-    struct store_error error;
-    enum status status = STATUS_SYSTEM;
-    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
-        if (attempt == 9)
-            sim_calm_down(world.duo.sim);
-        SEEDS_REQUIRE(attempt < 10);
-        *directory = make_directory();
-        status = directory_load(*directory, path, world.journal, store, &report, &error);
-        if (status != STATUS_OK)
-            directory_free(*directory);
-    }
-    SEEDS_REQUIRE(report.refused == 0 && report.missing == 0);
+    struct load_report report =
+        duo_load(&world.duo, world.journal, path, make_directory, directory, store);
+    SEEDS_REQUIRE(report.missing == 0);
 }
 
 static void check_what_came_back(void)
@@ -533,7 +502,7 @@ static void check_what_came_back(void)
     load(fresh, &journal_only, &store);
     char *text = directory_text(world.directory);
     char *expected = directory_text(journal_only);
-    require_same(text, expected);
+    directory_require_text(text, expected);
     if (world.batch_open) {
         unsigned found = own_found(world.directory, world.batch_count - 1);
         seen.batches_found += found > 0;
@@ -542,7 +511,7 @@ static void check_what_came_back(void)
     }
     check_batches(world.directory);
     if (world.in_force != NULL && world.in_force_until == journal_committed(world.journal)) {
-        require_same(text, world.in_force);
+        directory_require_text(text, world.in_force);
         seen.exact++;
     }
     free(world.in_force);
@@ -555,7 +524,7 @@ static void check_what_came_back(void)
 
 static void round_begin(const struct journal_config *config)
 {
-    open_journal(config);
+    world.journal = duo_open_journal(&world.duo, config);
     load(world.path, &world.directory, &world.store);
     check_what_came_back();
     world.keeper_stopped = world.journal_stopped = world.editor_stopped = false;

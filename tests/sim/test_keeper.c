@@ -18,9 +18,9 @@
 #include <sqlite3.h>
 
 #include "server/directory/keeper.h"
-#include "server/directory/load.h"
 #include "server/journal/internal.h"
 #include "tests/history/history.h"
+#include "tests/sim/directory_text.h"
 #include "tests/sim/duo.h"
 #include "tests/sim/quiet_log.h"
 
@@ -71,17 +71,6 @@ static struct directory *make_directory(void)
     struct directory *directory = NULL;
     SEEDS_REQUIRE(directory_create(&config, &directory) == STATUS_OK);
     return directory;
-}
-
-static void require_same(struct directory *directory, struct directory *other)
-{
-    char *text = history_describe(directory);
-    char *expected = history_describe(other);
-    if (strcmp(text, expected) != 0)
-        (void)fprintf(stderr, "%s--- but expected\n%s", text, expected);
-    SEEDS_REQUIRE(strcmp(text, expected) == 0);
-    free(text);
-    free(expected);
 }
 
 /* ---- events ---- */
@@ -191,55 +180,26 @@ static void copy_store(char former[static sizeof world.path])
 
 /* ---- a round ---- */
 
-/* A start that fails for the disk's sake is tried again. */
 static void open_journal(const struct journal_config *config)
 {
-    struct journal_recovery recovery;
-    struct journal_error error;
-    enum status status = STATUS_SYSTEM;
-    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
-        if (attempt == 9)
-            sim_calm_down(world.duo.sim);
-        SEEDS_REQUIRE(attempt < 10);
-        status = journal_open(config, &world.journal, &recovery, &error);
-        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
-    }
+    world.journal = duo_open_journal(&world.duo, config);
     uint64_t last = journal_committed(world.journal);
     SEEDS_REQUIRE(last >= world.recorded && last <= world.history.count);
     history_cut(&world.history, last);
     world.recorded = last;
 }
 
-static struct load_report load(void)
-{
-    struct load_report report;
-    struct store_error error;
-    enum status status = STATUS_SYSTEM;
-    for (unsigned attempt = 0; status != STATUS_OK; attempt++) {
-        if (attempt == 9)
-            sim_calm_down(world.duo.sim);
-        SEEDS_REQUIRE(attempt < 10);
-        world.directory = make_directory();
-        status = directory_load(world.directory, world.path, world.journal, &world.store, &report,
-                                &error);
-        SEEDS_REQUIRE(status == STATUS_OK || status == STATUS_SYSTEM);
-        if (status != STATUS_OK)
-            directory_free(world.directory);
-    }
-    SEEDS_REQUIRE(report.refused == 0);
-    seen.replayed += report.replayed;
-    return report;
-}
-
 /* False: the store was away for longer than the journal could wait. */
 static bool round_begin(const struct journal_config *config)
 {
     open_journal(config);
-    struct load_report report = load();
+    struct load_report report = duo_load(&world.duo, world.journal, world.path, make_directory,
+                                         &world.directory, &world.store);
+    seen.replayed += report.replayed;
     struct directory *expected = make_directory();
     history_to_directory(&world.history, expected, 1, world.history.count);
     if (report.missing == 0)
-        require_same(world.directory, expected);
+        directory_require_same(world.directory, expected);
     SEEDS_REQUIRE(report.missing == 0 || world.forgets);
     seen.missing += report.missing;
     directory_free(expected);
@@ -384,7 +344,7 @@ static void run_seed(uint64_t seed)
         DUO_UNTIL(&world.duo, keeper_counters(world.keeper)->sequence == world.history.count);
         struct directory *stored = make_directory();
         history_load(world.store, stored);
-        require_same(stored, world.directory);
+        directory_require_same(stored, world.directory);
         directory_free(stored);
         round_stop();
     }
