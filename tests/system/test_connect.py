@@ -70,6 +70,7 @@ class Connect(Served):
         proxy = f"https://{NAME}:{SECRET}@127.0.0.1:{self.ports['connect']}"
         arguments = ("curl", "-sS", "-p", "-x", proxy, "--proxy-cacert", tls["certificate"])
         for _ in range(3):
+            self.server.wait_device(imei_of(HERE))  # the one before has ended
             request = self.answer_http()
             self.assertEqual(run(*arguments, f"http://{name_of(HERE)}/"), (0, "meter!", ""))
             self.assertIn(b"GET / ", request.result())
