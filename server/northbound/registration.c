@@ -287,11 +287,10 @@ static void looked_up(struct operation *operation, int32_t result)
     else if (known->state == wanted->state && strcmp(known->id, wanted->id) == 0 &&
              strcmp(known->reason, wanted->reason) == 0)
         finish_report(report, GRPC_OK, "", 0);
-    else if (!atomic_load(&journal_counters(report->northbound->journal)->durable))
-        finish_report(report, GRPC_UNAVAILABLE, "the disk takes no events", 0);
     else if (!pack_event(report))
         finish_report(report, GRPC_INTERNAL, "an event that can't be written", 0);
-    else if (journal_append(report->northbound->journal, &report->entry) != STATUS_OK)
+    else if (!atomic_load(&journal_counters(report->northbound->journal)->durable) ||
+             journal_append(report->northbound->journal, &report->entry) != STATUS_OK)
         finish_report(report, GRPC_UNAVAILABLE, "the disk takes no events", 0);
 }
 
