@@ -120,9 +120,18 @@ static bool read_body(struct admin_request *request, const struct incoming *inco
     if (incoming->size == 0)
         return true;
     *parsed = json_loadb(incoming->body, incoming->size, JSON_REJECT_DUPLICATES, &error);
-    if (*parsed == NULL || !json_is_object(*parsed)) {
-        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "the body is no JSON object%s%s",
-                     *parsed == NULL ? ": " : "", *parsed == NULL ? error.text : "");
+    if (*parsed == NULL) {
+        /* without what it is near to: that may be a password */
+        char *near = strstr(error.text, " near ");
+        if (near != NULL)
+            *near = '\0';
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid",
+                     "the body is no JSON object: line %d, column %d: %s", error.line, error.column,
+                     error.text);
+        return false;
+    }
+    if (!json_is_object(*parsed)) {
+        admin_refuse(request, MHD_HTTP_BAD_REQUEST, "invalid", "the body is no JSON object");
         return false;
     }
     request->body = *parsed;

@@ -298,6 +298,16 @@ class Admin(unittest.TestCase):
                               capture_output=True, timeout=60, check=False)
         return done.returncode == 0
 
+    def test_an_answer_never_repeats_a_password(self):
+        self.start()
+        for body in (b'{"name": "hes", "password": "geheim', b'{"name": "hes", "password": geheim}',
+                     b'{"name": "hes", "password": "geheim", "geheim',
+                     b'{"password": "geheim"}', b'{"name": "hes", "password": ["geheim"]}'):
+            status, _, answer = self.call("POST", "/v1/agents", body)
+            self.assertEqual(status, 400)
+            self.assertNotIn("geheim", answer["text"])
+        self.assertIn("line 2, column 1", self.call("POST", "/v1/agents", b"{\n!")[2]["text"])
+
     def test_an_empty_password_changes_nothing(self):
         self.start()
         self.call("POST", "/v1/agents", {"name": "hes", "password": "geheim"})
