@@ -7,85 +7,18 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <glob.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "tests/frames/cuts.h"
-
-#define RANDOM_ROUNDS 100
-#define MAX_VECTORS   256
+#include "tests/frames/vectors.h"
 
 extern const struct plugin dlms_push_plugin;
 extern const struct plugin pattern_plugin;
 
-static struct vector *vectors[MAX_VECTORS];
-static size_t vector_count;
-
-/* ---- vectors ---- */
-
-static void as_recorded(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < vector_count; i++) {
-        cuts_as_recorded(vectors[i]);
-        cuts_play(vectors[i], "as recorded");
-    }
-}
-
-static bool may_be_cut(const struct vector *vector)
-{
-    return !vector->uncut && !vector->datagram;
-}
-
-static void in_two_pieces(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < vector_count; i++) {
-        for (size_t at = 1; at < vectors[i]->size && may_be_cut(vectors[i]); at++) {
-            cuts_as_recorded(vectors[i]);
-            cuts_at(at);
-            cuts_play(vectors[i], "in two pieces");
-        }
-    }
-}
-
-static void byte_by_byte(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < vector_count; i++) {
-        if (!may_be_cut(vectors[i]))
-            continue;
-        cuts_as_recorded(vectors[i]);
-        for (size_t at = 1; at < vectors[i]->size; at++)
-            cuts_at(at);
-        cuts_play(vectors[i], "byte by byte");
-    }
-}
-
 static void in_random_pieces(void **state)
 {
-    const char *given = getenv("CENCD_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-    char how[64];
-
     (void)state;
-    (void)snprintf(how, sizeof(how), "CENCD_SEED=%u", seed);
-    print_message("%s\n", how);
-    for (size_t round = 0; round < RANDOM_ROUNDS; round++) {
-        for (size_t i = 0; i < vector_count; i++) {
-            unsigned cuts = (unsigned)rand_r(&seed) % 12;
-
-            if (!may_be_cut(vectors[i]))
-                continue;
-            cuts_as_recorded(vectors[i]);
-            for (unsigned cut = 0; cut < cuts; cut++)
-                cuts_at((size_t)rand_r(&seed) % (vectors[i]->size + 1));
-            cuts_play(vectors[i], how);
-        }
-    }
+    vectors_in_random_pieces(100, false);
 }
 
 /* ---- settings ---- */
@@ -174,46 +107,21 @@ static void settings_of_pattern(void **state)
 
 /* ---- the whole ---- */
 
-static int read_folder(const char *folder, const struct plugin *plugin)
-{
-    const char *source = getenv("CENCD_SOURCE");
-    char path[1024];
-    glob_t found;
-
-    (void)snprintf(path, sizeof(path), "%s/tests/frames/%s/*.hex", source == NULL ? "." : source,
-                   folder);
-    if (glob(path, 0, NULL, &found) != 0 || vector_count + found.gl_pathc > MAX_VECTORS)
-        return -1;
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        vectors[vector_count++] = vector_read(found.gl_pathv[i], plugin);
-    globfree(&found);
-    return 0;
-}
-
 static int read_vectors(void **state)
 {
     (void)state;
-    return read_folder("dlms-push", &dlms_push_plugin) == 0 &&
-                   read_folder("pattern", &pattern_plugin) == 0
-               ? 0
-               : -1;
-}
-
-static int free_vectors(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < vector_count; i++)
-        vector_free(vectors[i]);
-    return 0;
+    if (vectors_read("dlms-push", &dlms_push_plugin) != 0)
+        return -1;
+    return vectors_read("pattern", &pattern_plugin);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_recorded),           cmocka_unit_test(in_two_pieces),
-        cmocka_unit_test(byte_by_byte),          cmocka_unit_test(in_random_pieces),
+        cmocka_unit_test(vectors_as_recorded),   cmocka_unit_test(vectors_in_two_pieces),
+        cmocka_unit_test(vectors_byte_by_byte),  cmocka_unit_test(in_random_pieces),
         cmocka_unit_test(settings_of_dlms_push), cmocka_unit_test(settings_of_pattern),
     };
 
-    return cmocka_run_group_tests(tests, read_vectors, free_vectors);
+    return cmocka_run_group_tests(tests, read_vectors, vectors_free);
 }
