@@ -311,10 +311,13 @@ static void write_reactors(const struct server *server, struct page *page)
 
 static void write_certificates(const struct server *server, struct page *page)
 {
+    uint32_t count = atomic_load(&server->certificates.count);
+    if (count == 0)
+        return; /* a family without a sample is of no use to anybody */
     head(
         page, "cencd_certificate_expires_timestamp_seconds", GAUGE,
         "When the certificate that is shown there is good no longer, as it was read at the start.");
-    for (uint32_t i = 0; i < atomic_load(&server->certificates.count); i++)
+    for (uint32_t i = 0; i < count; i++)
         page_print(page,
                    "cencd_certificate_expires_timestamp_seconds{section=\"%s\"} %" PRId64 "\n",
                    server->certificates.all[i].section, server->certificates.all[i].expires_utc_s);

@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 import cencd
+from accounts import Served as _Served
 
 CENCCTL = cencd.PROGRAM.with_name("cencctl")
 EXIT_STATE = 74
@@ -45,6 +46,8 @@ class Lock(cencd.SystemTest):
         """The remedy, at the end, was cut off."""
         first = self.server()
         cencd.Modem(first, 1).close()
+        path = self.folder / "directory.sqlite"
+        first.wait(lambda: _Served.stored(path) == 1, "the store has the device")
         first.stop()
         for segment in (self.folder / "journal").iterdir():
             segment.unlink()
