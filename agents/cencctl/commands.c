@@ -250,8 +250,8 @@ static const char *const failed_columns[] = {"=time", "reason",     "peer",     
 static const char *const link_columns[] = {
     "=serial",      "=state",      "listener", "=last_seen", "peer",
     "=direct_port", "=signal_csq", "project",  "=epoch",     NULL};
-static const char *const consumer_columns[] = {"=name",    "connected", "lag",
-                                               "position", "sent",      NULL};
+static const char *const consumer_columns[] = {"=name", "connected",        "lag", "position",
+                                               "sent",  "projects_missing", NULL};
 static const char *const session_columns[] = {
     "=id",  "=serial",          "agent",           "=state",  "=started", "peer",
     "path", "=bytes_to_device", "=bytes_to_agent", "channel", NULL};
