@@ -6,23 +6,7 @@
 #include "server/directory/channels.h"
 #include "server/directory/login.h"
 #include "server/ops/admin_https.h"
-
-static void head(struct page *page, const char *name, const char *type, const char *help)
-{
-    page_print(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void single(struct page *page, const char *name, const char *type, uint64_t value,
-                   const char *help)
-{
-    head(page, name, type, help);
-    page_print(page, "%s %" PRIu64 "\n", name, value);
-}
-
-static uint64_t value_of(const _Atomic uint64_t *value)
-{
-    return atomic_load_explicit(value, memory_order_relaxed);
-}
+#include "server/ops/samples.h"
 
 /* What a login may end with; the other verdicts are about devices. */
 static const enum access_verdict verdicts[] = {
@@ -38,21 +22,21 @@ static void admin_metrics(const struct server *server, struct page *page)
     const struct admin_bridge_counters *bridge = server->admin->connections;
     const struct admin_token_counters *tokens = server->admin->tokens;
 
-    single(page, "cencd_admin_connections", "gauge", value_of(&bridge->connections),
-           "Connections of the admin API by HTTPS.");
-    single(page, "cencd_admin_connections_limit", "gauge", server->config->admin.max_connections,
-           "The most that may be there.");
-    single(page, "cencd_admin_accepts_total", "counter", value_of(&bridge->accepted),
-           "Connections of the admin API that were accepted.");
-    head(page, "cencd_admin_requests_total", "counter",
-         "Requests of the admin API by HTTPS, by what their access token was.");
+    sample_only(page, "cencd_admin_connections", SAMPLE_GAUGE, sample_of(&bridge->connections),
+                "Connections of the admin API by HTTPS.");
+    sample_only(page, "cencd_admin_connections_limit", SAMPLE_GAUGE,
+                server->config->admin.max_connections, "The most that may be there.");
+    sample_only(page, "cencd_admin_accepts_total", SAMPLE_COUNTER, sample_of(&bridge->accepted),
+                "Connections of the admin API that were accepted.");
+    sample_head(page, "cencd_admin_requests_total", SAMPLE_COUNTER,
+                "Requests of the admin API by HTTPS, by what their access token was.");
     for (int i = 0; i < TOKEN_VERDICTS; i++)
         page_print(page, "cencd_admin_requests_total{token=\"%s\"} %" PRIu64 "\n",
-                   token_verdict_name((enum token_verdict)i), value_of(&tokens->verdicts[i]));
+                   token_verdict_name((enum token_verdict)i), sample_of(&tokens->verdicts[i]));
     page_print(page, "cencd_admin_requests_total{token=\"missing\"} %" PRIu64 "\n",
-               value_of(&tokens->missing));
+               sample_of(&tokens->missing));
     page_print(page, "cencd_admin_requests_total{token=\"held_off\"} %" PRIu64 "\n",
-               value_of(&tokens->held_off));
+               sample_of(&tokens->held_off));
 }
 
 static void channel_metrics(const struct server *server, struct page *page)
@@ -61,13 +45,13 @@ static void channel_metrics(const struct server *server, struct page *page)
 
     channels_count(server->directory, &channels);
     const struct channel_line_counters *lines = server->channel_line_counters;
-    single(page, "cencd_channels", "gauge", channels.channels, "Channels.");
-    single(page, "cencd_channels_exclusive", "gauge", channels.exclusive,
-           "Channels whose devices share one line.");
-    single(page, "cencd_channel_lines_held", "gauge", value_of(&lines->held),
-           "Exclusive channels that a session has.");
-    single(page, "cencd_channel_lines_waiting", "gauge", value_of(&lines->waiting),
-           "Sessions that wait for an exclusive channel.");
+    sample_only(page, "cencd_channels", SAMPLE_GAUGE, channels.channels, "Channels.");
+    sample_only(page, "cencd_channels_exclusive", SAMPLE_GAUGE, channels.exclusive,
+                "Channels whose devices share one line.");
+    sample_only(page, "cencd_channel_lines_held", SAMPLE_GAUGE, sample_of(&lines->held),
+                "Exclusive channels that a session has.");
+    sample_only(page, "cencd_channel_lines_waiting", SAMPLE_GAUGE, sample_of(&lines->waiting),
+                "Sessions that wait for an exclusive channel.");
 }
 
 void account_metrics(const struct server *server, struct page *page)
@@ -79,22 +63,23 @@ void account_metrics(const struct server *server, struct page *page)
         return;
     agents_count(server->directory, &agents);
     channel_metrics(server, page);
-    single(page, "cencd_agents", "gauge", agents.agents, "Accounts of agents.");
-    single(page, "cencd_agents_extended", "gauge", agents.extended,
-           "Accounts that reach every device.");
-    head(page, "cencd_logins_total", "counter", "Logins of agents, by how they ended.");
+    sample_only(page, "cencd_agents", SAMPLE_GAUGE, agents.agents, "Accounts of agents.");
+    sample_only(page, "cencd_agents_extended", SAMPLE_GAUGE, agents.extended,
+                "Accounts that reach every device.");
+    sample_head(page, "cencd_logins_total", SAMPLE_COUNTER, "Logins of agents, by how they ended.");
     for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++)
         page_print(page, "cencd_logins_total{verdict=\"%s\"} %" PRIu64 "\n",
-                   access_verdict_name(verdicts[i]), value_of(&logins->verdicts[verdicts[i]]));
-    single(page, "cencd_logins_remembered_total", "counter", value_of(&logins->remembered),
-           "Logins whose password had been checked not long before.");
-    single(page, "cencd_logins_hashed_total", "counter", value_of(&logins->hashed),
-           "Passwords that were hashed to check them.");
-    single(page, "cencd_login_lockouts_total", "counter", value_of(&logins->lockouts),
-           "Times that somebody was held off after too many failed logins.");
-    single(page, "cencd_logins_waiting", "gauge", value_of(&logins->waiting),
-           "Logins that are not decided yet.");
-    single(page, "cencd_access_tokens", "gauge", tokens_count(server->directory),
-           "Access tokens of the admin API.");
+                   access_verdict_name(verdicts[i]), sample_of(&logins->verdicts[verdicts[i]]));
+    sample_only(page, "cencd_logins_remembered_total", SAMPLE_COUNTER,
+                sample_of(&logins->remembered),
+                "Logins whose password had been checked not long before.");
+    sample_only(page, "cencd_logins_hashed_total", SAMPLE_COUNTER, sample_of(&logins->hashed),
+                "Passwords that were hashed to check them.");
+    sample_only(page, "cencd_login_lockouts_total", SAMPLE_COUNTER, sample_of(&logins->lockouts),
+                "Times that somebody was held off after too many failed logins.");
+    sample_only(page, "cencd_logins_waiting", SAMPLE_GAUGE, sample_of(&logins->waiting),
+                "Logins that are not decided yet.");
+    sample_only(page, "cencd_access_tokens", SAMPLE_GAUGE, tokens_count(server->directory),
+                "Access tokens of the admin API.");
     admin_metrics(server, page);
 }

@@ -4,11 +4,12 @@
 
 #include "server/directory/keeper.h"
 #include "server/journal/journal.h"
+#include "server/ops/samples.h"
 #include "server/redis/redis.h"
 
 struct number {
     const char *name;
-    const char *type;
+    enum sample_type type;
     size_t offset; /* of an _Atomic uint64_t */
     const char *help;
 };
@@ -18,70 +19,56 @@ struct number {
 #define REDIS(member)   offsetof(struct redis_counters, member)
 
 static const struct number journal_numbers[] = {
-    {"cencd_journal_committed_sequence", "gauge", JOURNAL(committed), "Newest event on the disk."},
-    {"cencd_journal_oldest_sequence", "gauge", JOURNAL(oldest), "Oldest event that is kept."},
-    {"cencd_journal_records_total", "counter", JOURNAL(records), "Events recorded."},
-    {"cencd_journal_written_bytes_total", "counter", JOURNAL(bytes), "Bytes written."},
-    {"cencd_journal_groups_total", "counter", JOURNAL(groups), "Syncs that recorded events."},
-    {"cencd_journal_failures_total", "counter", JOURNAL(failures),
+    {"cencd_journal_committed_sequence", SAMPLE_GAUGE, JOURNAL(committed),
+     "Newest event on the disk."},
+    {"cencd_journal_oldest_sequence", SAMPLE_GAUGE, JOURNAL(oldest), "Oldest event that is kept."},
+    {"cencd_journal_records_total", SAMPLE_COUNTER, JOURNAL(records), "Events recorded."},
+    {"cencd_journal_written_bytes_total", SAMPLE_COUNTER, JOURNAL(bytes), "Bytes written."},
+    {"cencd_journal_groups_total", SAMPLE_COUNTER, JOURNAL(groups), "Syncs that recorded events."},
+    {"cencd_journal_failures_total", SAMPLE_COUNTER, JOURNAL(failures),
      "Writes and syncs that the disk refused."},
-    {"cencd_journal_segments", "gauge", JOURNAL(segments), "Files of the journal."},
-    {"cencd_journal_disk_bytes", "gauge", JOURNAL(disk_bytes), "Their size."},
-    {"cencd_journal_queued_bytes", "gauge", JOURNAL(queued_bytes), "Events that wait for a sync."},
-    {"cencd_journal_forced_segments_total", "counter", JOURNAL(forced_segments),
+    {"cencd_journal_segments", SAMPLE_GAUGE, JOURNAL(segments), "Files of the journal."},
+    {"cencd_journal_disk_bytes", SAMPLE_GAUGE, JOURNAL(disk_bytes), "Their size."},
+    {"cencd_journal_queued_bytes", SAMPLE_GAUGE, JOURNAL(queued_bytes),
+     "Events that wait for a sync."},
+    {"cencd_journal_forced_segments_total", SAMPLE_COUNTER, JOURNAL(forced_segments),
      "Files removed before all readers were past them."},
 };
 
 static const struct number keeper_numbers[] = {
-    {"cencd_store_sequence", "gauge", KEEPER(sequence),
+    {"cencd_store_sequence", SAMPLE_GAUGE, KEEPER(sequence),
      "The event that the directory's store stands for."},
-    {"cencd_store_records_total", "counter", KEEPER(records), "Events put into the store."},
-    {"cencd_store_batches_total", "counter", KEEPER(batches), "Transactions of the store."},
-    {"cencd_store_waits_total", "counter", KEEPER(waits),
+    {"cencd_store_records_total", SAMPLE_COUNTER, KEEPER(records), "Events put into the store."},
+    {"cencd_store_batches_total", SAMPLE_COUNTER, KEEPER(batches), "Transactions of the store."},
+    {"cencd_store_waits_total", SAMPLE_COUNTER, KEEPER(waits),
      "Times the store was left behind for a while, since many events came."},
-    {"cencd_store_failures_total", "counter", KEEPER(failures), "Transactions that failed."},
-    {"cencd_store_rewrites_total", "counter", KEEPER(rewrites),
+    {"cencd_store_failures_total", SAMPLE_COUNTER, KEEPER(failures), "Transactions that failed."},
+    {"cencd_store_rewrites_total", SAMPLE_COUNTER, KEEPER(rewrites),
      "Times the store was written anew."},
 };
 
 static const struct number redis_numbers[] = {
-    {"cencd_redis_sequence", "gauge", REDIS(sequence), "The event that Redis stands for."},
-    {"cencd_redis_records_total", "counter", REDIS(records), "Events written to Redis."},
-    {"cencd_redis_batches_total", "counter", REDIS(batches), "Batches sent to Redis."},
-    {"cencd_redis_commands_total", "counter", REDIS(commands), "Commands sent to Redis."},
-    {"cencd_redis_errors_total", "counter", REDIS(errors),
+    {"cencd_redis_sequence", SAMPLE_GAUGE, REDIS(sequence), "The event that Redis stands for."},
+    {"cencd_redis_records_total", SAMPLE_COUNTER, REDIS(records), "Events written to Redis."},
+    {"cencd_redis_batches_total", SAMPLE_COUNTER, REDIS(batches), "Batches sent to Redis."},
+    {"cencd_redis_commands_total", SAMPLE_COUNTER, REDIS(commands), "Commands sent to Redis."},
+    {"cencd_redis_errors_total", SAMPLE_COUNTER, REDIS(errors),
      "Connections to Redis that failed, for whatever reason."},
-    {"cencd_redis_damaged_total", "counter", REDIS(damaged),
+    {"cencd_redis_damaged_total", SAMPLE_COUNTER, REDIS(damaged),
      "Records of the journal that are no events."},
-    {"cencd_redis_replaced_total", "counter", REDIS(replaced),
+    {"cencd_redis_replaced_total", SAMPLE_COUNTER, REDIS(replaced),
      "Keys of another type that were replaced: somebody else writes under the prefix."},
-    {"cencd_redis_rebuilds_total", "counter", REDIS(rebuilds), "Times Redis was written anew."},
+    {"cencd_redis_rebuilds_total", SAMPLE_COUNTER, REDIS(rebuilds),
+     "Times Redis was written anew."},
 };
-
-static uint64_t value_of(const _Atomic uint64_t *value)
-{
-    return atomic_load_explicit(value, memory_order_relaxed);
-}
-
-static void head(struct page *page, const char *name, const char *type, const char *help)
-{
-    page_print(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void single(struct page *page, const char *name, const char *type, uint64_t value,
-                   const char *help)
-{
-    head(page, name, type, help);
-    page_print(page, "%s %" PRIu64 "\n", name, value);
-}
 
 static void table(struct page *page, const struct number *numbers, size_t count,
                   const void *counters)
 {
     for (size_t i = 0; i < count; i++) {
         const char *at = (const char *)counters + numbers[i].offset;
-        single(page, numbers[i].name, numbers[i].type,
-               value_of((const _Atomic uint64_t *)(const void *)at), numbers[i].help);
+        sample_only(page, numbers[i].name, numbers[i].type,
+                    sample_of((const _Atomic uint64_t *)(const void *)at), numbers[i].help);
     }
 }
 
@@ -90,8 +77,8 @@ static void table(struct page *page, const struct number *numbers, size_t count,
 
 static uint64_t redis_lag(const struct server *server)
 {
-    uint64_t sequence = value_of(&server->redis_counters->sequence);
-    uint64_t newest = value_of(&server->journal_counters->committed);
+    uint64_t sequence = sample_of(&server->redis_counters->sequence);
+    uint64_t newest = sample_of(&server->journal_counters->committed);
 
     return newest > sequence ? newest - sequence : 0;
 }
@@ -102,16 +89,16 @@ static void commit_times(struct page *page, const struct journal_counters *journ
     const char *name = "cencd_journal_commit_seconds";
     uint64_t sum = 0;
 
-    head(page, name, "histogram", "Events by the time from receipt to the disk.");
+    sample_head(page, name, SAMPLE_HISTOGRAM, "Events by the time from receipt to the disk.");
     for (unsigned i = 0; i < COMMIT_BUCKETS; i++) {
-        sum += value_of(&journal->commits[i]);
+        sum += sample_of(&journal->commits[i]);
         if (i + 1 < COMMIT_BUCKETS)
             page_print(page, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
                        commit_bucket_ms[i] / 1000.0, sum);
         else
             page_print(page, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum);
     }
-    page_print(page, "%s_sum %.3f\n", name, (double)value_of(&journal->commit_sum_ms) / 1000);
+    page_print(page, "%s_sum %.3f\n", name, (double)sample_of(&journal->commit_sum_ms) / 1000);
     page_print(page, "%s_count %" PRIu64 "\n", name, sum);
 }
 
@@ -120,19 +107,19 @@ static void write_journal(const struct server *server, struct page *page)
     static const char *const classes[] = {"first", "normal", "later"};
     const struct journal_counters *journal = server->journal_counters;
 
-    single(page, "cencd_journal_durable", "gauge", durable_is_durable(server),
-           "1 if the disk takes events.");
+    sample_only(page, "cencd_journal_durable", SAMPLE_GAUGE, durable_is_durable(server),
+                "1 if the disk takes events.");
     TABLE(page, journal_numbers, journal);
-    head(page, "cencd_journal_refused_total", "counter",
-         "Events that were not recorded since too many waited.");
+    sample_head(page, "cencd_journal_refused_total", SAMPLE_COUNTER,
+                "Events that were not recorded since too many waited.");
     for (int class = 0; class < 3; class ++)
         page_print(page, "cencd_journal_refused_total{class=\"%s\"} %" PRIu64 "\n", classes[class],
-                   value_of(&journal->refused[class]));
+                   sample_of(&journal->refused[class]));
     commit_times(page, journal);
-    head(page, "cencd_journal_commit_timestamp_seconds", "gauge",
-         "When events were last committed, since 1970.");
+    sample_head(page, "cencd_journal_commit_timestamp_seconds", SAMPLE_GAUGE,
+                "When events were last committed, since 1970.");
     page_print(page, "cencd_journal_commit_timestamp_seconds %.3f\n",
-               (double)value_of(&journal->committed_utc_ms) / 1000);
+               (double)sample_of(&journal->committed_utc_ms) / 1000);
 }
 
 static void write_redis(const struct server *server, struct page *page)
@@ -140,14 +127,14 @@ static void write_redis(const struct server *server, struct page *page)
     const struct redis_counters *redis = server->redis_counters;
     int state = atomic_load(&redis->state);
 
-    single(page, "cencd_redis_up", "gauge", atomic_load(&redis->up),
-           "1 if Redis takes what is written.");
-    head(page, "cencd_redis_state", "gauge", "1 for the state that it is in.");
+    sample_only(page, "cencd_redis_up", SAMPLE_GAUGE, atomic_load(&redis->up),
+                "1 if Redis takes what is written.");
+    sample_head(page, "cencd_redis_state", SAMPLE_GAUGE, "1 for the state that it is in.");
     for (int i = REDIS_WAITING; i <= REDIS_STOPPING; i++)
         page_print(page, "cencd_redis_state{state=\"%s\"} %d\n",
                    redis_state_name((enum redis_state)i), i == state);
-    single(page, "cencd_redis_lag", "gauge", redis_lag(server),
-           "Events on the disk that Redis doesn't have.");
+    sample_only(page, "cencd_redis_lag", SAMPLE_GAUGE, redis_lag(server),
+                "Events on the disk that Redis doesn't have.");
     TABLE(page, redis_numbers, redis);
 }
 
@@ -157,8 +144,9 @@ void durable_metrics(const struct server *server, struct page *page)
         write_journal(server, page);
     if (server->keeper_counters != NULL) {
         TABLE(page, keeper_numbers, server->keeper_counters);
-        single(page, "cencd_store_failing", "gauge", atomic_load(&server->keeper_counters->failing),
-               "1 if the last transaction of the store failed.");
+        sample_only(page, "cencd_store_failing", SAMPLE_GAUGE,
+                    atomic_load(&server->keeper_counters->failing),
+                    "1 if the last transaction of the store failed.");
     }
     if (server->redis_counters != NULL)
         write_redis(server, page);
@@ -170,14 +158,15 @@ json_t *durable_journal_stats(const struct server *server)
 
     if (journal == NULL)
         return json_null();
-    return json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "durable", durable_is_durable(server) ? 1 : 0,
-        "committed", (json_int_t)value_of(&journal->committed), "oldest",
-        (json_int_t)value_of(&journal->oldest), "records", (json_int_t)value_of(&journal->records),
-        "failures", (json_int_t)value_of(&journal->failures), "segments",
-        (json_int_t)value_of(&journal->segments), "disk_bytes",
-        (json_int_t)value_of(&journal->disk_bytes), "queued_bytes",
-        (json_int_t)value_of(&journal->queued_bytes));
+    return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "durable",
+                     durable_is_durable(server) ? 1 : 0, "committed",
+                     (json_int_t)sample_of(&journal->committed), "oldest",
+                     (json_int_t)sample_of(&journal->oldest), "records",
+                     (json_int_t)sample_of(&journal->records), "failures",
+                     (json_int_t)sample_of(&journal->failures), "segments",
+                     (json_int_t)sample_of(&journal->segments), "disk_bytes",
+                     (json_int_t)sample_of(&journal->disk_bytes), "queued_bytes",
+                     (json_int_t)sample_of(&journal->queued_bytes));
 }
 
 json_t *durable_redis_stats(const struct server *server)
@@ -189,10 +178,10 @@ json_t *durable_redis_stats(const struct server *server)
     return json_pack(
         "{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
         redis_state_name((enum redis_state)atomic_load(&redis->state)), "up",
-        atomic_load(&redis->up) ? 1 : 0, "sequence", (json_int_t)value_of(&redis->sequence), "lag",
-        (json_int_t)redis_lag(server), "records", (json_int_t)value_of(&redis->records), "batches",
-        (json_int_t)value_of(&redis->batches), "errors", (json_int_t)value_of(&redis->errors),
-        "rebuilds", (json_int_t)value_of(&redis->rebuilds));
+        atomic_load(&redis->up) ? 1 : 0, "sequence", (json_int_t)sample_of(&redis->sequence), "lag",
+        (json_int_t)redis_lag(server), "records", (json_int_t)sample_of(&redis->records), "batches",
+        (json_int_t)sample_of(&redis->batches), "errors", (json_int_t)sample_of(&redis->errors),
+        "rebuilds", (json_int_t)sample_of(&redis->rebuilds));
 }
 
 bool durable_is_durable(const struct server *server)

@@ -5,11 +5,7 @@
 
 #include "server/link/datagrams.h"
 #include "server/link/listening.h"
-
-static uint64_t value_of(const _Atomic uint64_t *value)
-{
-    return atomic_load_explicit(value, memory_order_relaxed);
-}
+#include "server/ops/samples.h"
 
 static void add_datagrams(const struct shard *shard, uint32_t listener,
                           struct listener_totals *totals)
@@ -18,10 +14,10 @@ static void add_datagrams(const struct shard *shard, uint32_t listener,
 
     if (one == NULL)
         return;
-    totals->datagrams_truncated += value_of(&one->truncated);
-    totals->datagrams_overrun += value_of(&one->overruns);
-    totals->datagrams_sent += value_of(&one->sent);
-    totals->datagram_errors += value_of(&one->receive_errors) + value_of(&one->send_failures);
+    totals->datagrams_truncated += sample_of(&one->truncated);
+    totals->datagrams_overrun += sample_of(&one->overruns);
+    totals->datagrams_sent += sample_of(&one->sent);
+    totals->datagram_errors += sample_of(&one->receive_errors) + sample_of(&one->send_failures);
 }
 
 void totals_listener(const struct server *server, uint32_t listener, struct listener_totals *totals)
@@ -29,15 +25,15 @@ void totals_listener(const struct server *server, uint32_t listener, struct list
     *totals = (struct listener_totals){0};
     for (uint32_t i = 0; i < server->shard_count; i++) {
         const struct listener_counters *one = &server->shards[i]->counters.listeners[listener];
-        totals->accepted += value_of(&one->accepted);
-        totals->identified += value_of(&one->identified);
-        totals->failed += value_of(&one->failed);
-        totals->bytes_received += value_of(&one->bytes_received);
-        totals->greeting += value_of(&one->greeting);
-        totals->idle += value_of(&one->idle);
-        totals->in_session += value_of(&one->in_session);
-        totals->pushes += value_of(&one->pushes);
-        totals->last_gasps += value_of(&one->last_gasps);
+        totals->accepted += sample_of(&one->accepted);
+        totals->identified += sample_of(&one->identified);
+        totals->failed += sample_of(&one->failed);
+        totals->bytes_received += sample_of(&one->bytes_received);
+        totals->greeting += sample_of(&one->greeting);
+        totals->idle += sample_of(&one->idle);
+        totals->in_session += sample_of(&one->in_session);
+        totals->pushes += sample_of(&one->pushes);
+        totals->last_gasps += sample_of(&one->last_gasps);
         add_datagrams(server->shards[i], listener, totals);
     }
 }
@@ -47,11 +43,11 @@ uint64_t totals_closed(const struct server *server, enum close_reason reason)
     uint64_t closed = 0;
 
     for (uint32_t i = 0; i < server->shard_count; i++)
-        closed += value_of(&server->shards[i]->counters.closed[reason]);
+        closed += sample_of(&server->shards[i]->counters.closed[reason]);
     if (server->northbound != NULL)
-        closed += value_of(&northbound_http2_counters(server->northbound)->closed[reason]);
+        closed += sample_of(&northbound_http2_counters(server->northbound)->closed[reason]);
     if (server->admin != NULL)
-        closed += value_of(&server->admin->connections->closed[reason]);
+        closed += sample_of(&server->admin->connections->closed[reason]);
     return closed;
 }
 
@@ -61,9 +57,9 @@ bool totals_accepting(const struct server *server, uint32_t listener)
     uint32_t max_links = config->listeners[listener].max_links;
 
     return listening_running(server, listener) && atomic_load(&server->ready) &&
-           !atomic_load(&server->stopping) && value_of(&server->links) < config->limits.links &&
-           value_of(&server->unidentified) < config->limits.unidentified &&
-           (max_links == 0 || value_of(&server->listener_links[listener]) < max_links);
+           !atomic_load(&server->stopping) && sample_of(&server->links) < config->limits.links &&
+           sample_of(&server->unidentified) < config->limits.unidentified &&
+           (max_links == 0 || sample_of(&server->listener_links[listener]) < max_links);
 }
 
 bool totals_way_accepting(const struct server *server, uint32_t index)
@@ -72,5 +68,5 @@ bool totals_way_accepting(const struct server *server, uint32_t index)
 
     return listening_running(server, (uint32_t)config->listener_count + index) &&
            atomic_load(&server->ready) && !atomic_load(&server->stopping) &&
-           value_of(&server->visitors) < config->agents.connections;
+           sample_of(&server->visitors) < config->agents.connections;
 }
