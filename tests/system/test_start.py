@@ -51,12 +51,13 @@ class Start(SystemTest):
         """True if nearly all that is lockable can be locked in one piece by a ring, and was."""
         libc = ctypes.CDLL(None, use_errno=True)
         soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-        size = self.lockable - (256 << 10)
+        limit = self.lockable if hard < 0 else min(self.lockable, hard)  # negative: none
+        size = limit - min(256 << 10, limit // 2)
         with mmap.mmap(-1, size) as memory:
             begin = ctypes.c_char.from_buffer(memory)
             piece = ctypes.create_string_buffer(struct.pack("@PN", ctypes.addressof(begin), size))
             del begin
-            resource.setrlimit(resource.RLIMIT_MEMLOCK, (self.lockable, hard))
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, hard))
             try:
                 ring = libc.syscall(IO_URING_SETUP, 1, ctypes.create_string_buffer(120))
                 if ring < 0:
