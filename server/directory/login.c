@@ -196,7 +196,9 @@ static struct attempt_rule rule_of(const struct login *login)
     return rule;
 }
 
-static void failed(struct login *login)
+/* Also of one who didn't wait for the answer: otherwise guesses would cost the server a hash each,
+ * and nobody would hear of them. */
+static struct attempt_news note_failure(struct login *login)
 {
     struct accounts *accounts = login->desk->directory->accounts;
 
@@ -207,7 +209,23 @@ static void failed(struct login *login)
     CHECK(pthread_mutex_unlock(&accounts->attempting) == 0);
     if (news.locked_out)
         count(&accounts->logins.lockouts);
+    return news;
+}
+
+static void failed(struct login *login)
+{
+    struct attempt_news news = note_failure(login);
+
     decide(login, ACCESS_WRONG_PASSWORD);
+    report(login, news.count, news.locked_out);
+}
+
+static void failed_and_gone(struct login *login)
+{
+    struct attempt_news news = note_failure(login);
+
+    login->verdict = ACCESS_WRONG_PASSWORD;
+    count(&counters_of(login->desk)->verdicts[login->verdict]);
     report(login, news.count, news.locked_out);
 }
 
@@ -243,12 +261,15 @@ static void checked(struct operation *operation, int32_t result)
     list_remove(&login->node);
     desk->hashing_count--;
     count(&counters_of(desk)->hashed);
-    if (login->cancelled)
+    if (login->cancelled) {
+        if (!login->right)
+            failed_and_gone(login);
         forget(login);
-    else if (login->right)
+    } else if (login->right) {
         succeeded(login);
-    else
+    } else {
         failed(login);
+    }
     hash_next(desk);
 }
 

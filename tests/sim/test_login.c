@@ -296,6 +296,33 @@ static void who_leaves_is_not_called(void **state)
     assert_int_equal(answers[0].times, 0);
 }
 
+/* Once, whoever hung up while its password was being checked was not counted: it could go on for
+ * ever, and no event told of it. */
+static void who_guesses_and_leaves_is_counted(void **state)
+{
+    struct answer answer;
+    const struct login_counters *counters = directory_login_counters(world.directory);
+    (void)state;
+    for (unsigned i = 0; i <= PAIR_FREE_FAILURES; i++) {
+        login_cancel(begin_from("reader", "wrong", 1, &answer)); /* being hashed */
+        while (counters->waiting > 0)
+            let_happen();
+        assert_int_equal(answer.times, 0);
+        assert_int_equal(hashed(), i + 1);
+        assert_int_equal(counters->verdicts[ACCESS_WRONG_PASSWORD], i + 1);
+    }
+    assert_true(world.reports > 0);
+    assert_string_equal(world.last_name, "reader");
+    uint64_t before_ms = reactor_now_ms(world.reactor);
+    assert_int_equal(try_from("reader", "wrong", 1), ACCESS_WRONG_PASSWORD);
+    assert_true(reactor_now_ms(world.reactor) - before_ms >= 1000);
+    /* a right password is no failure, and isn't taken for known either */
+    login_cancel(begin_from("reader", "secret", 2, &answer));
+    while (counters->waiting > 0)
+        let_happen();
+    assert_int_equal(counters->verdicts[ACCESS_WRONG_PASSWORD], PAIR_FREE_FAILURES + 2);
+}
+
 /* A crowd behind one address, then one attempt from each of three others: these are not last. */
 static void addresses_take_turns(void **state)
 {
@@ -372,6 +399,7 @@ int main(void)
         TEST(a_name_that_nobody_has_is_hashed),
         TEST(failures_lock_out_who_makes_them),
         TEST(who_leaves_is_not_called),
+        TEST(who_guesses_and_leaves_is_counted),
         TEST(addresses_take_turns),
         TEST(guesses_come_one_by_one),
         TEST(the_queue_has_a_bound),
