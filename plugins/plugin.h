@@ -28,7 +28,7 @@
 
 #define PLUGIN_SERIAL_SIZE    32 /* with the terminating NUL */
 #define PLUGIN_TEXT_SIZE      32 /* model, hardware: with NUL */
-#define PLUGIN_STATE_SIZE     24 /* bytes of state a link gives to its plugin, zeroed at the start */
+#define PLUGIN_STATE_SIZE     24 /* bytes of a plugin's state on a link, zeroed; at multiples of 8 */
 #define PLUGIN_HEADROOM       32  /* bytes that receive may write in front of its input */
 #define PLUGIN_REPLY_SIZE     256 /* bytes that one call may answer to the device */
 #define PLUGIN_SIGNAL_UNKNOWN 255u

@@ -112,6 +112,7 @@ static bool pushed(struct link *link, size_t plugin, const struct plugin_greetin
         return false;
     answer->push->serial[PLUGIN_SERIAL_SIZE - 1] = '\0';
     answer->push->rule[PLUGIN_RULE_SIZE - 1] = '\0';
+    greeting->owed += answer->push->ack_size > 0;
     push_received(&source, answer->push);
     greeting->size -= (uint32_t)taken;
     memmove(greeting->bytes, greeting->bytes + taken, greeting->size);
@@ -215,6 +216,28 @@ void greeting_last_words(struct link *link, bool hears)
         for (size_t i = 0; i < plugins && !taken; i++)
             taken = ask_at_the_end(link, i, hears);
     }
+}
+
+bool greeting_owes_answers(struct link *link)
+{
+    struct greeting *greeting = link->greeting;
+    timer_stop(&greeting->wake);
+    greeting->ended = greeting->owed > 0 || link->stream.queued_bytes > 0;
+    return greeting->ended;
+}
+
+void greeting_answered(struct link *link)
+{
+    if (link->greeting != NULL && link->greeting->owed > 0)
+        link->greeting->owed--;
+}
+
+void greeting_sent(struct link *link)
+{
+    const struct greeting *greeting = link->greeting;
+    if (link->state == LINK_GREETING && greeting != NULL && greeting->ended &&
+        greeting->owed == 0 && link->stream.queued_bytes == 0)
+        link_close(link, CLOSE_GREETING_CLOSED);
 }
 
 /* ---- bytes and time ---- */

@@ -19,8 +19,10 @@ struct greeting {
     uint32_t declined; /* bit per plugin that said "not mine" */
     const char *why;   /* of the last one that did */
     uint32_t pushes;   /* messages that were handed on, and taken out of bytes */
+    uint32_t owed;     /* of these, answers that wait for the disk */
+    bool ended;        /* the device has finished, and waits for them */
     struct plugin_identity identity;
-    uint8_t states[][PLUGIN_STATE_SIZE]; /* one per plugin of the listener */
+    _Alignas(8) uint8_t states[][PLUGIN_STATE_SIZE]; /* one per plugin of the listener */
 };
 
 #endif

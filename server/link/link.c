@@ -404,11 +404,19 @@ static void on_ended(struct stream *stream, int error)
 {
     struct link *link = container_of(stream, struct link, stream);
     bool greeting = link->state == LINK_GREETING && error == 0;
-    if (link->state == LINK_GREETING && link->greeting != NULL)
+    if (link->state == LINK_GREETING && link->greeting != NULL) {
         greeting_last_words(link, error == 0);
+        if (error == 0 && greeting_owes_answers(link))
+            return;
+    }
     if (link->state == LINK_HELD && error == 0)
         registration_last_words(link);
     link_close(link, greeting ? CLOSE_GREETING_CLOSED : close_reason_of_device(error));
+}
+
+static void on_sent(struct stream *stream)
+{
+    greeting_sent(container_of(stream, struct link, stream));
 }
 
 static void on_closed(struct stream *stream)
@@ -424,6 +432,7 @@ const struct stream_ops link_ops = {
     .ready = on_ready,
     .received = on_received,
     .ended = on_ended,
+    .sent = on_sent,
     .failed = on_ended,
     .closed = on_closed,
 };

@@ -33,8 +33,10 @@ void push_acknowledge(struct shard *shard, const struct push_answer *answer)
         return;
     }
     struct link *link = link_find(shard, &answer->link);
-    if (link != NULL)
-        link_answer(link, answer->data, answer->size);
+    if (link == NULL)
+        return;
+    link_answer(link, answer->data, answer->size);
+    greeting_answered(link);
 }
 
 /* ---- receiving ---- */

@@ -280,12 +280,44 @@ static void a_gasp_and_gone(void **state)
         else
             caller_reset(&caller);
         site_run(site, 100);
+        if (i == 0) {
+            assert_true(caller_hears(&caller, "ACK")); /* it only said that it is done */
+            assert_true(caller_sees_fin(&caller));
+        }
     }
     assert_true(gasp_of("1001").utc_ms != 0);
     stop();
     assert_int_equal(EVENTS_OF(LAST_GASP, &at), 3);
     assert_string_equal(events[at].serial, "1001PWR"); /* an id all the same, of nobody */
     assert_true(events[at].gasp.unknown_device);
+}
+
+/* One that finishes before its gasp is on the disk is answered when it is, and not kept for ever.
+ */
+static void a_gasp_that_waits_for_its_answer(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    known_device();
+    state_set_disk(&state_site, 1000, 0, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        caller_dial(&caller, site, "10.0.0.2", 5010);
+        caller_say(&caller, "PWRFAIL,1001");
+        caller_shutdown(&caller);
+        site_run(site, 3000);
+        assert_true(caller_hears(&caller, ""));
+        assert_int_equal(caller_link_state(&caller), LINK_GREETING);
+        if (i == 0)
+            site_run(site, 30000);
+        assert_int_equal(caller_link_state(&caller), i == 0 ? LINK_FREE : LINK_GREETING);
+    }
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 2000);
+    assert_true(caller_hears(&caller, "ACK"));
+    assert_true(caller_sees_fin(&caller));
+    stop();
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 2);
 }
 
 /* ---- power returns ---- */
@@ -712,6 +744,7 @@ int main(void)
         cmocka_unit_test(a_test_is_an_event_and_no_more),
         cmocka_unit_test(on_its_own_link),
         cmocka_unit_test(a_gasp_and_gone),
+        cmocka_unit_test(a_gasp_that_waits_for_its_answer),
         cmocka_unit_test(by_a_link),
         cmocka_unit_test(by_a_message),
         cmocka_unit_test(a_gasp_that_is_recorded_late),
