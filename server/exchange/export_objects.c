@@ -66,16 +66,57 @@ static void change_channel(json_t *channel, json_t *settings, const struct chann
     free(text);
 }
 
-static json_t *new_channel(const struct export *export, const struct channel_info *info)
+static void make_id(const struct export *export, const struct channel_info *info,
+                    char out[static EXPORT_ID_SIZE])
 {
-    char id[EXPORT_ID_SIZE];
     char key[16];
 
     (void)snprintf(key, sizeof(key), "%u", info->id);
-    export_id(export, "channel", "", key, id);
+    export_id(export, "channel", "", key, out);
+}
+
+static json_t *new_channel(const struct export *export, const struct channel_info *info)
+{
+    char id[EXPORT_ID_SIZE];
+
+    make_id(export, info, id);
     return json_pack("{s:s, s:s, s:s, s:b, s:s}", "Id", id, "Name", info->name, "Type", CEHES_TCP,
                      "IsExclusive", info->settings.exclusive, "Settings",
                      "{\"" CEHES_TCP_7E1 "\":\"false\"}");
+}
+
+/* Where the channel is in the list; channel_count: nowhere. */
+static size_t place_among(const struct export *export, uint32_t channel)
+{
+    size_t low = 0;
+    size_t high = export->channel_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (export->channels[middle] < channel)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < export->channel_count && export->channels[low] == channel ? low
+                                                                           : export->channel_count;
+}
+
+/* Files that came one after another may have had one Id for two channels; in this one each has its
+ * own. False: it got another. */
+static bool has_own_id(const struct export *export, json_t *channel,
+                       const struct channel_info *info)
+{
+    const char *id = json_string_value(json_object_get(channel, "Id"));
+    uint32_t number = 0;
+    char made[EXPORT_ID_SIZE];
+
+    if (id == NULL || !names_index_find(&export->by_id, 0, id, &number) || number == EXPORT_OTHER ||
+        number == place_among(export, info->id))
+        return true;
+    make_id(export, info, made);
+    (void)json_object_set_new(channel, "Id", json_string(made));
+    return false;
 }
 
 /* So that devices find it by its number, and lines by its Id. */
@@ -115,7 +156,8 @@ static json_t *put_channel(struct export *export, struct scrubbed *out, uint32_t
     const char *json = export_details(export, DETAILS_CHANNEL, id, "", "");
     json_t *channel = json != NULL ? load(export, json) : new_channel(export, &info);
     json_t *settings = settings_of(channel);
-    if (json != NULL && is_same(channel, settings, &info)) {
+    bool own = has_own_id(export, channel, &info);
+    if (json != NULL && own && is_same(channel, settings, &info)) {
         export_text(out, json);
     } else {
         change_channel(channel, settings, &info);
@@ -143,20 +185,11 @@ void export_channel(struct export *export, struct scrubbed *out)
 
 const char *export_channel_id(const struct export *export, uint32_t channel)
 {
-    size_t low = 0;
-    size_t high = export->channel_count;
+    size_t at = place_among(export, channel);
 
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (export->channels[middle] < channel)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == export->channel_count || export->channels[low] != channel ||
-        export->channel_ids[low][0] == '\0')
-        return NULL;
-    return export->channel_ids[low];
+    return at < export->channel_count && export->channel_ids[at][0] != '\0'
+               ? export->channel_ids[at]
+               : NULL;
 }
 
 /* ---- groups ---- */
