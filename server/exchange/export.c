@@ -163,6 +163,7 @@ void export_close(struct export *export)
     if (export == NULL)
         return;
     names_index_free(&export->by_id);
+    names_index_free(&export->group_ids);
     arena_free(&export->arena);
     free(export->devices);
     free(export->channels);

@@ -41,6 +41,8 @@ struct export
     size_t channel_at;
     char(*channel_ids)[EXPORT_ID_SIZE + 59]; /* their Ids in the file */
     struct names_index by_id;                /* number in that list, or EXPORT_OTHER */
+    struct names_index group_ids;            /* whose group that is, by what was imported */
+    bool has_group_ids;
     struct arena arena;
 };
 

@@ -194,10 +194,49 @@ const char *export_channel_id(const struct export *export, uint32_t channel)
 
 /* ---- groups ---- */
 
+static void keep_group_id(struct export *export, uint32_t group, const char *json)
+{
+    json_t *parsed = load(export, json);
+    const char *id = json_string_value(json_object_get(parsed, "Id"));
+    const char *kept = id != NULL ? arena_text(&export->arena, id, strlen(id)) : NULL;
+
+    export->failed |=
+        id != NULL && (kept == NULL || names_index_add(&export->group_ids, &export->arena, 0, kept,
+                                                       &group) == STATUS_NO_MEMORY);
+    json_decref(parsed);
+}
+
+/* The Ids that files gave the project's groups: of several with one Id the oldest has it. */
+static void index_group_ids(struct export *export)
+{
+    struct group_info info = {0};
+
+    if (export->has_group_ids)
+        return;
+    export->has_group_ids = true;
+    while (!export->failed && groups_list(export->config.directory, info.id, &info, 1) == 1) {
+        const char *json = info.project == export->config.project
+                               ? export_details(export, DETAILS_GROUP, info.id, "", "")
+                               : NULL;
+        if (json != NULL)
+            keep_group_id(export, info.id, json);
+    }
+}
+
+static bool is_anothers_id(const struct export *export, const json_t *group, uint32_t id)
+{
+    const char *text = json_string_value(json_object_get(group, "Id"));
+    uint32_t owner = id;
+
+    return text != NULL && names_index_find(&export->group_ids, 0, text, &owner) && owner != id;
+}
+
 static void put_group(struct export *export, struct scrubbed *out, const struct group_info *info)
 {
     char id[EXPORT_ID_SIZE];
     char key[16];
+
+    index_group_ids(export);
     const char *json =
         info->id != 0 ? export_details(export, DETAILS_GROUP, info->id, "", "")
                       : export_details(export, DETAILS_NO_GROUP, export->config.project, "", "");
@@ -207,6 +246,10 @@ static void put_group(struct export *export, struct scrubbed *out, const struct 
 
     (void)snprintf(key, sizeof(key), "%u", info->id);
     export_id(export, "group", "", key, id);
+    if (info->id != 0 && is_anothers_id(export, group, info->id)) {
+        (void)json_object_set_new(group, "Id", json_string(id));
+        same = false;
+    }
     if (group == NULL && info->id == 0)
         group = json_pack("{s:n, s:n}", "Id", "Name");
     else if (group == NULL)

@@ -171,18 +171,21 @@ class Exchange(unittest.TestCase):
         said = self.bring("out.json", "--project", "north")
         self.assertEqual((said["counts"]["devices_unchanged"], said["changes"]), (1, []))
 
-    def test_two_channels_of_one_id_go_out_with_two(self):
-        """One was renamed in the file, which makes another: the export once couldn't come back."""
+    def test_what_has_one_id_twice_goes_out_with_two(self):
+        """What is renamed in the file is another here: the export once couldn't come back."""
         given = json.loads(METERS.read_text())
         self.write("first.json", json.dumps(given))
         self.bring("first.json", "--project", "north")
         for channel in given["Channels"]:
             channel["Name"] = channel["Name"] and "new " + channel["Name"]
+        for group in given["Groups"]:
+            group["Name"] = group["Name"] and "new " + group["Name"]
         self.write("second.json", json.dumps(given))
         self.bring("second.json", "--project", "north", "--update")
         document = json.loads(self.export("out.json", "--project", "north"))
         names = {channel["Id"]: channel["Name"] for channel in document["Channels"]}
         self.assertEqual(len(names), len(document["Channels"]))
+        self.assertEqual(len({group["Id"] for group in document["Groups"]}), 3)
         for device in (device for group in document["Groups"] for device in group["Devices"]):
             used = {names[line["ChannelId"]] for line in device["CommLines"] if line["ChannelId"]}
             self.assertIn(self.show(device["SerialNumber"])["channel"], used)
