@@ -22,6 +22,7 @@
 
 #include "server/directory/restore.h"
 #include "server/link/datagrams.h"
+#include "tests/sim/large_push.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/state_site.h"
 
@@ -128,18 +129,10 @@ static void say_by_datagram(const char *verb)
     send_datagram((const uint8_t *)text, size);
 }
 
-/* A DataNotification: {identifier, octets}. */
 static void push_much(size_t size)
 {
-    static uint8_t data[LARGE_MAX + 64];
-    static const uint8_t head[] = {0x0f, 0, 0, 0, 1, 0, 2, 2, 9, 4, '1', '0', '0', '0', 9, 0x82};
-    size_t body = sizeof head + 2 + size;
-    uint8_t wrapper[] = {0, 1, 0, 0x67, 0, 0x66, (uint8_t)(body >> 8), (uint8_t)body};
-    memcpy(data, wrapper, sizeof wrapper);
-    memcpy(data + sizeof wrapper, head, sizeof head);
-    data[sizeof wrapper + sizeof head] = (uint8_t)(size >> 8);
-    data[sizeof wrapper + sizeof head + 1] = (uint8_t)size;
-    send_datagram(data, sizeof wrapper + body);
+    static uint8_t data[LARGE_MAX + LARGE_PUSH_REST];
+    send_datagram(data, large_push("1000", size, data));
 }
 
 static struct mouth *dial(const char *text)

@@ -14,6 +14,7 @@
 #include "server/reactor/sim/sim.h"
 #include "tests/hex.h"
 #include "tests/sim/caller.h"
+#include "tests/sim/large_push.h"
 #include "tests/sim/seeds.h"
 #include "tests/sim/state_site.h"
 
@@ -530,14 +531,7 @@ static void a_new_device_that_goes_before_it_is_recorded(void **state)
 static void large(size_t size)
 {
     static uint8_t data[65536];
-    static const uint8_t head[] = {0x0f, 0, 0, 0, 1, 0, 2, 2, 9, 4, '1', '0', '0', '1', 9, 0x82};
-    size_t body = sizeof head + 2 + size;
-    uint8_t wrapper[] = {0, 1, 0, 0x67, 0, 0x66, (uint8_t)(body >> 8), (uint8_t)body};
-    memcpy(data, wrapper, sizeof wrapper);
-    memcpy(data + sizeof wrapper, head, sizeof head);
-    data[sizeof wrapper + sizeof head] = (uint8_t)(size >> 8);
-    data[sizeof wrapper + sizeof head + 1] = (uint8_t)size;
-    datagram(data, sizeof wrapper + body);
+    datagram(data, large_push("1001", size, data));
 }
 
 static void a_push_as_large_as_a_datagram(void **state)

@@ -24,6 +24,7 @@
 #include "server/redis/redis.h"
 #include "server/shard/durable.h"
 #include "tests/history/history.h"
+#include "tests/sim/large_push.h"
 #include "tests/sim/redis_same.h"
 #include "tests/sim/redis_server.h"
 #include "tests/sim/seeds.h"
@@ -196,17 +197,11 @@ static void say(const char *verb, uint64_t number)
 /* Fills the journal's queue, or the journal. */
 static void push_much(void)
 {
-    static uint8_t data[PUSH_SIZE + 64];
-    static const uint8_t head[] = {0x0f, 0, 0, 0, 1, 0, 2, 2, 9, 4, '1', '0', '0', '0', 9, 0x82};
-    size_t body = sizeof(head) + 2 + PUSH_SIZE;
-    uint8_t wrapper[] = {0, 1, 0, 0x67, 0, 0x66, (uint8_t)(body >> 8), (uint8_t)body};
+    static uint8_t data[PUSH_SIZE + LARGE_PUSH_REST];
+    size_t size = large_push("1000", PUSH_SIZE, data);
 
-    memcpy(data, wrapper, sizeof(wrapper));
-    memcpy(data + sizeof(wrapper), head, sizeof(head));
-    data[sizeof(wrapper) + sizeof(head)] = (uint8_t)(PUSH_SIZE >> 8);
-    data[sizeof(wrapper) + sizeof(head) + 1] = (uint8_t)PUSH_SIZE;
     for (uint64_t count = sim_below(world.site.sim, 40); count > 0; count--)
-        send_datagram(data, sizeof(wrapper) + body);
+        send_datagram(data, size);
 }
 
 static void read_meter(void)
