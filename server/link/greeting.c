@@ -183,8 +183,10 @@ static void ask_plugins(struct link *link)
         if (answers.identified)
             return;
     } while (greeting->pushes != pushes);
-    if (!answers.waiting)
+    if (!answers.waiting && !greeting_owes_answers(link, CLOSE_GREETING_UNKNOWN))
         link_close(link, CLOSE_GREETING_UNKNOWN);
+    else if (greeting->ended)
+        return; /* it is answered, and hears no more */
     else if (greeting->size >= listener->greeting_max_bytes)
         link_close(link, CLOSE_GREETING_TOO_LONG);
     else if (answers.wake_in_ms > 0)
@@ -218,11 +220,12 @@ void greeting_last_words(struct link *link, bool hears)
     }
 }
 
-bool greeting_owes_answers(struct link *link)
+bool greeting_owes_answers(struct link *link, enum close_reason reason)
 {
     struct greeting *greeting = link->greeting;
+    greeting->reason = reason;
     timer_stop(&greeting->wake);
-    greeting->ended = greeting->owed > 0 || link->stream.queued_bytes > 0;
+    greeting->ended = greeting->owed > 0 || (greeting->pushes > 0 && link->stream.queued_bytes > 0);
     return greeting->ended;
 }
 
@@ -237,7 +240,7 @@ void greeting_sent(struct link *link)
     const struct greeting *greeting = link->greeting;
     if (link->state == LINK_GREETING && greeting != NULL && greeting->ended &&
         greeting->owed == 0 && link->stream.queued_bytes == 0)
-        link_close(link, CLOSE_GREETING_CLOSED);
+        link_close(link, greeting->reason);
 }
 
 /* ---- bytes and time ---- */
@@ -269,7 +272,7 @@ void greeting_received(struct link *link, struct chunk *chunk)
         return;
     }
     ask_plugins(link);
-    if (link->state == LINK_GREETING)
+    if (link->state == LINK_GREETING && !link->greeting->ended)
         stream_receive(&link->stream, RECEIVE_ONCE);
 }
 

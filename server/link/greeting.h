@@ -15,12 +15,13 @@ struct greeting {
     uint64_t last_byte_ms;
     uint8_t *bytes; /* everything received, or NULL */
     uint32_t size;
-    uint32_t consumed; /* identified: where the rest begins */
-    uint32_t declined; /* bit per plugin that said "not mine" */
-    const char *why;   /* of the last one that did */
-    uint32_t pushes;   /* messages that were handed on, and taken out of bytes */
-    uint32_t owed;     /* of these, answers that wait for the disk */
-    bool ended;        /* the device has finished, and waits for them */
+    uint32_t consumed;        /* identified: where the rest begins */
+    uint32_t declined;        /* bit per plugin that said "not mine" */
+    const char *why;          /* of the last one that did */
+    uint32_t pushes;          /* messages that were handed on, and taken out of bytes */
+    uint32_t owed;            /* of these, answers that wait for the disk */
+    bool ended;               /* nothing more is heard of the device, which waits for them */
+    enum close_reason reason; /* of the end that follows */
     struct plugin_identity identity;
     _Alignas(8) uint8_t states[][PLUGIN_STATE_SIZE]; /* one per plugin of the listener */
 };

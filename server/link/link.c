@@ -406,7 +406,7 @@ static void on_ended(struct stream *stream, int error)
     bool greeting = link->state == LINK_GREETING && error == 0;
     if (link->state == LINK_GREETING && link->greeting != NULL) {
         greeting_last_words(link, error == 0);
-        if (error == 0 && greeting_owes_answers(link))
+        if (error == 0 && greeting_owes_answers(link, CLOSE_GREETING_CLOSED))
             return;
     }
     if (link->state == LINK_HELD && error == 0)

@@ -112,9 +112,9 @@ void greeting_free(struct link *link);
 /* The connection ended in greeting: a gasp whose end the plugin couldn't see is whole. hears: it
  * may still be answered. */
 void greeting_last_words(struct link *link, bool hears);
-/* The device finished in order: answers are on their way, and the link ends with the last of them,
- * or at its deadline. */
-bool greeting_owes_answers(struct link *link);
+/* The greeting is over, but answers are on their way: the link ends with the last of them, or at
+ * its deadline, for this reason. False: none are. */
+bool greeting_owes_answers(struct link *link, enum close_reason reason);
 void greeting_answered(struct link *link); /* one of them is in the queue */
 void greeting_sent(struct link *link);
 /* All that it said in greeting was pushes. */

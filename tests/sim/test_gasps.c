@@ -293,6 +293,24 @@ static void a_gasp_and_gone(void **state)
     assert_true(events[at].gasp.unknown_device);
 }
 
+/* What nobody knows behind a gasp, the end of a line for instance, kept the device from its answer.
+ */
+static void a_gasp_with_something_behind_it(void **state)
+{
+    size_t at = 0;
+    (void)state;
+    start();
+    known_device();
+    caller_dial(&caller, site, "10.0.0.2", 5010);
+    caller_say(&caller, "PWRFAIL,1001\r\n");
+    caller_say(&caller, "more");
+    site_run(site, 100);
+    assert_true(caller_hears(&caller, "ACK"));
+    assert_int_equal(caller_link_state(&caller), LINK_FREE);
+    stop();
+    assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
+}
+
 /* One that finishes before its gasp is on the disk is answered when it is, and not kept for ever.
  */
 static void a_gasp_that_waits_for_its_answer(void **state)
@@ -738,6 +756,7 @@ int main(void)
         cmocka_unit_test(a_test_is_an_event_and_no_more),
         cmocka_unit_test(on_its_own_link),
         cmocka_unit_test(a_gasp_and_gone),
+        cmocka_unit_test(a_gasp_with_something_behind_it),
         cmocka_unit_test(a_gasp_that_waits_for_its_answer),
         cmocka_unit_test(by_a_link),
         cmocka_unit_test(by_a_message),
