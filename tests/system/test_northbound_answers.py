@@ -67,7 +67,7 @@ class AnswersTest(NorthboundTest):
         answer = pb.ReportRegistrationRequest(device=KEY, accepted_id="M 17")
         _, hard = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, hard))
-        self.modem(server, 1, register=False)
+        self.modem(server, 2, register=False)
         server.wait(lambda: server.metric("cencd_journal_durable") == 0, "the disk takes nothing")
         with self.fails(grpc.StatusCode.UNAVAILABLE) as caught:
             self.ask(stub.ReportRegistration, answer)
