@@ -33,6 +33,7 @@ struct consumer {
     uint8_t token_hash[32];
     bool has_token;
     bool changed; /* the position is not in the store yet */
+    bool behind;  /* what it wants next was removed, and the log says so */
     bool fresh;   /* at the start there was none of it, or one of another journal */
     uint64_t position;
     struct journal_hold hold;

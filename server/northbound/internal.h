@@ -99,6 +99,8 @@ void positions_free(struct northbound *northbound);
 void positions_move(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
 /* The same for one that had no position that counts; also if it is none later. */
 void positions_begin(struct northbound *northbound, struct consumer *consumer, uint64_t sequence);
+/* Says of whom retention has removed events that he hasn't acknowledged. */
+void positions_tick(struct northbound *northbound);
 /* Writes what isn't yet. True: nothing is left. */
 bool positions_flush(struct northbound *northbound);
 

@@ -171,6 +171,7 @@ static void tick(struct timer *timer)
     health_tick(northbound);
     (void)northbound_told(northbound);
     missing_projects_tick(northbound);
+    positions_tick(northbound);
     status_tick(northbound);
     timer_repeat(northbound->reactor, timer, TICK_MS);
 }

@@ -1,4 +1,5 @@
 /* Acknowledged positions: coalesced, written by the helper thread, and then the journal lets go. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "server/base/log.h"
@@ -131,6 +132,24 @@ bool positions_flush(struct northbound *northbound)
         return false;
     }
     return !positions->busy;
+}
+
+/* He is told himself when he comes, which may be too late for whoever could have given him room. */
+void positions_tick(struct northbound *northbound)
+{
+    uint64_t oldest = journal_oldest(northbound->journal);
+
+    for (size_t i = 0; i < northbound->consumers.account_count; i++) {
+        struct consumer *consumer = &northbound->consumers.all[i];
+        bool behind = consumer->position + 1 < oldest;
+        if (behind && !consumer->behind)
+            log_line(LOG_WARN, &module,
+                     "events that a consumer hasn't acknowledged were removed: "
+                     "journal.retention_mb is reached",
+                     "consumer=%s acknowledged=%" PRIu64 " oldest=%" PRIu64, consumer->config->name,
+                     consumer->position, oldest);
+        consumer->behind = behind;
+    }
 }
 
 /* ---- at the start ---- */

@@ -24,6 +24,14 @@ static uint64_t lag_of(const struct server *server, const struct consumer *consu
     return newest > position ? newest - position : 0;
 }
 
+static uint64_t removed_of(const struct server *server, const struct consumer *consumer)
+{
+    uint64_t oldest = sample_of(&server->journal_counters->oldest);
+    uint64_t position = sample_of(&consumer->counters.position);
+
+    return oldest > position + 1 ? oldest - 1 - position : 0;
+}
+
 static void write_calls(const struct northbound *northbound, struct page *page)
 {
     const struct northbound_counters *counters = northbound_counters(northbound);
@@ -93,6 +101,11 @@ static void write_consumers(const struct server *server, struct page *page)
     for (size_t i = 0; i < consumers->account_count; i++)
         page_print(page, "cencd_consumer_lag{consumer=\"%s\"} %" PRIu64 "\n",
                    consumers->all[i].config->name, lag_of(server, &consumers->all[i]));
+    sample_head(page, "cencd_consumer_removed_events", SAMPLE_GAUGE,
+                "Events that it hasn't acknowledged, and that retention has removed.");
+    for (size_t i = 0; i < consumers->account_count; i++)
+        page_print(page, "cencd_consumer_removed_events{consumer=\"%s\"} %" PRIu64 "\n",
+                   consumers->all[i].config->name, removed_of(server, &consumers->all[i]));
     sample_head(page, "cencd_consumer_projects_missing", SAMPLE_GAUGE,
                 "Projects that the configuration gives it and that don't exist.");
     for (size_t i = 0; i < consumers->account_count; i++)

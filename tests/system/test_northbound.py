@@ -185,6 +185,9 @@ class EventsTest(NorthboundTest):
         segments.replace(pathlib.Path(server.config["server"]["state_dir"]) / "journal", 1001)
         server.start()
         stub = self.stub(server)
+        line = server.wait_logged(level="warn", consumer="hes", oldest="1001")[0]
+        self.assertEqual(server.metric("cencd_consumer_removed_events"),
+                         1000 - int(line["acknowledged"]))
         for subscribe in (pb.Subscribe(),
                           pb.Subscribe(start=pb.START_SEQUENCE, from_sequence=1000)):
             stream = self.stream(stub, subscribe)
@@ -196,6 +199,7 @@ class EventsTest(NorthboundTest):
         oldest.wait(lambda s: s.events, "events")
         self.assertEqual(oldest.sequences[0], 1001)
         server.wait(lambda: server.metric("cencd_consumer_position") > 1000, "the position")
+        self.assertEqual(server.metric("cencd_consumer_removed_events"), 0)
         oldest.close()
         self.modem(server, 1)
         resumed = self.stream(stub)
