@@ -70,7 +70,7 @@ static enum edit_result check_name(struct edit *edit, struct accounts *accounts,
         other = named_alike(added, within, edit->name, edit->id);
     if (other != NULL)
         result =
-            edit_refuse(edit, EDIT_EXISTS, "there is a %s called %s%s", what(edit), other->name,
+            edit_refuse(edit, EDIT_EXISTS, "there is already the %s %s%s", what(edit), other->name,
                         strcmp(other->name, edit->name) == 0 ? "" : ", which looks alike");
     accounts_unlock(accounts);
     return result;

@@ -113,7 +113,7 @@ static void additions_that_are_refused(void **state)
     add(EDIT_CHANNEL_ADD, "north");
     edit = an_edit(EDIT_CHANNEL_ADD, "NORTH");
     assert_int_equal(run(&edit), EDIT_EXISTS);
-    assert_non_null(strstr(edit.text, "channel called north, which looks alike"));
+    assert_non_null(strstr(edit.text, "channel north, which looks alike"));
     edit = an_edit(EDIT_CHANNEL_ADD, " a");
     assert_int_equal(run(&edit), EDIT_INVALID);
     edit = an_edit(EDIT_CHANNEL_ADD, "a");

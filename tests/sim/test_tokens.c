@@ -235,7 +235,7 @@ static void edits_that_are_refused(void **state)
     (void)state;
     add("panel", ROLE_VIEWER, 1);
     assert_int_equal(run(&edit), EDIT_EXISTS);
-    assert_non_null(strstr(edit.text, "token called panel, which looks alike"));
+    assert_non_null(strstr(edit.text, "token panel, which looks alike"));
     edit = addition("with space", ROLE_VIEWER, 2);
     assert_int_equal(run(&edit), EDIT_INVALID);
     edit = addition("a", ROLE_NONE, 2);

@@ -2,9 +2,10 @@
 
 usage: CENCD_BUILD=FOLDER CENCD_SOURCE=FOLDER run.py test_module
 
-When started by root the tests run as a user of the group nobody whom no module that runs at the same
-time has, since some limits (lockable memory, processes) are those of all processes of a user. If he can't read the build or the source folder
-(a clone in a private home), what the tests need is copied into the temporary folder first. In the
+When started by root the tests run as a user of the group nobody whom no module that runs at the
+same time has, since some limits (lockable memory, processes) are those of all processes of a user.
+If he can't read the build or the source folder (a clone in a private home), what the tests need is
+copied into the temporary folder first. In the
 test's environment CENCD_BUILD has cencd, cencctl and bench/fleet, bench/reader, tests/plugin_moods.so;
 CENCD_SOURCE is the tree; TMPDIR, HOME and the current folder are the temporary folder.
 
