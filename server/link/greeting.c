@@ -231,7 +231,8 @@ bool greeting_owes_answers(struct link *link, enum close_reason reason)
 
 void greeting_answered(struct link *link)
 {
-    if (link->greeting != NULL && link->greeting->owed > 0)
+    /* in a session something else stands in its place */
+    if (link->state == LINK_GREETING && link->greeting != NULL && link->greeting->owed > 0)
         link->greeting->owed--;
 }
 
