@@ -115,7 +115,7 @@ void greeting_last_words(struct link *link, bool hears);
 /* The greeting is over, but answers are on their way: the link ends with the last of them, or at
  * its deadline, for this reason. False: none are. */
 bool greeting_owes_answers(struct link *link, enum close_reason reason);
-void greeting_answered(struct link *link); /* one of them is in the queue */
+void greeting_answered(struct link *link); /* one of them is in the queue, or won't come */
 void greeting_sent(struct link *link);
 /* All that it said in greeting was pushes. */
 bool greeting_only_pushed(const struct link *link);

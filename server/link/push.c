@@ -39,6 +39,13 @@ void push_acknowledge(struct shard *shard, const struct push_answer *answer)
     greeting_answered(link);
 }
 
+void push_unanswered(struct shard *shard, const struct push_answer *answer)
+{
+    struct link *link = answer->link.id != 0 ? link_find(shard, &answer->link) : NULL;
+    if (link != NULL)
+        greeting_answered(link);
+}
+
 /* ---- receiving ---- */
 
 static bool may_log(struct shard *shard)

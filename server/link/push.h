@@ -44,5 +44,7 @@ void push_answer_make(const struct push_source *source, const struct plugin_push
 /* Sends it, in the shard that received the push. Harmless if nothing is owed, or the link is gone.
  */
 void push_acknowledge(struct shard *shard, const struct push_answer *answer);
+/* It never will be: the push isn't recorded. A link in greeting doesn't wait for it. */
+void push_unanswered(struct shard *shard, const struct push_answer *answer);
 
 #endif

@@ -106,6 +106,8 @@ static char *rule_of(const struct plugin_push *push, struct push_parts *parts)
 static void refused(struct pending_event *pending)
 {
     count_up(&pending->shard->counters.pushes_refused, 1);
+    if (pending->answer != NULL)
+        push_unanswered(pending->shard, pending->answer);
     free(pending->answer);
 }
 

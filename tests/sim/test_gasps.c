@@ -651,6 +651,27 @@ static void a_connection_is_not_answered_when_the_queue_is_full(void **state)
     assert_int_equal(EVENTS_OF(LAST_GASP, &at), 1);
 }
 
+/* Nor is it kept for an answer that never comes. */
+static void a_connection_that_is_not_answered_ends(void **state)
+{
+    (void)state;
+    start();
+    known_device();
+    state_set_disk(&state_site, 1000, 0, 0);
+    fill_all();
+    caller_dial(&caller, site, "10.0.0.2", 5010);
+    caller_say(&caller, "PWRFAIL,1001");
+    caller_shutdown(&caller);
+    site_run(site, 1000);
+    assert_int_equal(refused(), 1);
+    assert_int_equal(caller_link_state(&caller), LINK_FREE);
+    assert_true(caller_hears(&caller, ""));
+    state_set_disk(&state_site, 0, 0, 0);
+    site_run(site, 5000);
+    assert_int_equal(filling, 0);
+    stop();
+}
+
 /* A datagram waits for room. */
 static void a_datagram_is_answered_later_when_the_queue_is_full(void **state)
 {
@@ -784,6 +805,7 @@ int main(void)
         cmocka_unit_test(a_new_device_that_goes_before_it_is_recorded),
         cmocka_unit_test(a_push_as_large_as_a_datagram),
         cmocka_unit_test(a_connection_is_not_answered_when_the_queue_is_full),
+        cmocka_unit_test(a_connection_that_is_not_answered_ends),
         cmocka_unit_test(a_datagram_is_answered_later_when_the_queue_is_full),
         cmocka_unit_test(power_that_returns_when_the_queue_is_full),
         cmocka_unit_test(a_message_of_power_that_finds_no_room),
