@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "server/bridge/session.h"
 #include "server/link/datagrams.h"
 #include "server/link/link.h"
 #include "server/reactor/sim/sim.h"
@@ -338,19 +337,6 @@ static void a_gasp_that_waits_for_its_answer(void **state)
     assert_true(caller_sees_fin(&caller));
     stop();
     assert_int_equal(EVENTS_OF(LAST_GASP, &at), 2);
-}
-
-/* A link in session has no greeting: in its place stands the session. */
-static void an_answer_in_a_session(void **state)
-{
-    struct session session;
-    struct session before;
-    struct link link = {.state = LINK_IN_SESSION, .session = &session};
-    (void)state;
-    memset(&session, 1, sizeof session);
-    memcpy(&before, &session, sizeof before);
-    greeting_answered(&link);
-    assert_memory_equal(&session, &before, sizeof before);
 }
 
 /* ---- power returns ---- */
@@ -793,7 +779,6 @@ int main(void)
         cmocka_unit_test(a_gasp_and_gone),
         cmocka_unit_test(a_gasp_with_something_behind_it),
         cmocka_unit_test(a_gasp_that_waits_for_its_answer),
-        cmocka_unit_test(an_answer_in_a_session),
         cmocka_unit_test(by_a_link),
         cmocka_unit_test(by_a_message),
         cmocka_unit_test(a_gasp_that_is_recorded_late),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "server/bridge/session.h"
 #include "server/link/datagrams.h"
 #include "server/link/link.h"
 #include "tests/hex.h"
@@ -342,6 +343,19 @@ static void an_answer_finds_its_link_or_nobody(void **state)
     finish();
 }
 
+/* A link in session has no greeting: in its place stands the session. */
+static void an_answer_in_a_session(void **state)
+{
+    struct session session;
+    struct session before;
+    struct link link = {.state = LINK_IN_SESSION, .session = &session};
+    (void)state;
+    memset(&session, 1, sizeof session);
+    memcpy(&before, &session, sizeof before);
+    greeting_answered(&link);
+    assert_memory_equal(&session, &before, sizeof before);
+}
+
 static void a_known_serial_is_not_unknown_elsewhere(void **state)
 {
     (void)state;
@@ -408,6 +422,7 @@ int main(void)
         cmocka_unit_test(what_follows_may_be_unknown),
         cmocka_unit_test(a_known_device_need_not_say_its_name),
         cmocka_unit_test(an_answer_finds_its_link_or_nobody),
+        cmocka_unit_test(an_answer_in_a_session),
         cmocka_unit_test(a_known_serial_is_not_unknown_elsewhere),
         cmocka_unit_test(whatever_the_network_does),
     };
