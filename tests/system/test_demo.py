@@ -97,7 +97,7 @@ class DemoTest(unittest.TestCase):
 
     def test_no_gasp(self):
         """A fleet whose modems don't lose their power."""
-        build = self.build_with("bench/fleet", f'exec {BUILD}/bench/fleet "$@" --neighbourhood 0')
+        build = self.build_with("bench/fleet", f'exec "{BUILD}/bench/fleet" "$@" --neighbourhood 0')
         demo = self.start("--once", "--limit-s", "25", build=build)
         out, errors = self.finish(demo)
         self.assertEqual(demo.returncode, 1)

@@ -29,6 +29,7 @@ fi
 rm -rf --one-file-system "$folder/root"
 cp -a "$folder/base" "$folder/root"
 cp /etc/resolv.conf "$folder/root/etc/resolv.conf"
+printf '127.0.0.1 localhost\n' >"$folder/root/etc/hosts"
 # no service may start in a chroot
 printf '#!/bin/sh\nexit 101\n' >"$folder/root/usr/sbin/policy-rc.d"
 chmod +x "$folder/root/usr/sbin/policy-rc.d"
@@ -44,7 +45,7 @@ mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /dev
 mkdir -m 1777 /dev/shm
 mkdir /dev/pts
-mount -t devpts devpts /dev/pts
+mount -t devpts -o ptmxmode=666 devpts /dev/pts
 for node in "null 3" "zero 5" "full 7" "random 8" "urandom 9"; do
     mknod -m 666 "/dev/${node% *}" c 1 "${node#* }"
 done
